@@ -1,0 +1,1 @@
+"""Records, states, events and the rules between them. Pure: no clock, no randomness, no I/O."""

@@ -1,0 +1,140 @@
+"""The one call between an agent and the yard: a report goes in, an answer with orders comes out.
+
+Answers are numbered per incarnation; a report names the last answer applied. Absence stops nothing: only what an answer
+lists under `stop` is stopped, only what it lists under `forget` is forgotten.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+from runyard.model.attempt import AttemptKey, Result
+from runyard.model.host import Host
+
+PROTOCOL = 1
+
+
+@dataclass(frozen=True)
+class Hello:
+    """A new start of an agent. The answer to it is a `Welcome`.
+
+    `epoch` is the highest that this agent has ever seen from the yard `yard` ("" and 0 at its first start).
+    """
+
+    agent: str
+    host: Host
+    user: str
+    uid: int
+    pid: int
+    boot_id: str
+    version: str
+    protocol: int = PROTOCOL
+    yard: str = ""
+    epoch: int = 0
+
+
+@dataclass(frozen=True)
+class Welcome:
+    """The incarnation that this start of the agent now is; older ones are refused."""
+
+    yard: str
+    epoch: int
+    incarnation: int
+    protocol: int = PROTOCOL
+
+
+@dataclass(frozen=True)
+class Observed:
+    """An attempt as the agent sees it.
+
+    `stage` is one of: `claimed`, `started`, `ended`, `revoked` (the agent took the claim itself: it never started and
+    never will) and `unkillable`. Times are wall time of the host. `pid` belongs to the command.
+    """
+
+    key: AttemptKey
+    stage: str
+    rank: int = 0
+    pid: Optional[int] = None
+    native_id: str = ""
+    started_at: Optional[float] = None
+    ended_at: Optional[float] = None
+    result: Optional[Result] = None
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What an agent has seen since the last beat.
+
+    `observed` lists what is news; `all` lists every attempt that the agent has, at least in the first beat of an
+    incarnation and whenever the server asks for it. `host` is present when a look at the machine brought news.
+    `wait_s` is how long the server may hold the call when there is nothing to order.
+    """
+
+    agent: str
+    incarnation: int
+    applied: int = 0
+    observed: tuple[Observed, ...] = ()
+    all: Optional[tuple[AttemptKey, ...]] = None
+    host: Optional[Host] = None
+    wait_s: float = 0.0
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Order:
+    """Start this placement.
+
+    `environment`, `script` are hashes of blobs to fetch. `variables` are ours (RUNYARD_*, CUDA_VISIBLE_DEVICES ...).
+    `devices` are UUIDs. `follows` names the attempt after whose end it starts.
+    """
+
+    key: AttemptKey
+    command: tuple[str, ...]
+    workdir: str
+    rank: int = 0
+    shell: str = ""
+    script: str = ""
+    environment: str = ""
+    setup: tuple[str, ...] = ()
+    variables: tuple[tuple[str, str], ...] = ()
+    output: str = ""
+    input: str = ""
+    cpus: int = 1
+    memory_mb: int = 0
+    devices: tuple[str, ...] = ()
+    device_memory_mb: int = 0
+    time_limit_s: Optional[float] = None
+    grace_s: float = 10.0
+    detach: bool = False
+    follows: str = ""
+    assigned_boot_id: str = ""
+
+
+@dataclass(frozen=True)
+class StopOrder:
+    """End this attempt: `why` becomes the cause in its result."""
+
+    key: AttemptKey
+    why: str
+    signal: int = 15
+    grace_s: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the yard wants. `whole` asks for `all` in the next report."""
+
+    yard: str
+    epoch: int
+    number: int
+    start: tuple[Order, ...] = ()
+    stop: tuple[StopOrder, ...] = ()
+    forget: tuple[AttemptKey, ...] = ()
+    unknown: tuple[AttemptKey, ...] = ()
+    whole: bool = False
+
+    @property
+    def empty(self) -> bool:
+        return not (self.start or self.stop or self.forget or self.unknown or self.whole)

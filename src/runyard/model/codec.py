@@ -1,0 +1,154 @@
+"""Records to plain JSON values and back. Fields that hold their default are left out.
+
+`encode(record)` gives dicts, lists and scalars; `decode(cls, value)` builds and thereby checks the record, and raises
+InvalidSpec naming the field. The shape of a class is read once and kept by `_fields`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import MISSING, fields, is_dataclass
+from enum import Enum
+from functools import lru_cache
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from runyard.errors import InvalidSpec
+
+T = TypeVar("T")
+Decoder = Callable[[Any], Any]
+
+
+def encode(value: Any) -> Any:
+    """A record as plain JSON values."""
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value.value if isinstance(value, Enum) else value
+    if is_dataclass(value):
+        return {
+            name: encode(held) for name, _, default in _fields(type(value)) if (held := getattr(value, name)) != default
+        }
+    if isinstance(value, dict):
+        return {str(key): encode(item) for key, item in value.items()}
+    return [encode(item) for item in value]
+
+
+def dumps(value: Any) -> str:
+    """A record as compact JSON text. Undecodable bytes (lone surrogates) survive as escapes."""
+    return json.dumps(encode(value), separators=(",", ":"), ensure_ascii=True)
+
+
+def decode(cls: type[T], value: Any) -> T:
+    """The record of this class that `encode` made."""
+    decoder: Decoder = _decoder(cls)
+    result: T = decoder(value)
+    return result
+
+
+def loads(cls: type[T], text: str) -> T:
+    """The record in this JSON text."""
+    return decode(cls, json.loads(text))
+
+
+@lru_cache(maxsize=None)
+def _fields(cls: type) -> tuple[tuple[str, Decoder, Any], ...]:
+    hints = get_type_hints(cls)
+    return tuple((f.name, _decoder(hints[f.name]), _default(f)) for f in fields(cls))
+
+
+def _default(field: Any) -> Any:
+    if field.default is not MISSING:
+        return field.default
+    return field.default_factory() if field.default_factory is not MISSING else MISSING
+
+
+@lru_cache(maxsize=None)
+def _decoder(hint: Any) -> Decoder:
+    origin = get_origin(hint)
+    if is_dataclass(hint):
+        return lambda value: _record(hint, value)  # type: ignore[arg-type]
+    if origin is Union:
+        return _optional(_decoder(next(a for a in get_args(hint) if a is not type(None))))
+    if origin is tuple:
+        return _tuple(get_args(hint))
+    if origin is dict:
+        return _dict(_scalar(get_args(hint)[0]), _decoder(get_args(hint)[1]))
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return lambda value: _enum(hint, value)
+    return _scalar(hint)
+
+
+def _record(cls: Any, value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise InvalidSpec(f"an object was expected for {cls.__name__}, not {_kind(value)}")
+    known = {name: decoder for name, decoder, _ in _fields(cls)}
+    given = {}
+    for name, item in value.items():
+        decoder = known.get(name)
+        if decoder is None:
+            raise InvalidSpec(f"unknown; {cls.__name__} has: {', '.join(known)}", str(name)[:80])
+        try:
+            given[name] = decoder(item)
+        except InvalidSpec as error:
+            raise error if error.field else InvalidSpec(error.message, name) from None
+    missing = [name for name, _, default in _fields(cls) if default is MISSING and name not in given]
+    if missing:
+        raise InvalidSpec("this has to be given", missing[0])
+    return cls(**given)
+
+
+def _optional(inner: Decoder) -> Decoder:
+    return lambda value: None if value is None else inner(value)
+
+
+def _tuple(args: tuple[Any, ...]) -> Decoder:
+    if len(args) == 2 and args[1] is Ellipsis:
+        every = _decoder(args[0])
+        return lambda value: tuple([every(item) for item in _list(value)])
+    each = [_decoder(arg) for arg in args]
+
+    def fixed(value: Any) -> tuple[Any, ...]:
+        items = _list(value)
+        if len(items) != len(each):
+            raise InvalidSpec(f"{len(each)} values were expected, not {len(items)}")
+        return tuple([decoder(item) for decoder, item in zip(each, items)])
+
+    return fixed
+
+
+def _dict(key: Decoder, item: Decoder) -> Decoder:
+    def whole(value: Any) -> dict[Any, Any]:
+        if not isinstance(value, dict):
+            raise InvalidSpec(f"an object was expected, not {_kind(value)}")
+        return {key(name): item(held) for name, held in value.items()}
+
+    return whole
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise InvalidSpec(f"a list was expected, not {_kind(value)}")
+    return value
+
+
+def _enum(cls: type[Enum], value: Any) -> Enum:
+    try:
+        return cls(value)
+    except ValueError:
+        raise InvalidSpec(f"{value!r} is none of {', '.join(str(m.value) for m in cls)}") from None
+
+
+def _scalar(cls: Any) -> Decoder:
+    def checked(value: Any) -> Any:
+        if type(value) is cls or cls is Any:
+            return value
+        if cls is float and type(value) is int:
+            return float(value)
+        if cls is int and isinstance(value, str) and value.lstrip("-").isdecimal():
+            return int(value)
+        raise InvalidSpec(f"{_kind(value)} was given where {cls.__name__} was expected")
+
+    return checked
+
+
+def _kind(value: Any) -> str:
+    return "nothing" if value is None else f"{type(value).__name__} {str(value)[:40]!r}"

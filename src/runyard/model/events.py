@@ -1,0 +1,173 @@
+"""What can happen to a job: one frozen class per kind. The lifecycle says what each does.
+
+Facts come from agents and users and are applied to whatever the job now is. Proposals come from the planner and carry
+the version of the job that it saw (see `Change`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional, Union
+
+from runyard.model.attempt import Attempt, AttemptKey, Result
+from runyard.model.job import StopRequest
+from runyard.model.spec import JobSpec
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A job was accepted; `waiting_on` of its dependencies are still open."""
+
+    at: float
+    spec: JobSpec
+    group: Optional[int] = None
+    waiting_on: int = 0
+
+
+@dataclass(frozen=True)
+class Held:
+    """A user keeps the job back."""
+
+    at: float
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class Released:
+    """A user lets the job go."""
+
+    at: float
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class Woken:
+    """Its begin time or its pause between tries is over."""
+
+    at: float
+
+
+@dataclass(frozen=True)
+class DependencyMet:
+    """One of the jobs that it waits for ended as wanted."""
+
+    at: float
+    on: int
+
+
+@dataclass(frozen=True)
+class DependencyFailed:
+    """One of the jobs that it waits for ended otherwise: it is skipped."""
+
+    at: float
+    on: int
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """The planner gave it a place."""
+
+    at: float
+    attempt: Attempt
+
+
+@dataclass(frozen=True)
+class Promoted:
+    """The attempt before it in its slot has ended: it now holds what that one held."""
+
+    at: float
+    key: AttemptKey
+
+
+@dataclass(frozen=True)
+class Started:
+    """A runner has started the command of one placement."""
+
+    at: float
+    key: AttemptKey
+    rank: int = 0
+    pid: Optional[int] = None
+    native_id: str = ""
+
+
+@dataclass(frozen=True)
+class StopRequested:
+    """Somebody wants it to end."""
+
+    at: float
+    request: StopRequest
+
+
+@dataclass(frozen=True)
+class Revoked:
+    """The agent took the claim: this attempt never started and never will. `why` is shown while it waits again."""
+
+    at: float
+    key: AttemptKey
+    why: str = ""
+    again_at: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class Ended:
+    """One placement has ended; where it was the last, so has the attempt.
+
+    `again_at` is the policy's decision (see `planner.retry`): None ends the job, a time tries again not before then.
+    """
+
+    at: float
+    key: AttemptKey
+    result: Result
+    rank: int = 0
+    again_at: Optional[float] = None
+
+
+Event = Union[
+    Submitted, Held, Released, Woken, DependencyMet, DependencyFailed, Assigned, Promoted, Started, StopRequested,
+    Revoked, Ended,
+]  # fmt: skip
+
+KINDS: dict[str, type[Event]] = {
+    "submitted": Submitted,
+    "held": Held,
+    "released": Released,
+    "woken": Woken,
+    "dependency-met": DependencyMet,
+    "dependency-failed": DependencyFailed,
+    "assigned": Assigned,
+    "promoted": Promoted,
+    "started": Started,
+    "stop-requested": StopRequested,
+    "revoked": Revoked,
+    "ended": Ended,
+}
+"""The word for each kind, as it is stored and shown."""
+
+KIND_OF = {cls: kind for kind, cls in KINDS.items()}
+
+
+@dataclass(frozen=True)
+class Change:
+    """An event on its way to a job. With `version` it is a proposal: refused if the job has changed since."""
+
+    job_id: int
+    event: Event
+    version: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A change that was not applied, and why."""
+
+    change: Change
+    why: str
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """An event as it was applied: `number` is the job's version after it."""
+
+    job_id: int
+    number: int
+    event: Event

@@ -1,0 +1,103 @@
+"""A job and where it stands.
+
+A record carries only what is true in its state; how a job ended is an Outcome, why it waits a Reason, and a wish
+("please stop") is a request beside the state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Optional
+
+from runyard.model.attempt import Attempt
+from runyard.model.spec import JobSpec
+
+
+class JobState(str, Enum):
+    """Who moves a job out of it: the planner, the agent, the runner, and (retry) a user."""
+
+    PENDING = "pending"
+    ASSIGNED = "assigned"
+    RUNNING = "running"
+    DONE = "done"
+
+
+class Outcome(str, Enum):
+    """How a job ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    KILLED = "killed"
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+    OOM = "oom"
+    LOST = "lost"
+    SKIPPED = "skipped"
+    NOT_STARTED = "not-started"
+
+
+@dataclass(frozen=True)
+class StopRequest:
+    """Somebody wants the job to end. `signal` other than TERM means now, with no grace of its own."""
+
+    at: float
+    by: str = ""
+    outcome: Outcome = Outcome.CANCELLED
+    signal: int = 15
+    grace_s: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class Job:
+    """One submitted job.
+
+    `version` counts the events applied. `waiting_on` counts dependencies that are not met yet. `wake_at` is the wall
+    time before which it must not start (begin, back-off). `exit_code` is the command's own, or 128+n for signal n.
+    """
+
+    id: int
+    spec: JobSpec
+    submitted_at: float
+    group: Optional[int] = None
+    state: JobState = JobState.PENDING
+    version: int = 1
+    held: bool = False
+    waiting_on: int = 0
+    wake_at: Optional[float] = None
+    attempt: Optional[Attempt] = None
+    retries: int = 0
+    losses: int = 0
+    stop: Optional[StopRequest] = None
+    outcome: Optional[Outcome] = None
+    exit_code: Optional[int] = None
+    reason: str = ""
+    ended_at: Optional[float] = None
+
+    @property
+    def ready(self) -> bool:
+        """Nothing of its own keeps it from being planned (its queue, its turn and the hosts may)."""
+        return self.state is JobState.PENDING and not self.held and not self.waiting_on and self.wake_at is None
+
+    @property
+    def succeeded(self) -> bool:
+        return self.outcome is Outcome.SUCCEEDED
+
+    @property
+    def word(self) -> str:
+        """The one word for lists and selectors."""
+        if self.outcome is not None:
+            return self.outcome.value
+        if self.stop is not None:
+            return "stopping"
+        if self.state is JobState.RUNNING:
+            return "running"
+        if self.state is JobState.ASSIGNED:
+            return "starting"
+        if self.held:
+            return "held"
+        return "queued" if self.ready else "waiting"
+
+
+WORDS = ("held", "waiting", "queued", "starting", "running", "paused", "stopping") + tuple(o.value for o in Outcome)
+"""Every word that a job can be shown with, in the order of a job's life."""

@@ -1,0 +1,295 @@
+"""The one table that says what an event does to a job, and what that does to the jobs that wait for it.
+
+`advance` is the only way in which a job changes; `consequences` tells a store which of the waiting jobs an ending wakes
+or skips. Replaying a job's events gives the job.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any, Optional
+
+from runyard.errors import IllegalMove
+from runyard.model.attempt import Attempt, AttemptKey, Placement, Result
+from runyard.model.events import (
+    KIND_OF,
+    Assigned,
+    DependencyFailed,
+    DependencyMet,
+    Ended,
+    Event,
+    Held,
+    Promoted,
+    Released,
+    Revoked,
+    Started,
+    StopRequested,
+    Submitted,
+    Woken,
+)
+from runyard.model.job import Job, JobState, Outcome, StopRequest
+
+EXIT_LOST = 70
+EXIT_SKIPPED = 71
+EXIT_TIMEOUT = 124
+EXIT_NOT_STARTED = 127
+EXIT_CANCELLED = 130
+EXIT_SIGNAL = 128
+
+EXIT_OF = {
+    Outcome.SUCCEEDED: 0,
+    Outcome.LOST: EXIT_LOST,
+    Outcome.SKIPPED: EXIT_SKIPPED,
+    Outcome.TIMEOUT: EXIT_TIMEOUT,
+    Outcome.NOT_STARTED: EXIT_NOT_STARTED,
+    Outcome.CANCELLED: EXIT_CANCELLED,
+}
+"""What `run` and `wait` return where the outcome, not the command, decides."""
+
+
+def begin(job_id: int, event: Submitted) -> Job:
+    """The first event makes the job."""
+    spec = event.spec
+    return Job(
+        id=job_id,
+        spec=spec,
+        submitted_at=event.at,
+        group=event.group,
+        held=spec.hold,
+        waiting_on=event.waiting_on,
+        wake_at=spec.begin_at if spec.begin_at is not None and spec.begin_at > event.at else None,
+    )
+
+
+def advance(job: Job, event: Event) -> Job:
+    """The job after the event, or IllegalMove with the reason."""
+    move = TABLE.get((job.state, type(event)))
+    if move is None:
+        raise IllegalMove(f"job {job.id} is {job.word}: {KIND_OF[type(event)]} does not apply")
+    return replace(move(job, event), version=job.version + 1)
+
+
+def replay(job_id: int, events: Iterable[Event]) -> Job:
+    """The job that these events, in order, make."""
+    story = iter(events)
+    first = next(story, None)
+    if not isinstance(first, Submitted):
+        raise IllegalMove(f"job {job_id}: its story does not begin with submitted")
+    job = begin(job_id, first)
+    for event in story:
+        job = advance(job, event)
+    return job
+
+
+def consequences(job: Job, dependants: Iterable[tuple[int, str]], at: float) -> list[tuple[int, Event]]:
+    """What the end of `job` does to those who wait for it, given as (job id, kind of dependency)."""
+    if job.outcome is None:
+        return []
+    effects: list[tuple[int, Event]] = []
+    for dependant, kind in dependants:
+        met = verdict(kind, job.outcome)
+        if met:
+            effects.append((dependant, DependencyMet(at, job.id)))
+        elif met is not None:
+            detail = f"job {job.id} ({job.spec.label}) ended {job.outcome.value}"
+            effects.append((dependant, DependencyFailed(at, job.id, detail)))
+    return effects
+
+
+def verdict(kind: str, outcome: Outcome) -> Optional[bool]:
+    """Whether a dependency is met, has failed, or (None) stays open: nobody knows how a lost job ended."""
+    if kind == "afterany":
+        return True
+    if outcome is Outcome.LOST:
+        return True if kind == "afternotok" else None
+    return (outcome is Outcome.SUCCEEDED) == (kind == "afterok")
+
+
+def judge(result: Result) -> tuple[Outcome, Optional[int]]:
+    """Outcome and the command's exit code (128+n for signal n; None where there is none)."""
+    code = exit_code(result.wait_status)
+    named = NAMED_ENDS.get(result.why)
+    if named is not None:
+        return named, code
+    if code is None:
+        return Outcome.LOST, None
+    if code == 0:
+        return Outcome.SUCCEEDED, 0
+    return (Outcome.KILLED if (result.wait_status or 0) & 0x7F else Outcome.FAILED), code
+
+
+NAMED_ENDS = {
+    "cancelled": Outcome.CANCELLED,
+    "timeout": Outcome.TIMEOUT,
+    "oom": Outcome.OOM,
+    "lost": Outcome.LOST,
+    "not-started": Outcome.NOT_STARTED,
+}
+"""Causes in a Result that decide the outcome whatever the wait status says."""
+
+
+def exit_code(wait_status: Optional[int]) -> Optional[int]:
+    """The shell's view of a kernel wait status."""
+    if wait_status is None:
+        return None
+    number = wait_status & 0x7F
+    return EXIT_SIGNAL + number if number else (wait_status >> 8) & 0xFF
+
+
+def describe(result: Result) -> str:
+    """One sentence on how a placement ended ("" for a plain exit)."""
+    if result.detail:
+        return result.detail
+    number = (result.wait_status or 0) & 0x7F
+    if number and not result.why:
+        return f"killed by {signal.Signals(number).name}" if number in KNOWN_SIGNALS else f"killed by signal {number}"
+    return ""
+
+
+KNOWN_SIGNALS = {int(s) for s in signal.Signals}
+
+
+def _hold(job: Job, event: Held) -> Job:
+    return replace(job, held=True)
+
+
+def _release(job: Job, event: Released) -> Job:
+    return replace(job, held=False)
+
+
+def _wake(job: Job, event: Woken) -> Job:
+    return replace(job, wake_at=None)
+
+
+def _dependency_met(job: Job, event: DependencyMet) -> Job:
+    return replace(job, waiting_on=max(0, job.waiting_on - 1))
+
+
+def _skip(job: Job, event: DependencyFailed) -> Job:
+    return _done(job, Outcome.SKIPPED, None, event.detail, event.at)
+
+
+def _assign(job: Job, event: Assigned) -> Job:
+    expected = job.attempt.number + 1 if job.attempt else 1
+    if not job.ready:
+        raise IllegalMove(f"job {job.id} is {job.word}: it cannot be assigned")
+    if event.attempt.number != expected:
+        raise IllegalMove(f"job {job.id}: attempt {event.attempt.number} cannot follow, {expected} is next")
+    return replace(job, state=JobState.ASSIGNED, attempt=event.attempt, reason="")
+
+
+def _promote(job: Job, event: Promoted) -> Job:
+    attempt = _current(job, event.key)
+    return replace(job, attempt=_each(attempt, lambda p: replace(p, follows="")))
+
+
+def _start(job: Job, event: Started) -> Job:
+    attempt = _current(job, event.key)
+    placed = _rank(
+        attempt,
+        event.rank,
+        lambda p: replace(p, started_at=event.at, pid=event.pid, native_id=event.native_id),
+    )
+    return replace(job, state=JobState.RUNNING, attempt=placed)
+
+
+def _request_stop(job: Job, event: StopRequested) -> Job:
+    request = event.request
+    if job.state is JobState.PENDING:
+        return _done(replace(job, stop=request), request.outcome, None, _by(request), event.at)
+    return replace(job, stop=request)
+
+
+def _revoke(job: Job, event: Revoked) -> Job:
+    attempt = _current(job, event.key)
+    result = Result("runner", None, "revoked", event.why)
+    over = _each(attempt, lambda p: replace(p, ended_at=event.at, result=result))
+    if job.stop is not None:
+        return _done(replace(job, attempt=over), job.stop.outcome, None, _by(job.stop), event.at)
+    return _again(replace(job, attempt=over, reason=event.why), event.again_at, event.at)
+
+
+def _end(job: Job, event: Ended) -> Job:
+    attempt = _rank(
+        _current(job, event.key), event.rank, lambda p: replace(p, ended_at=event.at, result=event.result)
+    )
+    job = replace(job, attempt=attempt)
+    if not attempt.over:
+        return job
+    result = worst(attempt)
+    outcome, code = judge(result)
+    if event.again_at is None:
+        reason = _by(job.stop) if job.stop and outcome is Outcome.CANCELLED else describe(result)
+        return _done(job, outcome, code, reason, event.at)
+    lost = outcome is Outcome.LOST
+    job = replace(job, losses=job.losses + lost, retries=job.retries + (not lost), exit_code=code)
+    detail = describe(result) or (f"exit code {code}" if code is not None else outcome.value)
+    return _again(replace(job, reason=f"attempt {attempt.number} ended {outcome.value} ({detail})"), event.again_at, event.at)
+
+
+def worst(attempt: Attempt) -> Result:
+    """The result that decides for the attempt: the first placement that did not succeed, else the first."""
+    results = [p.result for p in attempt.placements if p.result is not None]
+    return next((r for r in results if judge(r)[0] is not Outcome.SUCCEEDED), results[0])
+
+
+def _again(job: Job, again_at: Optional[float], now: float) -> Job:
+    wake_at = again_at if again_at is not None and again_at > now else None
+    return replace(job, state=JobState.PENDING, wake_at=wake_at, stop=None)
+
+
+def _done(job: Job, outcome: Outcome, code: Optional[int], reason: str, at: float) -> Job:
+    return replace(
+        job, state=JobState.DONE, outcome=outcome, exit_code=code, reason=reason, ended_at=at, wake_at=None, stop=None
+    )
+
+
+def _by(request: StopRequest) -> str:
+    return f"by {request.by}" if request.by else ""
+
+
+def _current(job: Job, key: AttemptKey) -> Attempt:
+    attempt = job.attempt
+    if attempt is None or attempt.number != key.number:
+        raise IllegalMove(f"job {job.id}: attempt {key.number} is not its present one; noted and ignored")
+    if attempt.token != key.token:
+        raise IllegalMove(f"job {job.id}: attempt {key.number} has another token; this store may be an older copy")
+    return attempt
+
+
+def _each(attempt: Attempt, change: Callable[[Placement], Placement]) -> Attempt:
+    return replace(attempt, placements=tuple(change(p) for p in attempt.placements))
+
+
+def _rank(attempt: Attempt, rank: int, change: Callable[[Placement], Placement]) -> Attempt:
+    if not 0 <= rank < len(attempt.placements):
+        raise IllegalMove(f"attempt {attempt.number} has no placement {rank}")
+    if attempt.placements[rank].result is not None:
+        raise IllegalMove(f"placement {rank} of attempt {attempt.number} has ended already")
+    return replace(
+        attempt, placements=tuple(change(p) if p.rank == rank else p for p in attempt.placements)
+    )
+
+
+Move = Callable[[Job, Any], Job]
+
+TABLE: dict[tuple[JobState, type], Move] = {
+    (JobState.PENDING, Held): _hold,
+    (JobState.PENDING, Released): _release,
+    (JobState.PENDING, Woken): _wake,
+    (JobState.PENDING, DependencyMet): _dependency_met,
+    (JobState.PENDING, DependencyFailed): _skip,
+    (JobState.PENDING, Assigned): _assign,
+    (JobState.PENDING, StopRequested): _request_stop,
+    (JobState.ASSIGNED, Promoted): _promote,
+    (JobState.ASSIGNED, Started): _start,
+    (JobState.ASSIGNED, StopRequested): _request_stop,
+    (JobState.ASSIGNED, Revoked): _revoke,
+    (JobState.ASSIGNED, Ended): _end,
+    (JobState.RUNNING, Started): _start,
+    (JobState.RUNNING, StopRequested): _request_stop,
+    (JobState.RUNNING, Ended): _end,
+}
+"""State and event to move. What is not here is refused; nothing leads out of `done`."""

@@ -1,0 +1,208 @@
+"""What a user asks for. Checked when built, trusted afterwards.
+
+Memory is in MB (2**20 bytes), times are in seconds, `begin_at` is wall time since the epoch.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Optional
+
+from runyard.errors import InvalidSpec
+
+SHELLS = ("bash", "sh", "zsh", "login")
+DEFAULT_SHELL = "bash"
+DEFAULT_QUEUE = "default"
+DEFAULT_GRACE_S = 10.0
+DEPENDENCY_KINDS = ("afterok", "afterany", "afternotok")
+ON_LOST = ("", "end", "requeue")
+RETRY_CAUSES = ("fail", "oom", "lost", "timeout")
+
+NAME_BYTES = 255
+ARGUMENT_BYTES = 131_071
+"""The longest single argument or variable that Linux hands to a program (MAX_ARG_STRLEN less the NUL)."""
+
+QUEUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+HASH = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class GpuRequest:
+    """Devices of one host. Whole devices, unless `memory_mb` asks for a share of each."""
+
+    count: int = 0
+    memory_mb: int = 0
+    model: str = ""
+    indices: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.count <= 1024:
+            raise InvalidSpec("a number from 0 to 1024, please", "gpus")
+        if self.memory_mb < 0:
+            raise InvalidSpec("memory cannot be negative", "gpus")
+        if self.indices and (len(set(self.indices)) != len(self.indices) or min(self.indices) < 0):
+            raise InvalidSpec("device indices are different numbers from 0", "gpus")
+        if self.indices and self.count != len(self.indices):
+            raise InvalidSpec(f"{len(self.indices)} devices are named but {self.count} asked for", "gpus")
+
+    @property
+    def shared(self) -> bool:
+        return self.memory_mb > 0
+
+
+@dataclass(frozen=True)
+class Resources:
+    """CPUs, memory (0: no limit) and GPUs of one placement."""
+
+    cpus: int = 1
+    memory_mb: int = 0
+    gpus: GpuRequest = GpuRequest()
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.cpus <= 65536:
+            raise InvalidSpec("a number from 0 to 65536, please", "cpus")
+        if not 0 <= self.memory_mb < 1 << 40:
+            raise InvalidSpec("memory cannot be negative or that large", "mem")
+
+
+@dataclass(frozen=True)
+class Retry:
+    """How often a job is tried again by itself, why, and after which pause.
+
+    `on` holds causes (`fail`, `oom`, `lost`, `timeout`) and exit codes as text; empty means `fail`, `oom` and
+    `timeout`. The pause doubles with each retry, from `backoff_s` up to an hour.
+    """
+
+    limit: int = 0
+    on: tuple[str, ...] = ()
+    backoff_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.limit <= 10_000:
+            raise InvalidSpec("a number from 0 to 10000, please", "retries")
+        if not 0 <= self.backoff_s <= 86_400:
+            raise InvalidSpec("a pause from 0 to a day, please", "backoff")
+        for cause in self.on:
+            if cause not in RETRY_CAUSES and not (cause.isdecimal() and 1 <= int(cause) <= 255):
+                raise InvalidSpec(f"{cause!r} is neither {', '.join(RETRY_CAUSES)} nor an exit code", "retry-on")
+
+
+@dataclass(frozen=True)
+class Dependency:
+    """This job waits for the end of another."""
+
+    job_id: int
+    kind: str = "afterok"
+
+    def __post_init__(self) -> None:
+        if self.kind not in DEPENDENCY_KINDS:
+            raise InvalidSpec(f"{self.kind!r} is none of {', '.join(DEPENDENCY_KINDS)}", "after")
+
+
+@dataclass(frozen=True)
+class JobSpec:
+    """One job as its user wants it.
+
+    `command` is argv; with `shell` it is one text that this shell runs. `script` and `environment` are hashes of
+    blobs: the script's copy takes the place of `command[0]`. `setup` are lines that a shell runs before the command.
+    `output` and `input` are paths (patterns %j %a %x in `output`), relative to `workdir`; empty means the run's own log
+    and no input.
+    """
+
+    command: tuple[str, ...]
+    name: str = ""
+    workdir: str = "/"
+    shell: str = ""
+    script: str = ""
+    environment: str = ""
+    setup: tuple[str, ...] = ()
+    output: str = ""
+    input: str = ""
+    queue: str = DEFAULT_QUEUE
+    priority: int = 0
+    after: tuple[Dependency, ...] = ()
+    hold: bool = False
+    begin_at: Optional[float] = None
+    time_limit_s: Optional[float] = None
+    grace_s: float = DEFAULT_GRACE_S
+    detach: bool = False
+    retry: Retry = Retry()
+    on_lost: str = ""
+    resources: Resources = Resources()
+    unique: str = ""
+    array_index: Optional[int] = None
+    user: str = ""
+
+    def __post_init__(self) -> None:
+        _check_command(self)
+        _check_text(self.name, "name", NAME_BYTES)
+        _check_text(self.unique, "unique", NAME_BYTES)
+        _check_path(self.workdir, "workdir")
+        _check_text(self.output, "output", 4096)
+        _check_text(self.input, "input", 4096)
+        _check_numbers(self)
+        if not QUEUE_NAME.fullmatch(self.queue):
+            raise InvalidSpec(f"{self.queue!r} is no name of a queue (letters, digits, '.', '_', '-')", "queue")
+        if self.on_lost not in ON_LOST:
+            raise InvalidSpec(f"{self.on_lost!r} is neither end nor requeue", "on-lost")
+        for blob, name in ((self.script, "script"), (self.environment, "environment")):
+            if blob and not HASH.fullmatch(blob):
+                raise InvalidSpec("not the hash of a blob", name)
+
+    @property
+    def label(self) -> str:
+        """How the job is called in lists: its name, or the first word of its command."""
+        return self.name or self.command[0].split("\n", 1)[0].rsplit("/", 1)[-1][:40]
+
+    @property
+    def line(self) -> str:
+        """The command as one line of text."""
+        return " ".join(self.command)
+
+
+def _check_command(spec: JobSpec) -> None:
+    if not spec.command or (not spec.command[0] and not spec.script):
+        raise InvalidSpec("there is nothing to run: give a command after --", "command")
+    for word in spec.command + spec.setup:
+        if "\0" in word:
+            raise InvalidSpec("a word of a command cannot hold a NUL character", "command")
+        if len(word) > ARGUMENT_BYTES // 4 and len(word.encode("utf-8", "surrogateescape")) > ARGUMENT_BYTES:
+            raise InvalidSpec(f"one argument is longer than the system's {ARGUMENT_BYTES} bytes; use a file", "command")
+    if spec.shell and spec.shell not in SHELLS:
+        raise InvalidSpec(f"{spec.shell!r} is none of {', '.join(SHELLS)}", "shell")
+    if spec.shell and len(spec.command) != 1:
+        raise InvalidSpec("a shell runs one text", "command")
+
+
+def _check_text(text: str, name: str, most: int) -> None:
+    if "\0" in text or "\n" in text:
+        raise InvalidSpec("no NUL characters or line breaks, please", name)
+    if len(text.encode("utf-8", "surrogateescape")) > most:
+        raise InvalidSpec(f"longer than {most} bytes", name)
+
+
+def _check_path(path: str, name: str) -> None:
+    if not path.startswith("/"):
+        raise InvalidSpec(f"{path!r} is not an absolute path", name)
+    if "\0" in path or len(path) > 4096:
+        raise InvalidSpec("not a usable path", name)
+
+
+def _check_numbers(spec: JobSpec) -> None:
+    if abs(spec.priority) > 1_000_000:
+        raise InvalidSpec("a number from -1000000 to 1000000, please", "priority")
+    if spec.time_limit_s is not None and not 0 < spec.time_limit_s <= 366 * 86_400:
+        raise InvalidSpec("a time limit is more than nothing and at most a year", "time")
+    if not 0 <= spec.grace_s <= 86_400:
+        raise InvalidSpec("from 0 to a day, please", "grace")
+    if spec.begin_at is not None and not 0 <= spec.begin_at < 1e11:
+        raise InvalidSpec("not a time", "begin")
+
+
+@dataclass(frozen=True)
+class ArraySpec:
+    """Indices of an array and how many of its jobs may run at a time (0: no limit)."""
+
+    indices: tuple[int, ...] = field(default=())
+    parallel: int = 0

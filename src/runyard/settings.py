@@ -1,0 +1,108 @@
+"""The frozen settings of one process. `config.py` and the wiring build them; nothing is read at import."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where a yard keeps its things, and its defaults. Times in seconds, sizes in MB.
+
+    `home` moves everything: database, sockets, logs, runs, config.
+    """
+
+    home: str
+    store: str = ""
+    """URL of the database; empty: SQLite below the home."""
+    warm_runners: int = 2
+    """Runners that wait ready for the next attempt."""
+    beat_wait_s: float = 20.0
+    """How long a beat may wait on the server when there is nothing to order."""
+    look_every_s: float = 5.0
+    """How often an agent looks at its devices while something waits or runs."""
+    foreign_mb: int = 500
+    """A device with more memory than this in use and no visible process is not given out."""
+    keep_runs_days: int = 30
+    """Run directories of ended jobs are collected after this time ..."""
+    keep_runs_mb: int = 20_000
+    """... or when all of them together are larger, oldest first."""
+    min_free_mb: int = 50
+    """With less free space than this on the home's file system no new job is accepted."""
+    environment_max_kb: int = 2_048
+    """The largest environment that is accepted with a job."""
+
+
+@dataclass(frozen=True)
+class Home:
+    """Every file and directory of a yard, by name. Nothing else in the code joins paths to the home.
+
+    `local` holds what must lie on a local file system (database, sockets, locks); usually it is `root` itself.
+    """
+
+    root: str
+    local: str = ""
+
+    @property
+    def _local(self) -> str:
+        return self.local or self.root
+
+    @property
+    def config(self) -> str:
+        return os.path.join(self.root, "config.toml")
+
+    @property
+    def database(self) -> str:
+        return os.path.join(self._local, "store", "yard.sqlite")
+
+    @property
+    def high_water(self) -> str:
+        """The highest feed number that was ever committed, kept beside the database."""
+        return os.path.join(self._local, "store", "high-water")
+
+    @property
+    def sockets(self) -> str:
+        return os.path.join(self._local, "run")
+
+    @property
+    def server_socket(self) -> str:
+        return os.path.join(self.sockets, "server.sock")
+
+    @property
+    def zygote_socket(self) -> str:
+        return os.path.join(self.sockets, "zygote.sock")
+
+    @property
+    def runner_sockets(self) -> str:
+        return os.path.join(self.sockets, "runners")
+
+    @property
+    def locks(self) -> str:
+        return os.path.join(self._local, "locks")
+
+    @property
+    def blobs(self) -> str:
+        """Environments and scripts of the server, by hash."""
+        return os.path.join(self.root, "blobs")
+
+    @property
+    def blob_cache(self) -> str:
+        """The agent's copies of blobs."""
+        return os.path.join(self.root, "agent", "blobs")
+
+    @property
+    def agent_state(self) -> str:
+        return os.path.join(self.root, "agent", "state.json")
+
+    @property
+    def runs(self) -> str:
+        return os.path.join(self.root, "runs")
+
+    @property
+    def logs(self) -> str:
+        return os.path.join(self.root, "logs")
+
+    def log(self, process: str) -> str:
+        """The log of one of our processes: server, agent, zygote."""
+        return os.path.join(self.logs, process + ".log")
