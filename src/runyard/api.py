@@ -1,0 +1,282 @@
+"""The verbs: what every face calls and every transport carries.
+
+`Service` is implemented near (`service.local`) and far (`client.remote`); callers cannot tell. Verbs never wait; the
+one waiting call is `changed`. Times are wall time (seconds since the epoch), memory is in MB. Errors are those of
+`runyard.errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Optional, Protocol
+
+from runyard.model.attempt import Attempt
+from runyard.model.beat import Answer, Hello, Report, Welcome
+from runyard.model.events import Recorded
+from runyard.model.filter import JobQuery
+from runyard.model.host import Agent, Host
+from runyard.model.queue import Queue
+from runyard.model.spec import ArraySpec, JobSpec
+
+
+@dataclass(frozen=True)
+class Submission:
+    """New jobs. The same `key` again returns the same ids.
+
+    A negative id in a dependency means the n-th job of this submission (-1 is the first). With `array` there is one
+    spec, which becomes one job for each index.
+    """
+
+    specs: tuple[JobSpec, ...]
+    key: str
+    array: Optional[ArraySpec] = None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """The ids in the order of the specs. `existing` are those that `unique` found instead of making a new job."""
+
+    ids: tuple[int, ...]
+    existing: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class JobRow:
+    """A job as lists show it and as `--json` prints it.
+
+    `word` is the one word for its state; `reason` says why it waits or how it ended; `gpus` are indices of its present
+    or last attempt's devices, `gpus_wanted` how many it asks for.
+    """
+
+    id: int
+    name: str
+    state: str
+    word: str
+    outcome: Optional[str]
+    exit_code: Optional[int]
+    reason: str
+    attempt: int
+    host: str
+    gpus: tuple[int, ...]
+    queue: str
+    user: str
+    command: str
+    workdir: str
+    submitted_at: float
+    started_at: Optional[float]
+    ended_at: Optional[float]
+    priority: int = 0
+    group: Optional[int] = None
+    array_index: Optional[int] = None
+    pid: Optional[int] = None
+    gpus_wanted: int = 0
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class JobDetail:
+    """Everything about one job. `limits` says how CPUs and memory are enforced on its host; `output` where it goes.
+
+    `environment` lists names of variables, never values.
+    """
+
+    row: JobRow
+    spec: JobSpec
+    attempts: tuple[Attempt, ...]
+    events: tuple[Recorded, ...]
+    dependants: tuple[int, ...] = ()
+    limits: str = ""
+    environment: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a job waits.
+
+    `sentence` says what is missing, who holds it and what stands before it. `starts_from` and `starts_to` are the wall
+    times between which it may start, with the `basis` of that estimate ("" if there is none).
+    """
+
+    id: int
+    code: str
+    sentence: str
+    before: int = 0
+    blockers: tuple[int, ...] = ()
+    starts_from: Optional[float] = None
+    starts_to: Optional[float] = None
+    basis: str = ""
+
+
+@dataclass(frozen=True)
+class StopCall:
+    """End these jobs. `signal` 9 kills at once; None takes the job's own grace."""
+
+    ids: tuple[int, ...]
+    signal: int = 15
+    grace_s: Optional[float] = None
+
+
+@dataclass(frozen=True)
+class ChangeResult:
+    """Which jobs were changed, and for each other one why not."""
+
+    changed: tuple[int, ...]
+    refused: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class QueueRow:
+    """A queue and how many of its jobs wait and run."""
+
+    queue: Queue
+    waiting: int = 0
+    running: int = 0
+
+
+@dataclass(frozen=True)
+class RunningRow:
+    """A job on a host now. `stage` is starting, running, stopping or unkillable."""
+
+    id: int
+    attempt: int
+    name: str
+    stage: str
+    pid: Optional[int]
+    host: str
+    agent: str
+    started_at: Optional[float]
+
+
+@dataclass(frozen=True)
+class ServerStatus:
+    """The server and all that it looks after. `stop_on_fail` names queues."""
+
+    pid: int
+    version: str
+    yard: str
+    epoch: int
+    started_at: float
+    home: str
+    store: str
+    config: str
+    agents: tuple[Agent, ...]
+    running: tuple[RunningRow, ...]
+    waiting: int
+    paused: tuple[str, ...]
+    draining: bool
+    stop_on_fail: tuple[str, ...]
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A piece of output: `data` from byte `offset` of `size` bytes so far. `final` when no more can come."""
+
+    offset: int
+    data: bytes
+    size: int
+    final: bool = False
+
+
+@dataclass(frozen=True)
+class GrepQuery:
+    """As grep's own flags of these names."""
+
+    pattern: str
+    ignore_case: bool = False
+    invert: bool = False
+    number: bool = False
+    count: bool = False
+    extended: bool = False
+    after: int = 0
+    before: int = 0
+
+
+class Files(Protocol):
+    """The output of attempts, by range; bytes throughout, bounded memory."""
+
+    def range(self, job_id: int, number: int, offset: int, length: int) -> Chunk:
+        """At most `length` bytes from `offset`."""
+
+    def tail(self, job_id: int, number: int, lines: int) -> Chunk:
+        """The last lines (cut to a few MB)."""
+
+    def head(self, job_id: int, number: int, lines: int) -> Chunk:
+        """The first lines (cut to a few MB)."""
+
+    def grep(self, job_id: int, number: int, query: GrepQuery) -> Iterator[bytes]:
+        """What grep prints, in pieces. Ends with nothing at all if no line was found."""
+
+
+class Service(Protocol):
+    """The verbs, as one caller (a user or an agent) sees them."""
+
+    def submit(self, submission: Submission) -> Receipt:
+        """Accept jobs; when this returns they are on disk."""
+
+    def jobs(self, query: JobQuery) -> tuple[JobRow, ...]:
+        """The jobs of a query. A selector by id or name that finds nothing raises NotFound."""
+
+    def job(self, job_id: int) -> JobDetail:
+        """All about one job."""
+
+    def explain(self, job_id: int) -> Explanation:
+        """Why it waits and when it may start."""
+
+    def stop(self, call: StopCall) -> ChangeResult:
+        """End jobs: waiting ones at once, running ones by signal, grace, kill."""
+
+    def hold(self, ids: tuple[int, ...]) -> ChangeResult:
+        """Keep waiting jobs back."""
+
+    def release(self, ids: tuple[int, ...]) -> ChangeResult:
+        """Let held jobs go."""
+
+    def queues(self) -> tuple[QueueRow, ...]:
+        """All queues."""
+
+    def save_queue(self, queue: Queue) -> Queue:
+        """Make or change a queue (its `version` must be the one that was read; 0 makes a new one)."""
+
+    def remove_queue(self, name: str) -> None:
+        """Remove an empty queue."""
+
+    def hosts(self) -> tuple[Host, ...]:
+        """All hosts with their devices, as last looked at."""
+
+    def status(self) -> ServerStatus:
+        """The server itself."""
+
+    def put_blob(self, data: bytes) -> str:
+        """Keep an environment or a script; returns its hash (SHA-256, hex)."""
+
+    def blob(self, name: str) -> bytes:
+        """The blob of this hash."""
+
+    def output(self, job_id: int, number: int, offset: int, length: int) -> Chunk:
+        """A range of an attempt's output (number 0: the latest); a negative offset counts from the end."""
+
+    def tail(self, job_id: int, number: int, lines: int) -> Chunk:
+        """The last lines of an attempt's output."""
+
+    def head(self, job_id: int, number: int, lines: int) -> Chunk:
+        """The first lines of an attempt's output."""
+
+    def grep(self, job_id: int, number: int, query: GrepQuery) -> Iterator[bytes]:
+        """Search an attempt's output."""
+
+    def clean(self) -> tuple[int, ...]:
+        """Collect the output of old jobs now; the ids whose output went."""
+
+    def changed(self, topics: tuple[str, ...], after: int, timeout_s: float) -> int:
+        """Wait until a topic (`job:12`, `jobs`, `agent:x`) may have changed since `after`; the new position.
+
+        Returns `after` itself when the time runs out. `after` 0 returns the present position at once.
+        """
+
+    def hello(self, hello: Hello) -> Welcome:
+        """An agent has started."""
+
+    def beat(self, report: Report) -> Answer:
+        """An agent reports and gets its orders. Never waits: the transport does, by `changed` on the agent's topic."""

@@ -1,0 +1,137 @@
+"""Selectors: how a user names jobs, on the command line and over REST.
+
+    12            one job                 train[0-5]    names from train0 to train5 (job[01-04] keeps its zeros)
+    12-20         a range of ids          name*         names by pattern
+    @, @~2        my last, my third last  all           everything that is mine
+    state:failed  a word of `ls`, or several: state:failed,lost     queue:x   group:7   user:me   name:x
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Optional
+
+from runyard.errors import InvalidSpec
+from runyard.model.job import WORDS, JobState
+
+RANGE_MAX = 1_000_000
+NAMES_MAX = 10_000
+
+_ID = re.compile(r"\d{1,18}")
+_ID_RANGE = re.compile(r"(\d{1,18})-(\d{1,18})")
+_LAST = re.compile(r"@(?:~(\d{1,9}))?")
+_NAME_RANGE = re.compile(r"(.*)\[(\d{1,9})-(\d{1,9})\](.*)", re.DOTALL)
+_FIELD = re.compile(r"(state|queue|group|user|name):(.+)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Selector:
+    """One parsed selector; exactly one of the fields is set."""
+
+    ids: Optional[tuple[int, int]] = None
+    last: Optional[int] = None
+    names: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    states: tuple[JobState, ...] = ()
+    queue: str = ""
+    group: Optional[int] = None
+    user: str = ""
+    everything: bool = False
+
+    @property
+    def spreads(self) -> bool:
+        """One selector that may stand for several jobs."""
+        single_id = self.ids is not None and self.ids[0] == self.ids[1]
+        return not (single_id or self.last is not None or (len(self.names) == 1 and not is_pattern(self.names[0])))
+
+
+@dataclass(frozen=True)
+class JobQuery:
+    """Which jobs: the union of the selectors (none: all), of these users, narrowed and cut to `limit`.
+
+    `mine` narrows to the caller's jobs; `recent` to those that wait or run, and the last few that ended.
+    `order` is `id` or `-id` or another name in ORDERS, with a minus for descending.
+    """
+
+    selectors: tuple[str, ...] = ()
+    mine: bool = False
+    recent: bool = False
+    order: str = "id"
+    limit: int = 0
+    after_id: int = 0
+
+
+ORDERS = ("id", "name", "priority", "queue", "user", "submitted", "started", "ended")
+
+
+def parse_selector(text: str) -> Selector:
+    """The selector in this text; a wrong one raises InvalidSpec that names it."""
+    if text == "all":
+        return Selector(everything=True)
+    if _ID.fullmatch(text):
+        return Selector(ids=(int(text), int(text)))
+    if match := _ID_RANGE.fullmatch(text):
+        first, last = int(match[1]), int(match[2])
+        if first > last or last - first > RANGE_MAX:
+            raise InvalidSpec(f"{text!r}: a range goes from the lower id to the higher, at most {RANGE_MAX} of them")
+        return Selector(ids=(first, last))
+    if match := _LAST.fullmatch(text):
+        return Selector(last=int(match[1] or 0))
+    if match := _FIELD.fullmatch(text):
+        return _field(match[1], match[2])
+    if not text or text.startswith(("@", "-")):
+        raise InvalidSpec(f"{text!r} names no job: use an id, a range 3-7, @, a name, name*, state:failed, queue:x or all")
+    return Selector(names=expand_names(text))
+
+
+def _field(field: str, value: str) -> Selector:
+    if field == "state":
+        return _state(value)
+    if field == "group":
+        if not _ID.fullmatch(value):
+            raise InvalidSpec(f"group:{value}: a group has a number")
+        return Selector(group=int(value))
+    if field == "name":
+        return Selector(names=expand_names(value))
+    return Selector(queue=value) if field == "queue" else Selector(user=value)
+
+
+def _state(value: str) -> Selector:
+    words, states = [], []
+    for word in value.split(","):
+        if word in WORDS:
+            words.append(word)
+        elif word in STATE_NAMES:
+            states.append(STATE_NAMES[word])
+        else:
+            raise InvalidSpec(f"state:{word}: a job is one of {', '.join(WORDS)}; or pending, assigned, done")
+    return Selector(words=tuple(words), states=tuple(states))
+
+
+STATE_NAMES = {state.value: state for state in JobState if state is not JobState.RUNNING}
+"""States that can be selected beside the words (`running` is a word already)."""
+
+
+def expand_names(text: str) -> tuple[str, ...]:
+    """`train[0-5]` gives six names; numbers keep the leading zeros of the first bound. Other texts stand for themselves."""
+    match = _NAME_RANGE.fullmatch(text)
+    if not match:
+        return (text,)
+    before, first, last, after = match.groups()
+    low, high = int(first), int(last)
+    if low > high or high - low >= NAMES_MAX:
+        raise InvalidSpec(f"{text!r}: a range goes from the lower number to the higher, at most {NAMES_MAX} of them")
+    width = len(first) if first.startswith("0") else 0
+    return tuple(f"{before}{number:0{width}d}{after}" for number in range(low, high + 1))
+
+
+def is_pattern(name: str) -> bool:
+    """Whether a name holds wildcards."""
+    return any(mark in name for mark in "*?")
+
+
+def spreads(selectors: Iterable[str]) -> bool:
+    """Whether one of these selectors may stand for several jobs, so that a change asks first."""
+    return any(parse_selector(text).spreads for text in selectors)

@@ -1,0 +1,215 @@
+"""The store's protocol and its contract. One suite of tests runs over every implementation.
+
+All writing is done by one thread, inside `transaction()`; reads may come from any thread and see committed state only
+(the writer sees its own changes). `commit` is the only way to change a job. Times are wall time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from runyard.model.attempt import Attempt
+from runyard.model.events import Change, Recorded, Refused
+from runyard.model.filter import Selector
+from runyard.model.group import Group
+from runyard.model.host import Agent, Host
+from runyard.model.job import Job
+from runyard.model.queue import Queue
+from runyard.model.spec import JobSpec
+from runyard.model.view import Reason, View
+
+
+@dataclass(frozen=True)
+class YardId:
+    """The identity of this store. `epoch` rises with every start of a controller on it."""
+
+    id: str
+    epoch: int
+
+
+@dataclass(frozen=True)
+class NewJobs:
+    """Jobs to add in one transaction. Negative ids in dependencies count within `specs` (-1 is the first).
+
+    With `group_kind` they become one group with `parallel` as its limit (0: none). `key` is the submission key.
+    """
+
+    specs: Sequence[JobSpec]
+    key: str
+    user: str
+    at: float
+    group_kind: str = ""
+    group_name: str = ""
+    parallel: int = 0
+
+
+@dataclass(frozen=True)
+class Added:
+    """The ids in order. `existing` were found by `unique` instead of being made."""
+
+    ids: tuple[int, ...]
+    existing: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Criteria:
+    """What `jobs` looks for: the union of the selectors (none: everything), narrowed.
+
+    `user` narrows to one user's jobs and is whose `@` is meant. `recent` keeps all that are not done, and of the done
+    ones those among the last `recent_done` to end. `order` is a name of `filter.ORDERS`, with `-` for descending.
+    `limit` 0 means no limit; `after_id` pages by id.
+    """
+
+    selectors: tuple[Selector, ...] = ()
+    user: str = ""
+    mine: bool = False
+    recent: bool = False
+    recent_done: int = 20
+    order: str = "id"
+    limit: int = 0
+    after_id: int = 0
+
+
+class Store(Protocol):
+    """Jobs, events, queues, hosts, agents, groups and documents of one yard."""
+
+    def yard(self) -> YardId:
+        """Who this store is."""
+
+    def raise_epoch(self) -> YardId:
+        """A new controller begins; returns the identity with the next epoch. (Inside a transaction.)"""
+
+    def transaction(self) -> AbstractContextManager[None]:
+        """All or nothing: commits at the end, rolls back on an exception. Durable when it has ended.
+
+        `StorageFull` when the disk is full, `Unavailable` when it fails otherwise.
+        """
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        """A part of the transaction that is rolled back alone when it raises."""
+
+    def add(self, new: NewJobs) -> Added:
+        """Add jobs. A submission key seen before returns the ids of that time and adds nothing.
+
+        A dependency on a job that does not exist raises InvalidSpec naming it. One that is already decided counts as
+        met, or the job is skipped at once. An active job of the same user and `unique` key is returned instead of a new
+        one. Jobs of one call never depend in a circle (the caller has checked), but may name later ones.
+        """
+
+    def job(self, job_id: int) -> Job:
+        """One job, or NotFound."""
+
+    def jobs(self, criteria: Criteria) -> list[Job]:
+        """Jobs by criteria."""
+
+    def attempts(self, job_id: int) -> list[Attempt]:
+        """All attempts of a job, oldest first."""
+
+    def events(self, job_id: int) -> list[Recorded]:
+        """The story of a job, oldest first: replaying it gives the job."""
+
+    def dependants(self, job_id: int) -> list[tuple[int, str]]:
+        """Which jobs wait or waited for this one, with the kind of dependency."""
+
+    def active(self, agent: str = "") -> list[Job]:
+        """All assigned and running jobs (of one agent)."""
+
+    def due(self, now: float) -> list[int]:
+        """Pending jobs whose `wake_at` has come."""
+
+    def next_due(self) -> float | None:
+        """The earliest `wake_at` of a pending job."""
+
+    def view(self, now: float) -> View:
+        """What the planner may see: at most HEADS_MAX heads of each of at most SHAPES_MAX shapes.
+
+        `usual_s` and `draining` are left to the caller.
+        """
+
+    def commit(self, changes: Iterable[Change]) -> list[Refused]:
+        """Apply changes in order by `lifecycle.advance`: row, event, attempt and placements, and the consequences for
+        dependants, transitively. A change that does not apply is returned and changes nothing.
+        """
+
+    def shape_of(self, job_id: int) -> int:
+        """The id of a job's shape."""
+
+    def save_reasons(self, reasons: dict[int, Reason]) -> None:
+        """Why each shape waits (by shape id); shapes not named keep theirs."""
+
+    def reasons(self, shapes: Iterable[int]) -> dict[int, Reason]:
+        """The reasons kept for these shapes."""
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Queue name to (state name to number of jobs), done ones left out."""
+
+    def position(self, job_id: int) -> int:
+        """How many ready jobs of the same queue stand before this one by priority and age."""
+
+    def usual_runtimes(self, fingerprint: str, most: int = 20) -> list[float]:
+        """Run times in seconds of the last jobs of this command (see `fingerprint_of`) that succeeded."""
+
+    def hosts(self) -> list[Host]:
+        """All hosts."""
+
+    def save_host(self, host: Host) -> None:
+        """Make or replace a host."""
+
+    def agents(self) -> list[Agent]:
+        """All agents."""
+
+    def save_agent(self, agent: Agent) -> None:
+        """Make or replace an agent."""
+
+    def queues(self) -> list[Queue]:
+        """All queues by name; `default` always exists."""
+
+    def save_queue(self, queue: Queue) -> Queue:
+        """Make (version 0) or replace a queue; Conflict if its version is not the stored one. Returns it with the new one."""
+
+    def remove_queue(self, name: str) -> None:
+        """Conflict if jobs in it are not done, or if it is the default."""
+
+    def groups(self, ids: Iterable[int]) -> list[Group]:
+        """These groups."""
+
+    def document(self, kind: str, key: str) -> Any | None:
+        """A JSON document, or None."""
+
+    def save_document(self, kind: str, key: str, value: Any) -> None:
+        """Make or replace a document."""
+
+    def documents(self, kind: str) -> dict[str, Any]:
+        """All documents of a kind by key."""
+
+    def lease(self, name: str, holder: str, token: int) -> bool:
+        """Take or keep a named lease with a rising token: False if another holder has a token as high or higher."""
+
+    def feed(self) -> int:
+        """The number of the last event that was ever committed."""
+
+    def prune(self, before: float) -> int:
+        """Remove jobs that ended before this time and on which nothing open depends; how many. Their ids stay used."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+HEADS_MAX = 64
+"""How many jobs of one shape a view holds."""
+
+SHAPES_MAX = 1_000
+"""How many shapes a view holds."""
+
+
+def fingerprint_of(spec: JobSpec) -> str:
+    """What makes two jobs runs of the same command: where it runs, its program and words (numbers left out)."""
+    words = " ".join("#" if _is_number(word) else word for word in spec.command)
+    return f"{spec.user}\0{spec.workdir}\0{words[:400]}"
+
+
+def _is_number(word: str) -> bool:
+    return word.replace(".", "", 1).replace("-", "", 2).replace("e", "", 1).isdigit()
