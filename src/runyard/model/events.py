@@ -114,6 +114,7 @@ class Ended:
     """One placement has ended; where it was the last, so has the attempt.
 
     `again_at` is the policy's decision (see `planner.retry`): None ends the job, a time tries again not before then.
+    `started_at` and `pid` are given where it ended before anybody heard that it had started.
     """
 
     at: float
@@ -121,6 +122,8 @@ class Ended:
     result: Result
     rank: int = 0
     again_at: Optional[float] = None
+    started_at: Optional[float] = None
+    pid: Optional[int] = None
 
 
 Event = Union[

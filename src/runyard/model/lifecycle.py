@@ -213,7 +213,16 @@ def _revoke(job: Job, event: Revoked) -> Job:
 
 def _end(job: Job, event: Ended) -> Job:
     attempt = _rank(
-        _current(job, event.key), event.rank, lambda p: replace(p, ended_at=event.at, result=event.result)
+        _current(job, event.key),
+        event.rank,
+        lambda p: replace(
+            p,
+            started_at=event.started_at if p.started_at is None else p.started_at,
+            pid=event.pid if p.pid is None else p.pid,
+            ended_at=event.at,
+            result=event.result,
+            follows="",
+        ),
     )
     job = replace(job, attempt=attempt)
     if not attempt.over:

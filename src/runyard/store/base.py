@@ -73,6 +73,14 @@ class Criteria:
     after_id: int = 0
 
 
+@dataclass(frozen=True)
+class Committed:
+    """What `commit` did: every job that changed as it now is, also those changed by consequences, and what it refused."""
+
+    jobs: dict[int, Job]
+    refused: tuple[Refused, ...] = ()
+
+
 class Store(Protocol):
     """Jobs, events, queues, hosts, agents, groups and documents of one yard."""
 
@@ -129,7 +137,10 @@ class Store(Protocol):
         `usual_s` and `draining` are left to the caller.
         """
 
-    def commit(self, changes: Iterable[Change]) -> list[Refused]:
+    def load(self, ids: Iterable[int]) -> dict[int, Job]:
+        """These jobs by id; ids that do not exist are left out."""
+
+    def commit(self, changes: Iterable[Change]) -> Committed:
         """Apply changes in order by `lifecycle.advance`: row, event, attempt and placements, and the consequences for
         dependants, transitively. A change that does not apply is returned and changes nothing.
         """
