@@ -73,10 +73,14 @@ class Occupied:
 
 @dataclass(frozen=True)
 class HostView:
-    """A host and the agents on it that beat: user name to agent id."""
+    """A host and the agents on it that beat: user name to agent id.
+
+    `unknown` are attempts that run there although this yard does not know them; they keep their devices.
+    """
 
     host: Host
     agents: dict[str, str]
+    unknown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,69 @@
+"""Why a job that may run does not fit now: the Reason with its numbers, blockers and time.
+
+Called by `planner.plan` for each shape that it closes. Code `foreign` means that no end of a job of ours would help;
+where one would, what sits on the devices from outside is told behind the numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Optional
+
+from runyard.model.spec import Resources
+from runyard.model.view import Reason
+from runyard.planner.fit import HostLedger
+from runyard.planner.reserve import Outlook
+from runyard.planner.words import gpus, listed, megabytes, plural
+
+
+def reason(resources: Resources, hosts: Sequence[HostLedger], outlook: Outlook) -> Reason:
+    """Why none of these hosts takes a job that asks for this now."""
+    several = len(hosts) > 1
+    chances = outlook.chances(resources, hosts)
+    if not chances:
+        return _helpless(resources, hosts)
+    best = chances[0]
+    if not best.ends:
+        return _later(best.host)
+    parts = [_lack(resources, best.host) + (f" on {best.host.name}" if several else "")]
+    parts += [listed(found)] if (found := _withheld(resources, best.host)) else []
+    blockers = dict.fromkeys(holding.job_id for holding in outlook.needed(best, resources))
+    return Reason("resources", "; ".join(parts), tuple(blockers), best.at)
+
+
+def _later(host: HostLedger) -> Reason:
+    """It would fit, but what is free is kept for a job before it."""
+    first = host.promise.job_id if host.promise is not None else 0
+    return Reason("priority", f"job {first} comes first", (first,), None)
+
+
+def _helpless(resources: Resources, hosts: Sequence[HostLedger]) -> Reason:
+    """Nothing that the queue runs could make room: outsiders, faults, or jobs that cannot be killed."""
+    found = [text for host in hosts for text in _withheld(resources, host)]
+    stuck = sorted({h.job_id for host in hosts for h in host.holdings if h.stuck})
+    if found:
+        return Reason("foreign", listed(found), tuple(stuck))
+    text = _lack(resources, hosts[0]) + (f"; job {stuck[0]} cannot be killed" if stuck else "")
+    return Reason("resources", text, tuple(stuck))
+
+
+def _withheld(resources: Resources, host: HostLedger) -> list[str]:
+    if not resources.gpus.count:
+        return []
+    slots = [host.free.slots[i] for i in host.wanted(resources.gpus)]
+    return [slot.withheld for slot in slots if slot.withheld]
+
+
+def _lack(resources: Resources, host: HostLedger) -> str:
+    """What is asked for and not there: "2 GPUs; 1 free"."""
+    free, parts = host.free, []
+    count: Optional[int] = None
+    if resources.gpus.count:
+        count = sum(free.slots[i].open_to(resources.gpus) for i in host.wanted(resources.gpus))
+    if count is not None and count < resources.gpus.count:
+        parts.append(f"{gpus(resources.gpus)}; {count} free")
+    if resources.cpus > max(free.cpus, 0):
+        parts.append(f"{plural(resources.cpus, 'CPU')}; {max(free.cpus, 0)} free")
+    if resources.memory_mb > max(free.memory_mb, 0):
+        parts.append(f"{megabytes(resources.memory_mb)} memory; {megabytes(max(free.memory_mb, 0))} free")
+    return ", ".join(parts)

@@ -1,0 +1,40 @@
+"""Who comes first: priority, then age (the job's id), across all shapes.
+
+`planner.plan` walks the line; a shape that it closes (its next job cannot start now, so neither can the ones behind)
+leaves the line.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Collection, Iterator, Sequence
+from typing import NamedTuple
+
+from runyard.model.view import Head, ShapeView
+
+Rank = tuple[int, int]
+"""The place of a job in the order of the yard: smaller comes first."""
+
+
+class Turn(NamedTuple):
+    """The next job of a shape."""
+
+    shape: ShapeView
+    head: Head
+
+
+def rank(head: Head) -> Rank:
+    """Its place in the order: smaller comes first."""
+    return (-head.priority, head.job_id)
+
+
+def line(shapes: Sequence[ShapeView], closed: Collection[int]) -> Iterator[Turn]:
+    """Job after job, best first; of shapes in `closed` (which may grow meanwhile) no more."""
+    return heapq.merge(*(_turns(shape, closed) for shape in shapes), key=lambda turn: rank(turn.head))
+
+
+def _turns(shape: ShapeView, closed: Collection[int]) -> Iterator[Turn]:
+    for head in shape.heads:
+        if shape.id in closed:
+            return
+        yield Turn(shape, head)
