@@ -11,11 +11,10 @@ from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
 from functools import lru_cache
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from runyard.errors import InvalidSpec
 
-T = TypeVar("T")
 Decoder = Callable[[Any], Any]
 
 
@@ -37,14 +36,12 @@ def dumps(value: Any) -> str:
     return json.dumps(encode(value), separators=(",", ":"), ensure_ascii=True)
 
 
-def decode(cls: type[T], value: Any) -> T:
+def decode(cls: Any, value: Any) -> Any:
     """The record of this class that `encode` made."""
-    decoder: Decoder = _decoder(cls)
-    result: T = decoder(value)
-    return result
+    return _decoder(cls)(value)
 
 
-def loads(cls: type[T], text: str) -> T:
+def loads(cls: Any, text: str) -> Any:
     """The record in this JSON text."""
     return decode(cls, json.loads(text))
 

@@ -74,10 +74,14 @@ class Assigned:
 
 @dataclass(frozen=True)
 class Promoted:
-    """The attempt before it in its slot has ended: it now holds what that one held."""
+    """The attempt before it in its slot is gone.
+
+    It now holds what that one held or, where that one never held it, follows the one before (`follows`).
+    """
 
     at: float
     key: AttemptKey
+    follows: str = ""
 
 
 @dataclass(frozen=True)

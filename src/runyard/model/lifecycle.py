@@ -182,7 +182,7 @@ def _assign(job: Job, event: Assigned) -> Job:
 
 def _promote(job: Job, event: Promoted) -> Job:
     attempt = _current(job, event.key)
-    return replace(job, attempt=_each(attempt, lambda p: replace(p, follows="")))
+    return replace(job, attempt=_each(attempt, lambda p: replace(p, follows=event.follows)))
 
 
 def _start(job: Job, event: Started) -> Job:

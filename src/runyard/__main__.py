@@ -1,0 +1,5 @@
+"""`python -m runyard` is `ry`."""
+
+from runyard.cli.main import main
+
+main()

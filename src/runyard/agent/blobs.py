@@ -1,0 +1,37 @@
+"""The agent's copies of environments and scripts: fetched once by hash, kept 0600."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+
+from runyard.errors import ProtocolError
+
+
+class BlobCache:
+    """Files below `directory`; `fetch` brings what is missing."""
+
+    def __init__(self, directory: str, fetch: Callable[[str], bytes]) -> None:
+        self._directory = directory
+        self._fetch = fetch
+        self._here: set[str] = set()
+
+    def path(self, name: str) -> str:
+        """Where the blob of this hash lies ("" for no blob)."""
+        if not name:
+            return ""
+        path = os.path.join(self._directory, name)
+        if name in self._here or os.path.exists(path):
+            self._here.add(name)
+            return path
+        data = self._fetch(name)
+        if hashlib.sha256(data).hexdigest() != name:
+            raise ProtocolError(f"the blob {name[:12]}... came damaged")
+        os.makedirs(self._directory, mode=0o700, exist_ok=True)
+        temporary = f"{path}.{os.getpid()}"
+        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(data)
+        os.replace(temporary, path)
+        self._here.add(name)
+        return path

@@ -1,0 +1,107 @@
+"""Looks at the machine in a thread of its own: a driver that hangs must not stop the agent's loop.
+
+`ask` wants a look; `fileno()` is readable when `take` has it. One look at a time; what is asked meanwhile gets another.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from typing import Optional
+
+from runyard.model.beat import Order
+from runyard.model.host import Device, Host
+from runyard.model.withheld import why_withheld
+
+BUSY_EVERY_S = 5.0
+IDLE_EVERY_S = 60.0
+"""Pauses between looks at a host with devices: while attempts are here, and while none is."""
+
+MATERIAL_MB = 64
+"""A change of a device's used memory by less than this is no news."""
+
+
+class Looker:
+    """Keeps the latest look. `look` gives the host and may take its time; it runs in one thread alone."""
+
+    def __init__(self, look: Callable[[], Host], monotonic: Callable[[], float]) -> None:
+        self._look = look
+        self._monotonic = monotonic
+        self._wanted = threading.Semaphore(0)
+        self._asked = False
+        self._lock = threading.Lock()
+        self._fresh: Optional[Host] = None
+        self._last_s = monotonic()
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._read, False)
+        self.host: Optional[Host] = None
+        threading.Thread(target=self._run, name="look", daemon=True).start()
+
+    def fileno(self) -> int:
+        return self._read
+
+    @property
+    def boot_id(self) -> str:
+        return self.host.boot_id if self.host else ""
+
+    def ask(self) -> None:
+        """Have a look that begins from now on."""
+        with self._lock:
+            if not self._asked:
+                self._asked = True
+                self._wanted.release()
+
+    def take(self) -> Optional[Host]:
+        """A look that was finished since the last call."""
+        with self._lock:
+            fresh, self._fresh = self._fresh, None
+        if fresh is None:
+            return None
+        os.read(self._read, 4096)
+        self.host = fresh
+        self._last_s = self._monotonic()
+        return fresh
+
+    def due_s(self, now: float, busy: bool) -> float:
+        """Seconds until the next look is due."""
+        every = BUSY_EVERY_S if busy and self.host is not None and self.host.devices else IDLE_EVERY_S
+        return self._last_s + every - now
+
+    def _run(self) -> None:
+        while True:
+            self._wanted.acquire()
+            with self._lock:
+                self._asked = False
+            host = self._look()
+            with self._lock:
+                self._fresh = host
+            os.write(self._write, b"\0")
+
+
+def busy_device(order: Order, host: Host, foreign_mb: int, ours: frozenset[str]) -> str:
+    """Why the order's devices cannot be used after all ("" if they can). `ours` are devices that attempts here share."""
+    devices = {device.uuid: device for device in host.devices}
+    for uuid in order.devices:
+        device = devices.get(uuid)
+        if device is None:
+            return f"GPU {uuid} is gone"
+        why = why_withheld(device, uuid in ours, (), foreign_mb)
+        if why:
+            return why
+    return ""
+
+
+def is_news(before: Optional[Host], after: Host) -> bool:
+    """Whether the yard should hear of this look."""
+    if before is None or len(before.devices) != len(after.devices):
+        return True
+    if (before.cpus, before.memory_mb, before.limits) != (after.cpus, after.memory_mb, after.limits):
+        return True
+    return any(_differs(old, new) for old, new in zip(before.devices, after.devices))
+
+
+def _differs(old: Device, new: Device) -> bool:
+    if (old.uuid, old.fault) != (new.uuid, new.fault) or abs(old.used_mb - new.used_mb) >= MATERIAL_MB:
+        return True
+    return [(p.pid, p.attempt) for p in old.processes] != [(p.pid, p.attempt) for p in new.processes]

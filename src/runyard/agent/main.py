@@ -1,0 +1,292 @@
+"""The agent's loop: wait, observe, hear, look, act, tell. One thread; engines and the link never block it.
+
+It starts as one incarnation: says hello, adopts what an earlier one left, and then beats. While the server is away it
+goes on watching its attempts and tries again and again; it starts and stops nothing that no server ordered.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import time
+from dataclasses import dataclass, replace
+from typing import Optional
+
+from runyard.agent.blobs import BlobCache
+from runyard.agent.link import Arrived, Link
+from runyard.agent.look import Looker, busy_device, is_news
+from runyard.agent.reconcile import OVER, Action, Desired, Forget, Lose, Revoke, Start, Stop, reconcile, wanted
+from runyard.agent.state import Seen, load, save
+from runyard.engines.base import Engine
+from runyard.errors import Conflict, RunyardError, Unavailable
+from runyard.foreign.filesystem import free_mb
+from runyard.model.attempt import AttemptKey, Result
+from runyard.model.beat import Answer, Hello, Observed, Order, Report
+from runyard.model.host import Host
+from runyard.settings import Home
+
+GATHER_S = 0.010
+"""How long news may wait for more of it while short jobs follow each other."""
+
+AGAIN_FIRST_S = 0.05
+AGAIN_MOST_S = 2.0
+"""Pauses between tries to reach a server that is away."""
+
+DISK_MIN_MB = 20
+"""With less free space than this nothing is started."""
+
+log = logging.getLogger("runyard.agent")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who this agent is, for its hello."""
+
+    agent: str
+    user: str
+    uid: int
+    version: str
+    beat_wait_s: float = 20.0
+    foreign_mb: int = 500
+
+
+class Agent:
+    """One account on one host."""
+
+    def __init__(self, identity: Identity, home: Home, engine: Engine, looker: Looker, link: Link) -> None:
+        self._identity = identity
+        self._home = home
+        self._engine = engine
+        self._looker = looker
+        self._link = link
+        self._blobs = BlobCache(home.blob_cache, link.blob)
+        self._seen = load(home.agent_state)
+        self._desired = Desired()
+        self._observed: dict[AttemptKey, Observed] = {}
+        self._unsent: dict[AttemptKey, Observed] = {}
+        self._news_at: Optional[float] = None
+        self._host_news: Optional[Host] = None
+        self._looking: list[Order] = []
+        self._holding: dict[AttemptKey, tuple[str, ...]] = {}
+        self._incarnation = 0
+        self._applied = 0
+        self._whole = True
+        self._problem = ""
+        self._again_at = 0.0
+        self._pause_s = AGAIN_FIRST_S
+        self._ending = False
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_write, False)
+        self._poll = select.poll()
+        for descriptor in (engine.fileno(), link.fileno(), looker.fileno(), self._wake_read):
+            self._poll.register(descriptor, select.POLLIN)
+
+    def end(self) -> None:
+        """Leave the loop soon; attempts run on. Safe in a signal handler."""
+        self._ending = True
+        os.write(self._wake_write, b"\0")
+
+    def run(self) -> None:
+        """Until `end`."""
+        self._note(self._engine.adopt())
+        self._looker.ask()
+        while not self._ending:
+            self._observe()
+            self._hear()
+            self._look()
+            self._act()
+            self._tell()
+            self._wait()
+        self._link.close()
+        self._engine.close()
+
+    def _wait(self) -> None:
+        self._poll.poll(max(0.0, self._pause()) * 1000.0)
+
+    def _pause(self) -> float:
+        """Seconds until something is due even if nothing happens."""
+        now = time.monotonic()
+        pauses = [self._looker.due_s(now, busy=bool(self._observed or self._desired.start))]
+        if not self._incarnation:
+            pauses.append(self._again_at - now)
+        elif self._news_at is not None:
+            pauses.append(self._news_at + GATHER_S - now)
+        return min(pauses)
+
+    def _observe(self) -> None:
+        self._note(self._engine.poll())
+
+    def _note(self, observed: list[Observed]) -> None:
+        for seen in observed:
+            before = self._observed.get(seen.key)
+            if before is not None and before.stage in OVER:
+                continue
+            self._observed[seen.key] = seen
+            self._news(seen)
+            if seen.stage in OVER:
+                self._holding.pop(seen.key, None)
+
+    def _news(self, seen: Observed) -> None:
+        self._unsent[seen.key] = seen
+        if self._news_at is None:
+            self._news_at = time.monotonic()
+
+    def _hear(self) -> None:
+        for arrived in self._link.receive():
+            if arrived.error is not None:
+                self._lost_touch(arrived)
+            elif arrived.answer is not None:
+                self._obey(arrived.answer)
+
+    def _lost_touch(self, arrived: Arrived) -> None:
+        for seen in arrived.report.observed:
+            if seen.key in self._observed:
+                self._unsent.setdefault(seen.key, self._observed[seen.key])
+        if self._incarnation:
+            log.info("the link broke: %s", arrived.error)
+        self._incarnation = 0
+        self._again_at = time.monotonic() + self._pause_s
+        self._pause_s = min(AGAIN_MOST_S, self._pause_s * 2)
+
+    def _obey(self, answer: Answer) -> None:
+        if answer.number <= self._applied or not self._trusted(answer.yard, answer.epoch):
+            return
+        self._applied = answer.number
+        self._whole = answer.whole
+        self._desired = wanted(self._desired, answer.start, answer.stop, answer.forget)
+
+    def _trusted(self, yard: str, epoch: int) -> bool:
+        """Whether these orders come from the yard that we serve, and from no older copy of it."""
+        if self._seen.yard and yard != self._seen.yard and self._observed:
+            self._problem = f"attempts of yard {self._seen.yard} are here, this server is yard {yard}: nothing is done"
+        elif yard == self._seen.yard and epoch < self._seen.epoch:
+            self._problem = f"epoch {epoch} is older than {self._seen.epoch}, which was seen here: nothing is done"
+        else:
+            self._problem = ""
+            if Seen(yard, epoch) != self._seen:
+                self._seen = Seen(yard, epoch)
+                save(self._home.agent_state, self._seen)
+        return not self._problem
+
+    def _look(self) -> None:
+        before, host = self._looker.host, self._looker.take()
+        if host is not None:
+            if is_news(before, host):
+                self._host_news = host
+            self._start_looked_for(host)
+        if self._looker.due_s(time.monotonic(), busy=bool(self._observed or self._desired.start)) <= 0:
+            self._looker.ask()
+
+    def _start_looked_for(self, host: Host) -> None:
+        """The devices have been looked at again: start what waited for that, or refuse it."""
+        orders, self._looking = self._looking, []
+        for order in orders:
+            ours = frozenset(uuid for devices in self._holding.values() for uuid in devices)
+            why = busy_device(order, host, self._identity.foreign_mb, ours)
+            if why:
+                self._note([replace(self._engine.revoke(order.key), why=why)])
+            else:
+                self._holding[order.key] = order.devices
+                self._start(order)
+
+    def _act(self) -> None:
+        actions, self._desired = reconcile(self._desired, self._observed | self._looked_for(), self._looker.boot_id)
+        for action in actions:
+            self._carry_out(action)
+
+    def _looked_for(self) -> dict[AttemptKey, Observed]:
+        return {order.key: Observed(order.key, "claimed") for order in self._looking}
+
+    def _carry_out(self, action: Action) -> None:
+        if isinstance(action, Start):
+            if action.order.devices:
+                self._looking.append(action.order)
+                self._looker.ask()
+            else:
+                self._start(action.order)
+        elif isinstance(action, Stop):
+            self._engine.stop(action.order)
+        elif isinstance(action, Revoke):
+            self._note([self._engine.revoke(action.key)])
+        elif isinstance(action, Lose):
+            self._lose(action.order)
+        elif isinstance(action, Forget):
+            self._engine.forget(action.key)
+            self._observed.pop(action.key, None)
+            self._unsent.pop(action.key, None)
+
+    def _start(self, order: Order) -> None:
+        if free_mb(self._home.root) < DISK_MIN_MB:
+            self._note([replace(self._engine.revoke(order.key), why=f"less than {DISK_MIN_MB} MB are free on its host")])
+            return
+        try:
+            environment, script = self._blobs.path(order.environment), self._blobs.path(order.script)
+        except Unavailable:
+            self._desired = wanted(self._desired, (order,), (), ())
+            return
+        except (RunyardError, OSError) as error:
+            result = Result("runner", None, "not-started", f"its environment or script cannot be had: {error}")
+            self._engine.revoke(order.key)
+            self._note([Observed(order.key, "ended", order.rank, result=result)])
+            return
+        self._observed[order.key] = Observed(order.key, "claimed", order.rank)
+        self._engine.start(order, environment, script)
+
+    def _lose(self, order: Order) -> None:
+        seen = self._engine.revoke(order.key)
+        if seen.stage == "revoked":
+            result = Result("inferred", None, "lost", "the host was rebooted; it may have started before")
+            seen = Observed(order.key, "ended", order.rank, result=result)
+        self._note([seen])
+
+    def _tell(self) -> None:
+        if not self._incarnation and not self._say_hello():
+            return
+        now = time.monotonic()
+        news = bool(self._unsent or self._host_news or self._whole)
+        gathering = self._news_at is not None and bool(self._desired.start) and now < self._news_at + GATHER_S
+        if (news and not gathering) or not self._link.in_flight:
+            self._beat()
+
+    def _beat(self) -> None:
+        report = Report(
+            agent=self._identity.agent,
+            incarnation=self._incarnation,
+            applied=self._applied,
+            observed=tuple(self._unsent.values()),
+            all=tuple(self._observed) if self._whole else None,
+            host=self._host_news,
+            wait_s=self._identity.beat_wait_s,
+            problem=self._problem,
+        )
+        self._unsent, self._host_news, self._whole, self._news_at = {}, None, False, None
+        try:
+            self._link.send(report)
+        except RunyardError as error:
+            self._lost_touch(Arrived(report, error=error))
+
+    def _say_hello(self) -> bool:
+        host = self._looker.host
+        if host is None or time.monotonic() < self._again_at:
+            return False
+        me = self._identity
+        hello = Hello(
+            agent=me.agent, host=host, user=me.user, uid=me.uid, pid=os.getpid(), boot_id=host.boot_id,
+            version=me.version, yard=self._seen.yard, epoch=self._seen.epoch,
+        )  # fmt: skip
+        try:
+            welcome = self._link.hello(hello)
+        except (RunyardError, OSError) as error:
+            self._again_at = time.monotonic() + self._pause_s
+            self._pause_s = min(AGAIN_MOST_S, self._pause_s * 2)
+            log.log(logging.WARNING if isinstance(error, Conflict) else logging.DEBUG, "no hello: %s", error)
+            return False
+        self._incarnation, self._applied, self._whole = welcome.incarnation, 0, True
+        self._pause_s = AGAIN_FIRST_S
+        self._trusted(welcome.yard, welcome.epoch)
+        self._unsent = dict(self._observed)
+        log.info("incarnation %d of agent %s in yard %s", welcome.incarnation, me.agent, welcome.yard)
+        return True
+
+

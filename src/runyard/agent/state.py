@@ -1,0 +1,37 @@
+"""What an agent remembers from one start to the next: the yard that it serves and the highest epoch it has seen."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+
+from runyard.model import codec
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The yard's id ("": none yet) and the highest epoch."""
+
+    yard: str = ""
+    epoch: int = 0
+
+
+def load(path: str) -> Seen:
+    """What was saved, or nothing."""
+    try:
+        with open(path, encoding="ascii") as file:
+            return codec.decode(Seen, json.load(file))  # type: ignore[no-any-return]
+    except FileNotFoundError:
+        return Seen()
+
+
+def save(path: str, seen: Seen) -> None:
+    """Keep it, whole or not at all."""
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    temporary = path + ".new"
+    with open(temporary, "w", encoding="ascii") as file:
+        file.write(codec.dumps(seen))
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)

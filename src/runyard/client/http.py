@@ -1,0 +1,125 @@
+"""Just enough HTTP/1.1 for one well-known server: a request as bytes, and a reader that is fed what arrives.
+
+The standard library's client costs 40 ms of imports, which a command line feels (docs/decisions/0002).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+from runyard.errors import ProtocolError
+
+HEAD_MAX = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call. `query` values are texts or lists of texts."""
+
+    method: str
+    path: str
+    body: Optional[bytes] = None
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True)
+class Response:
+    """Status, headers by lower-case name, and the whole body."""
+
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+
+def encode_request(request: Request) -> bytes:
+    """The request as it goes over the wire (keep-alive)."""
+    lines = [f"{request.method} {request.path} HTTP/1.1", "Host: runyard"]
+    if request.body is not None:
+        lines += [f"Content-Type: {request.content_type}", f"Content-Length: {len(request.body)}"]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii") + (request.body or b"")
+
+
+class ResponseReader:
+    """Takes bytes as they come. `head` is there once the headers are; `pieces()` gives the body as it arrives."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._left = 0
+        self._chunked = False
+        self._to_the_end = False
+        self.head: Optional[Response] = None
+        self.done = False
+
+    def feed(self, data: bytes) -> bytes:
+        """The part of the body in this data. Empty data means that the other side closed."""
+        if not data:
+            if not self._to_the_end:
+                raise ProtocolError("the server closed the connection in the middle of an answer")
+            self.done = True
+            return b""
+        self._buffer += data
+        if self.head is None and not self._read_head():
+            return b""
+        return self._read_chunks() if self._chunked else self._read_plain()
+
+    def _read_head(self) -> bool:
+        end = self._buffer.find(b"\r\n\r\n")
+        if end < 0:
+            if len(self._buffer) > HEAD_MAX:
+                raise ProtocolError("the head of the server's answer is too long")
+            return False
+        lines = self._buffer[:end].decode("latin-1").split("\r\n")
+        del self._buffer[: end + 4]
+        headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
+        words = lines[0].split(" ", 2)
+        if len(words) < 2 or not words[0].startswith("HTTP/1.") or not words[1].isdigit():
+            raise ProtocolError("this is not a Runyard server")
+        self.head = Response(int(words[1]), headers)
+        self._chunked = headers.get("transfer-encoding", "").lower() == "chunked"
+        self._to_the_end = not self._chunked and "content-length" not in headers and self.head.status not in (204, 304)
+        self._left = int(headers.get("content-length", "0"))
+        self.done = not self._chunked and not self._to_the_end and self._left == 0
+        return True
+
+    def _read_plain(self) -> bytes:
+        if self._to_the_end:
+            taken = bytes(self._buffer)
+            self._buffer.clear()
+            return taken
+        taken = bytes(self._buffer[: self._left])
+        del self._buffer[: len(taken)]
+        self._left -= len(taken)
+        self.done = self._left == 0
+        return taken
+
+    def _read_chunks(self) -> bytes:
+        taken = bytearray()
+        while not self.done:
+            if self._left > 0:
+                piece = self._buffer[: self._left]
+                taken += piece
+                self._left -= len(piece)
+                del self._buffer[: len(piece)]
+                if self._left > 0:
+                    break
+            if not self._next_chunk():
+                break
+        return bytes(taken)
+
+    def _next_chunk(self) -> bool:
+        """Read the size line of the next chunk; False until it has arrived."""
+        start = 2 if self._buffer[:2] == b"\r\n" else 0
+        end = self._buffer.find(b"\r\n", start)
+        if end < 0:
+            return False
+        size = int(bytes(self._buffer[start:end]).split(b";")[0], 16)
+        if size == 0:
+            if self._buffer[end : end + 4] != b"\r\n\r\n":
+                return False
+            self._buffer.clear()
+            self.done = True
+            return True
+        del self._buffer[: end + 2]
+        self._left = size
+        return True

@@ -1,0 +1,172 @@
+"""`api.Service` over a transport. Each verb is one request; errors come back as the errors they were."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Optional
+
+from runyard.api import (
+    ChangeResult,
+    Chunk,
+    Explanation,
+    GrepQuery,
+    JobDetail,
+    JobRow,
+    QueueRow,
+    Receipt,
+    ServerStatus,
+    StopCall,
+    Submission,
+)
+from runyard.client.http import Request, Response
+from runyard.client.transport import Transport
+from runyard.errors import BY_NAME, InvalidSpec, ProtocolError, RunyardError
+from runyard.model import codec
+from runyard.model.beat import Answer, Hello, Report, Welcome
+from runyard.model.filter import JobQuery
+from runyard.model.host import Host
+from runyard.model.queue import Queue
+
+CALL_S = 60.0
+"""How long a call may take that does not wait by intention."""
+
+SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+
+
+class RemoteService:
+    """The verbs of a server behind this transport."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def submit(self, submission: Submission) -> Receipt:
+        return self._call(Receipt, "POST", "/jobs", submission, timeout_s=600.0)
+
+    def jobs(self, query: JobQuery) -> tuple[JobRow, ...]:
+        return self._call(tuple[JobRow, ...], "GET", "/jobs" + query_text(codec.encode(query)))
+
+    def job(self, job_id: int) -> JobDetail:
+        return self._call(JobDetail, "GET", f"/jobs/{int(job_id)}")
+
+    def explain(self, job_id: int) -> Explanation:
+        return self._call(Explanation, "GET", f"/jobs/{int(job_id)}/why")
+
+    def stop(self, call: StopCall) -> ChangeResult:
+        return self._call(ChangeResult, "POST", "/jobs/stop", call)
+
+    def hold(self, ids: tuple[int, ...]) -> ChangeResult:
+        return self._call(ChangeResult, "POST", "/jobs/hold", ids)
+
+    def release(self, ids: tuple[int, ...]) -> ChangeResult:
+        return self._call(ChangeResult, "POST", "/jobs/release", ids)
+
+    def queues(self) -> tuple[QueueRow, ...]:
+        return self._call(tuple[QueueRow, ...], "GET", "/queues")
+
+    def save_queue(self, queue: Queue) -> Queue:
+        return self._call(Queue, "PUT", f"/queues/{quote(queue.name)}", queue)
+
+    def remove_queue(self, name: str) -> None:
+        self._send("DELETE", f"/queues/{quote(name)}")
+
+    def hosts(self) -> tuple[Host, ...]:
+        return self._call(tuple[Host, ...], "GET", "/hosts")
+
+    def status(self) -> ServerStatus:
+        return self._call(ServerStatus, "GET", "/status")
+
+    def put_blob(self, data: bytes) -> str:
+        response = self._request(Request("POST", "/blobs", data, "application/octet-stream"), CALL_S)
+        return codec.decode(str, json.loads(response.body))
+
+    def blob(self, name: str) -> bytes:
+        return self._send("GET", f"/blobs/{quote(name)}").body
+
+    def output(self, job_id: int, number: int, offset: int, length: int) -> Chunk:
+        return self._chunk(job_id, "output", {"attempt": number, "offset": offset, "length": length})
+
+    def tail(self, job_id: int, number: int, lines: int) -> Chunk:
+        return self._chunk(job_id, "tail", {"attempt": number, "lines": lines})
+
+    def head(self, job_id: int, number: int, lines: int) -> Chunk:
+        return self._chunk(job_id, "head", {"attempt": number, "lines": lines})
+
+    def grep(self, job_id: int, number: int, query: GrepQuery) -> Iterator[bytes]:
+        path = f"/jobs/{int(job_id)}/grep" + query_text({"attempt": number, **codec.encode(query)})
+        head, pieces = self._transport.stream(Request("GET", path))
+        if head.status >= 400:
+            raise error_of(Response(head.status, head.headers, b"".join(pieces)))
+        return pieces
+
+    def clean(self) -> tuple[int, ...]:
+        return self._call(tuple[int, ...], "POST", "/clean", ())
+
+    def changed(self, topics: tuple[str, ...], after: int, timeout_s: float) -> int:
+        query = query_text({"topic": list(topics), "after": after, "timeout_s": timeout_s})
+        return self._call(int, "GET", "/changes" + query, timeout_s=timeout_s + CALL_S)
+
+    def hello(self, hello: Hello) -> Welcome:
+        return self._call(Welcome, "POST", "/agents/hello", hello)
+
+    def beat(self, report: Report) -> Answer:
+        return self._call(Answer, "POST", f"/agents/{quote(report.agent)}/beat", report, report.wait_s + CALL_S)
+
+    def _call(self, cls: Any, method: str, path: str, body: Any = None, timeout_s: float = CALL_S) -> Any:
+        wire = None if body is None else codec.dumps(body).encode("ascii")
+        response = self._request(Request(method, path, wire), timeout_s)
+        return codec.decode(cls, _json(response))
+
+    def _send(self, method: str, path: str) -> Response:
+        return self._request(Request(method, path), CALL_S)
+
+    def _chunk(self, job_id: int, verb: str, query: dict[str, Any]) -> Chunk:
+        response = self._send("GET", f"/jobs/{int(job_id)}/{verb}" + query_text(query))
+        headers = response.headers
+        return Chunk(
+            int(headers.get("runyard-offset", "0")),
+            response.body,
+            int(headers.get("runyard-size", "0")),
+            headers.get("runyard-final") == "1",
+        )
+
+    def _request(self, request: Request, timeout_s: Optional[float]) -> Response:
+        response = self._transport.send(request, timeout_s)
+        if response.status >= 400:
+            raise error_of(response)
+        return response
+
+
+def error_of(response: Response) -> RunyardError:
+    """The error that the server answered with."""
+    try:
+        told = json.loads(response.body)["error"]
+        kind, message = str(told["kind"]), str(told["message"])
+    except (ValueError, KeyError, TypeError):
+        return ProtocolError(f"the server answered {response.status} and nothing that we understand")
+    if kind == "InvalidSpec":
+        return InvalidSpec(message)
+    return BY_NAME.get(kind, RunyardError)(message)
+
+
+def _json(response: Response) -> Any:
+    try:
+        return json.loads(response.body)
+    except ValueError:
+        raise ProtocolError("the server's answer is no JSON") from None
+
+
+def query_text(values: dict[str, Any]) -> str:
+    """A query string; lists give their name once for each item."""
+    pairs = []
+    for name, value in values.items():
+        for item in value if isinstance(value, list) else [value]:
+            text = ("true" if item else "false") if isinstance(item, bool) else str(item)
+            pairs.append(f"{name}={quote(text)}")
+    return "?" + "&".join(pairs) if pairs else ""
+
+
+def quote(text: str) -> str:
+    """Percent-encoding of everything that is not plain. (urllib costs the command line 10 ms.)"""
+    raw = text.encode("utf-8", "surrogateescape")
+    return "".join(chr(byte) if byte in SAFE else f"%{byte:02X}" for byte in raw)

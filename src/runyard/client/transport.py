@@ -1,0 +1,126 @@
+"""How a request reaches the server: one method, `send`, and `stream` for bodies without end.
+
+`UnixTransport` talks to a server's socket. It trusts a socket only if it belongs to the caller (or to root), by the
+kernel's word on the peer, and reaches sockets whose path is too long through their directory's descriptor.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Iterator
+from typing import Optional, Protocol
+
+from runyard.client.http import Request, Response, ResponseReader, encode_request
+from runyard.errors import NotAllowed, Unavailable
+
+PATH_MAX = 100
+"""Longer paths do not fit into a socket address (108 bytes)."""
+
+RECEIVE_BYTES = 256 * 1024
+
+
+class Transport(Protocol):
+    """Carries requests."""
+
+    def send(self, request: Request, timeout_s: Optional[float]) -> Response:
+        """The whole answer. `Unavailable` if there is no server or it goes away."""
+
+    def stream(self, request: Request) -> tuple[Response, Iterator[bytes]]:
+        """The head of the answer and its body, piece by piece."""
+
+    def close(self) -> None:
+        """Let go of the connection."""
+
+
+class UnixTransport:
+    """One kept connection to the socket at `path`; not for use by several threads at a time."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._socket: Optional[socket.socket] = None
+
+    def send(self, request: Request, timeout_s: Optional[float] = 60.0) -> Response:
+        wire = encode_request(request)
+        if self._socket is not None:
+            try:
+                return self._exchange(self._socket, wire, timeout_s)
+            except (BrokenPipeError, ConnectionResetError, _Stale):
+                self.close()
+        self._socket = connect(self._path)
+        try:
+            return self._exchange(self._socket, wire, timeout_s)
+        except (_Stale, OSError) as error:
+            self.close()
+            raise Unavailable(f"the server went away in the middle of a call ({error})") from error
+
+    def stream(self, request: Request) -> tuple[Response, Iterator[bytes]]:
+        connection = connect(self._path)
+        connection.settimeout(None)
+        reader = ResponseReader()
+        connection.sendall(encode_request(request))
+        first = b""
+        while reader.head is None:
+            first += reader.feed(connection.recv(RECEIVE_BYTES))
+        return reader.head, _pieces(connection, reader, first)
+
+    def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _exchange(self, connection: socket.socket, wire: bytes, timeout_s: Optional[float]) -> Response:
+        connection.settimeout(timeout_s)
+        connection.sendall(wire)
+        reader = ResponseReader()
+        pieces = []
+        while not reader.done:
+            data = connection.recv(RECEIVE_BYTES)
+            if not data and reader.head is None:
+                raise _Stale("it closed the connection")
+            pieces.append(reader.feed(data))
+        head = reader.head or Response(0)
+        if head.headers.get("connection", "").lower() == "close":
+            self.close()
+        return Response(head.status, head.headers, b"".join(pieces))
+
+
+class _Stale(Exception):
+    """A kept connection that the server has closed before it answered."""
+
+
+def _pieces(connection: socket.socket, reader: ResponseReader, first: bytes) -> Iterator[bytes]:
+    with connection:
+        if first:
+            yield first
+        while not reader.done:
+            piece = reader.feed(connection.recv(RECEIVE_BYTES))
+            if piece:
+                yield piece
+
+
+def connect(path: str) -> socket.socket:
+    """A connected socket whose other end belongs to us (or to root)."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        _connect(connection, path)
+        uid = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1]
+    except OSError as error:
+        connection.close()
+        raise Unavailable(f"no server answers at {path} ({error.strerror or error}); `ry server start` starts one") from error
+    if uid not in (os.getuid(), 0):
+        connection.close()
+        raise NotAllowed(f"the socket {path} belongs to another user (uid {uid}); it is not used")
+    return connection
+
+
+def _connect(connection: socket.socket, path: str) -> None:
+    if len(os.fsencode(path)) <= PATH_MAX:
+        connection.connect(path)
+        return
+    directory = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        connection.connect(f"/proc/self/fd/{directory}/{os.path.basename(path)}")
+    finally:
+        os.close(directory)

@@ -1,0 +1,58 @@
+"""Locks that the kernel drops with their holder: one server per home, one agent per account and host."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import struct
+from typing import Optional
+
+_FLOCK = "hhqqi4x"
+
+
+class HomeLock:
+    """A lock file that says who holds it. The descriptor is never inherited."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._descriptor: Optional[int] = None
+
+    def take(self, **about: object) -> bool:
+        """Take the lock and note `about` in the file; False if another process has it."""
+        os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        wish = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, wish)  # type: ignore[attr-defined]
+        except OSError:
+            os.close(descriptor)
+            return False
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps({"pid": os.getpid(), **about}).encode("ascii"), 0)
+        self._descriptor = descriptor
+        return True
+
+    def holder(self) -> Optional[dict[str, object]]:
+        """What the holder noted, or None if nobody holds it. Looks only; never takes it, not even for a moment."""
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return None
+        try:
+            wish = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+            found = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, wish)  # type: ignore[attr-defined]
+            if struct.unpack(_FLOCK, found)[0] == fcntl.F_UNLCK:
+                return None
+            noted = json.loads(os.pread(descriptor, 4096, 0) or b"{}")
+            return noted if isinstance(noted, dict) else {}
+        except ValueError:
+            return {}
+        finally:
+            os.close(descriptor)
+
+    def release(self) -> None:
+        """Let it go."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None

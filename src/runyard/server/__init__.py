@@ -1,0 +1,1 @@
+"""HTTP over a Service: FastAPI on a Unix socket. Async stays in here."""

@@ -1,0 +1,199 @@
+"""The application: endpoints made from the route table, errors made into answers, the guard before everything."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.exceptions import HTTPException
+
+from runyard.api import Chunk, Service
+from runyard.errors import InvalidSpec, RunyardError, UsageError
+from runyard.model import codec
+from runyard.model.beat import Answer, Report
+from runyard.server.auth import App, Guard, caller_uid
+from runyard.server.routes import BODY_MAX, ROUTES, Call, Route, encode
+from runyard.server.schema import lift, operation
+from runyard.server.waiting import Topics, beat, changed
+
+THREADS = 8
+
+log = logging.getLogger("runyard.server")
+
+HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+@dataclass(frozen=True)
+class Backend:
+    """What the application serves: each caller's Service, the topics, and who may call at all."""
+
+    service_for: Callable[[int], Service]
+    topics: Topics
+    allowed: Callable[[int], bool]
+    version: str
+
+
+def make_app(backend: Backend) -> App:
+    """The ASGI application."""
+    app = FastAPI(title="Runyard", version=backend.version, docs_url=None, redoc_url=None)
+    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="call")
+    for route in ROUTES:
+        _add(app, route, _endpoint(route, backend, pool))
+    _add(app, CHANGES, _changes(backend))
+    _add(app, BEAT, _beat(backend, pool))
+    app.add_exception_handler(RunyardError, _told)
+    app.add_exception_handler(HTTPException, _unknown)
+    app.add_exception_handler(Exception, _broken)
+    document: dict[str, Any] = {}
+
+    def openapi() -> dict[str, Any]:
+        if not document:
+            document.update(lift(FastAPI.openapi(app)))
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+    return Guard(app, backend.allowed)
+
+
+CHANGES = Route(
+    "GET", "/changes", "Wait until a topic may have changed", lambda service, call: None, int,
+    query={"topic": "string", "after": "integer", "timeout_s": "number"},
+)  # fmt: skip
+BEAT = Route("POST", "/agents/{agent}/beat", "An agent reports and gets its orders", lambda service, call: None, Answer,
+             takes=Report)  # fmt: skip
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def _add(app: FastAPI, route: Route, endpoint: Endpoint) -> None:
+    described = operation(route)
+    app.add_api_route(
+        route.path,
+        endpoint,
+        methods=[route.method],
+        summary=route.summary,
+        operation_id=f"{route.method.lower()}{route.path.replace('/', '_').replace('{', '').replace('}', '')}",
+        response_class=Response,
+        status_code=204 if route.gives is type(None) else 200,
+        openapi_extra=described,
+    )
+
+
+def _endpoint(route: Route, backend: Backend, pool: ThreadPoolExecutor) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        raw = await _body(request, route) if route.takes is not None else b""
+        service = backend.service_for(caller_uid(request.scope))
+
+        def work() -> Response:
+            body = raw if route.takes is bytes else _decode(route, raw)
+            value = route.does(service, Call(dict(request.path_params), _query(request), body))
+            return _response(route, value)
+
+        return await asyncio.get_running_loop().run_in_executor(pool, work)
+
+    return endpoint
+
+
+def _changes(backend: Backend) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        call = Call({}, _query(request))
+        timeout_s = _seconds(call.one("timeout_s", "0"))
+        topics = tuple(call.query.get("topic", ()))
+        return _response(CHANGES, await changed(backend.topics, topics, call.number("after"), timeout_s))
+
+    return endpoint
+
+
+def _beat(backend: Backend, pool: ThreadPoolExecutor) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        report: Report = _decode(BEAT, await _body(request, BEAT))
+        if report.agent != request.path_params["agent"]:
+            raise InvalidSpec("the path names another agent", "agent")
+        service = backend.service_for(caller_uid(request.scope))
+
+        def offload(verb: Callable[..., Any], *args: Any) -> Awaitable[Any]:
+            return asyncio.get_running_loop().run_in_executor(pool, verb, *args)
+
+        return _response(BEAT, await beat(backend.topics, service, report, offload))
+
+    return endpoint
+
+
+async def _body(request: Request, route: Route) -> bytes:
+    wanted = "application/octet-stream" if route.takes is bytes else "application/json"
+    if request.headers.get("content-type", "").partition(";")[0].strip() != wanted:
+        raise UsageError(f"the body has to be {wanted}")
+    pieces, size = [], 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size > BODY_MAX:
+            raise UsageError(f"the body is larger than {BODY_MAX} bytes")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _decode(route: Route, raw: bytes) -> Any:
+    if route.takes is None:
+        return None
+    try:
+        return codec.decode(route.takes, json.loads(raw))
+    except (ValueError, RecursionError):
+        raise UsageError("the body is no JSON that we can read") from None
+
+
+def _query(request: Request) -> dict[str, list[str]]:
+    return {name: request.query_params.getlist(name) for name in request.query_params}
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        raise InvalidSpec(f"{text[:40]!r} is not a number", "timeout_s") from None
+    if not 0 <= seconds < 1e9:
+        raise InvalidSpec("a number of seconds from 0, please", "timeout_s")
+    return seconds
+
+
+def _response(route: Route, value: Any) -> Response:
+    if route.gives is type(None):
+        return Response(status_code=204, headers=HEADERS)
+    if isinstance(value, Chunk):
+        place = {
+            "Runyard-Offset": str(value.offset),
+            "Runyard-Size": str(value.size),
+            "Runyard-Final": "1" if value.final else "0",
+        }
+        return Response(value.data, media_type="application/octet-stream", headers=HEADERS | place)
+    if isinstance(value, bytes):
+        return Response(value, media_type="application/octet-stream", headers=HEADERS)
+    if isinstance(value, Iterator):
+        return StreamingResponse(value, media_type="application/octet-stream", headers=HEADERS)
+    return Response(encode(value), media_type="application/json", headers=HEADERS)
+
+
+async def _told(request: Request, error: Exception) -> Response:
+    known = error if isinstance(error, RunyardError) else RunyardError()
+    return _error(known.http_status, type(known).__name__, known.message)
+
+
+async def _unknown(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    return _error(status, "NotFound" if status == 404 else "UsageError", f"{request.method} {request.url.path}: no such call")
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return _error(500, "RunyardError", "the server failed at this; `ry server logs` says more")
+
+
+def _error(status: int, kind: str, message: str) -> Response:
+    body = json.dumps({"error": {"kind": kind, "message": message}}).encode("ascii")
+    return Response(body, status, HEADERS, "application/json")

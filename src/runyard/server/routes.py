@@ -1,0 +1,154 @@
+"""The route table: what each call takes, gives and does. `app` makes the endpoints and the OpenAPI document of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from runyard.api import (
+    ChangeResult,
+    Chunk,
+    Explanation,
+    GrepQuery,
+    JobDetail,
+    JobRow,
+    QueueRow,
+    Receipt,
+    ServerStatus,
+    Service,
+    StopCall,
+    Submission,
+)
+from runyard.errors import InvalidSpec
+from runyard.model import codec
+from runyard.model.beat import Hello, Welcome
+from runyard.model.filter import JobQuery
+from runyard.model.host import Host
+from runyard.model.queue import Queue
+
+BODY_MAX = 256 * 1024 * 1024
+"""Bytes; a submission of a million small jobs fits."""
+
+CHUNK_MAX = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request, taken apart: parts of the path and the query by name, and the decoded body."""
+
+    path: dict[str, str]
+    query: dict[str, list[str]]
+    body: Any = None
+
+    @property
+    def job_id(self) -> int:
+        return number(self.path["job_id"], "job")
+
+    def one(self, name: str, default: str = "") -> str:
+        values = self.query.get(name)
+        return values[-1] if values else default
+
+    def number(self, name: str, default: int = 0) -> int:
+        return number(self.one(name, str(default)), name)
+
+
+@dataclass(frozen=True)
+class Route:
+    """One verb on the wire. `query` maps the names of parameters to their JSON types."""
+
+    method: str
+    path: str
+    summary: str
+    does: Callable[[Service, Call], Any]
+    gives: Any
+    takes: Any = None
+    query: dict[str, str] = field(default_factory=dict)
+
+
+def number(text: str, name: str) -> int:
+    """A whole number out of a path or query."""
+    if not text.lstrip("-").isdecimal() or len(text) > 19:
+        raise InvalidSpec(f"{text[:40]!r} is not a whole number", name)
+    return int(text)
+
+
+def _jobs(service: Service, call: Call) -> Any:
+    known: dict[str, Any] = {name: call.one(name) for name in ("order",) if name in call.query}
+    known |= {name: call.number(name) for name in ("limit", "after_id") if name in call.query}
+    known |= {name: call.one(name) == "true" for name in ("mine", "recent") if name in call.query}
+    unknown = set(call.query) - {"selectors", "order", "limit", "after_id", "mine", "recent"}
+    if unknown:
+        raise InvalidSpec("no such parameter", sorted(unknown)[0])
+    return service.jobs(JobQuery(tuple(call.query.get("selectors", ())), **known))
+
+
+def _save_queue(service: Service, call: Call) -> Queue:
+    if call.body.name != call.path["name"]:
+        raise InvalidSpec("the path names another queue", "name")
+    return service.save_queue(call.body)
+
+
+def _output(service: Service, call: Call) -> Chunk:
+    length = min(CHUNK_MAX, max(0, call.number("length", CHUNK_MAX)))
+    return service.output(call.job_id, call.number("attempt"), call.number("offset"), length)
+
+
+def _grep(service: Service, call: Call) -> Any:
+    flags = {name: call.one(name) == "true" for name in ("ignore_case", "invert", "number", "count", "extended")}
+    query = GrepQuery(call.one("pattern"), after=call.number("after"), before=call.number("before"), **flags)
+    return service.grep(call.job_id, call.number("attempt"), query)
+
+
+INT, TEXT, BOOL = "integer", "string", "boolean"
+GREP = {
+    "attempt": INT, "pattern": TEXT, "ignore_case": BOOL, "invert": BOOL, "number": BOOL, "count": BOOL,
+    "extended": BOOL, "after": INT, "before": INT,
+}  # fmt: skip
+
+ROUTES = (
+    Route("POST", "/jobs", "Accept jobs; the ids in the answer are on disk",
+          lambda service, call: service.submit(call.body), Receipt, takes=Submission),
+    Route("GET", "/jobs", "List jobs by selectors", _jobs, tuple[JobRow, ...],
+          query={"selectors": TEXT, "mine": BOOL, "recent": BOOL, "order": TEXT, "limit": INT, "after_id": INT}),
+    Route("GET", "/jobs/{job_id}", "All about one job",
+          lambda service, call: service.job(call.job_id), JobDetail),
+    Route("GET", "/jobs/{job_id}/why", "Why it waits and when it may start",
+          lambda service, call: service.explain(call.job_id), Explanation),
+    Route("POST", "/jobs/stop", "End jobs: signal, grace, kill",
+          lambda service, call: service.stop(call.body), ChangeResult, takes=StopCall),
+    Route("POST", "/jobs/hold", "Keep waiting jobs back",
+          lambda service, call: service.hold(call.body), ChangeResult, takes=tuple[int, ...]),
+    Route("POST", "/jobs/release", "Let held jobs go",
+          lambda service, call: service.release(call.body), ChangeResult, takes=tuple[int, ...]),
+    Route("GET", "/jobs/{job_id}/output", "A range of an attempt's output", _output, Chunk,
+          query={"attempt": INT, "offset": INT, "length": INT}),
+    Route("GET", "/jobs/{job_id}/tail", "The last lines of an attempt's output",
+          lambda service, call: service.tail(call.job_id, call.number("attempt"), call.number("lines", 10)), Chunk,
+          query={"attempt": INT, "lines": INT}),
+    Route("GET", "/jobs/{job_id}/head", "The first lines of an attempt's output",
+          lambda service, call: service.head(call.job_id, call.number("attempt"), call.number("lines", 10)), Chunk,
+          query={"attempt": INT, "lines": INT}),
+    Route("GET", "/jobs/{job_id}/grep", "Search an attempt's output; what grep prints", _grep, bytes, query=GREP),
+    Route("GET", "/queues", "All queues", lambda service, call: service.queues(), tuple[QueueRow, ...]),
+    Route("PUT", "/queues/{name}", "Make or change a queue", _save_queue, Queue, takes=Queue),
+    Route("DELETE", "/queues/{name}", "Remove an empty queue",
+          lambda service, call: service.remove_queue(call.path["name"]), type(None)),
+    Route("GET", "/hosts", "Hosts and their devices", lambda service, call: service.hosts(), tuple[Host, ...]),
+    Route("GET", "/status", "The server, its agents and what runs",
+          lambda service, call: service.status(), ServerStatus),
+    Route("POST", "/blobs", "Keep an environment or a script; its hash",
+          lambda service, call: service.put_blob(call.body), str, takes=bytes),
+    Route("GET", "/blobs/{name}", "A blob by its hash",
+          lambda service, call: service.blob(call.path["name"]), bytes),
+    Route("POST", "/clean", "Collect the output of old jobs now",
+          lambda service, call: service.clean(), tuple[int, ...], takes=tuple[int, ...]),
+    Route("POST", "/agents/hello", "An agent has started",
+          lambda service, call: service.hello(call.body), Welcome, takes=Hello),
+)  # fmt: skip
+"""Every route that does not wait. Those that do are in `waiting`."""
+
+
+def encode(value: Any) -> bytes:
+    """An answer's body."""
+    return codec.dumps(value).encode("ascii")

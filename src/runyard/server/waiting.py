@@ -1,0 +1,58 @@
+"""The two calls that wait: `changes`, and an agent's beat. Neither holds a thread while it waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from runyard.api import Service
+from runyard.errors import InvalidSpec
+from runyard.model.beat import Answer, Report
+
+WAIT_MAX_S = 300.0
+TOPICS_MAX = 4_096
+
+Offload = Callable[..., Any]
+
+
+class Topics(Protocol):
+    """What `service.changes.Changes` offers."""
+
+    @property
+    def position(self) -> int: ...
+
+    def publish(self, topics: tuple[str, ...]) -> None: ...
+
+    def watch(self, topics: tuple[str, ...], after: int, wake: Callable[[], None]) -> Callable[[], None]: ...
+
+
+async def changed(topics: Topics, names: tuple[str, ...], after: int, timeout_s: float) -> int:
+    """`api.Service.changed` without a thread."""
+    if len(names) > TOPICS_MAX:
+        raise InvalidSpec(f"at most {TOPICS_MAX} topics at a time", "topic")
+    if after <= 0:
+        return topics.position
+    loop = asyncio.get_running_loop()
+    woken = asyncio.Event()
+    leave = topics.watch(names, after, lambda: loop.call_soon_threadsafe(woken.set))
+    try:
+        await asyncio.wait_for(woken.wait(), min(timeout_s, WAIT_MAX_S))
+        return topics.position
+    except asyncio.TimeoutError:
+        return after
+    finally:
+        leave()
+
+
+async def beat(topics: Topics, service: Service, report: Report, offload: Offload) -> Answer:
+    """Take the report in; with nothing to order wait for something, or for the agent's next beat to end this one."""
+    agent = (f"agent:{report.agent}",)
+    topics.publish((f"beat:{report.agent}",))
+    position = topics.position
+    answer: Answer = await offload(service.beat, report)
+    if not answer.empty or report.wait_s <= 0:
+        return answer
+    await changed(topics, (*agent, f"beat:{report.agent}"), position, report.wait_s)
+    nothing_new = Report(report.agent, report.incarnation, answer.number)
+    return await offload(service.beat, nothing_new)  # type: ignore[no-any-return]

@@ -1,0 +1,83 @@
+"""What has changed: topics are published after each commit, and waiters wake by the event.
+
+Positions rise by one with each publication. A waiter may be woken for nothing, never missed.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+
+KEPT = 4_096
+"""Publications that a late waiter can still be told apart by; older positions count as changed."""
+
+
+class Changes:
+    """One yard's topics."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._position = 1
+        self._recent: deque[tuple[int, frozenset[str]]] = deque(maxlen=KEPT)
+        self._waiting: dict[str, dict[int, Callable[[], None]]] = {}
+        self._tickets = 0
+
+    @property
+    def position(self) -> int:
+        return self._position
+
+    def publish(self, topics: Iterable[str]) -> None:
+        """These topics have changed."""
+        changed = frozenset(topics)
+        if not changed:
+            return
+        with self._lock:
+            self._position += 1
+            self._recent.append((self._position, changed))
+            woken = [wake for topic in changed for wake in self._waiting.pop(topic, {}).values()]
+        for wake in woken:
+            wake()
+
+    def since(self, topics: Iterable[str], after: int) -> bool:
+        """Whether one of the topics may have changed after this position."""
+        with self._lock:
+            return self._since(frozenset(topics), after)
+
+    def watch(self, topics: Iterable[str], after: int, wake: Callable[[], None]) -> Callable[[], None]:
+        """Call `wake` (once or more, from any thread) when a topic changes; at once if it has. Returns the undoing."""
+        wanted = frozenset(topics)
+        with self._lock:
+            if not self._since(wanted, after):
+                self._tickets += 1
+                ticket = self._tickets
+                for topic in wanted:
+                    self._waiting.setdefault(topic, {})[ticket] = wake
+                return lambda: self._leave(wanted, ticket)
+        wake()
+        return lambda: None
+
+    def wait(self, topics: Iterable[str], after: int, timeout_s: float) -> int:
+        """Block until a topic may have changed; the new position, or `after` if the time ran out."""
+        wanted = tuple(topics)
+        event = threading.Event()
+        leave = self.watch(wanted, after, event.set)
+        try:
+            return self._position if event.wait(timeout_s) else after
+        finally:
+            leave()
+
+    def _since(self, topics: frozenset[str], after: int) -> bool:
+        if after >= self._position:
+            return False
+        if not self._recent or self._recent[0][0] > after + 1:
+            return True
+        return any(topics & changed for position, changed in self._recent if position > after)
+
+    def _leave(self, topics: frozenset[str], ticket: int) -> None:
+        with self._lock:
+            for topic in topics:
+                waiting = self._waiting.get(topic, {})
+                waiting.pop(ticket, None)
+                if not waiting:
+                    self._waiting.pop(topic, None)

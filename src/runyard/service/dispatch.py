@@ -1,0 +1,109 @@
+"""What each agent still has to be told: orders, stops and forgets that it has not acknowledged.
+
+An answer carries everything that is open, so a lost answer costs nothing; the number that an agent applied acknowledges
+all that was open when that answer was made. Filled only after the commit that decided it. Safe from any thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Union
+
+from runyard.errors import Conflict
+from runyard.model.attempt import AttemptKey
+from runyard.model.beat import Answer, Order, StopOrder
+
+Item = Union[Order, StopOrder]
+
+
+@dataclass
+class _Outbox:
+    """One agent's. The number beside each item is that of the first answer that can hold it."""
+
+    incarnation: int
+    beat_at: float
+    number: int = 0
+    whole: bool = True
+    start: dict[AttemptKey, tuple[int, Order]] = field(default_factory=dict)
+    stop: dict[AttemptKey, tuple[int, StopOrder]] = field(default_factory=dict)
+    forget: dict[AttemptKey, int] = field(default_factory=dict)
+
+
+class Dispatch:
+    """The outboxes of all agents that have said hello to this server."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._outboxes: dict[str, _Outbox] = {}
+
+    def open(self, agent: str, incarnation: int, now: float) -> None:
+        """A new incarnation: what the earlier one was told is void."""
+        with self._lock:
+            self._outboxes[agent] = _Outbox(incarnation, now)
+
+    def connected(self, since: float) -> set[str]:
+        """Agents that have beaten since this time."""
+        with self._lock:
+            return {agent for agent, outbox in self._outboxes.items() if outbox.beat_at >= since}
+
+    def beat_at(self, agent: str) -> float:
+        """The time of its last beat (0: none since this server started)."""
+        with self._lock:
+            outbox = self._outboxes.get(agent)
+            return outbox.beat_at if outbox else 0.0
+
+    def applied(self, agent: str, incarnation: int, number: int, now: float) -> None:
+        """A report has come: it is alive, and all that was open in answer `number` has arrived."""
+        with self._lock:
+            outbox = self._box(agent, incarnation)
+            outbox.beat_at = now
+            outbox.start = {key: item for key, item in outbox.start.items() if item[0] > number}
+            outbox.stop = {key: item for key, item in outbox.stop.items() if item[0] > number}
+            outbox.forget = {key: first for key, first in outbox.forget.items() if first > number}
+
+    def whole_heard(self, agent: str) -> None:
+        """It has told us everything that it has."""
+        with self._lock:
+            if outbox := self._outboxes.get(agent):
+                outbox.whole = False
+
+    def order(self, agent: str, order: Order) -> None:
+        with self._lock:
+            if outbox := self._outboxes.get(agent):
+                outbox.start[order.key] = (outbox.number + 1, order)
+
+    def stop(self, agent: str, order: StopOrder) -> None:
+        with self._lock:
+            if outbox := self._outboxes.get(agent):
+                outbox.stop[order.key] = (outbox.number + 1, order)
+
+    def forget(self, agent: str, key: AttemptKey) -> None:
+        with self._lock:
+            if outbox := self._outboxes.get(agent):
+                outbox.start.pop(key, None)
+                outbox.stop.pop(key, None)
+                outbox.forget[key] = outbox.number + 1
+
+    def answer(self, agent: str, incarnation: int, yard: str, epoch: int) -> Answer:
+        """The next answer, with everything open."""
+        with self._lock:
+            outbox = self._box(agent, incarnation)
+            outbox.number += 1
+            return Answer(
+                yard,
+                epoch,
+                outbox.number,
+                start=tuple(order for _, order in outbox.start.values()),
+                stop=tuple(order for _, order in outbox.stop.values()),
+                forget=tuple(outbox.forget),
+                whole=outbox.whole,
+            )
+
+    def _box(self, agent: str, incarnation: int) -> _Outbox:
+        outbox = self._outboxes.get(agent)
+        if outbox is None:
+            raise Conflict(f"agent {agent} has not said hello to this server")
+        if outbox.incarnation != incarnation:
+            raise Conflict(f"agent {agent} has been started anew; this is incarnation {incarnation}, not {outbox.incarnation}")
+        return outbox

@@ -1,0 +1,101 @@
+"""Why a job waits, in a sentence, and when it may start: the last plan's reason joined with names and run times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from runyard.api import Explanation
+from runyard.model.job import Job, JobState
+from runyard.model.view import REASONS, Reason
+from runyard.planner.estimate import Estimate, estimate
+from runyard.service.controller import Controller
+from runyard.store.base import Store, fingerprint_of
+
+NAMED_MAX = 4
+"""So many jobs are named in a sentence before "and N more"."""
+
+
+def explain(controller: Controller, job: Job, now: float) -> Explanation:
+    """The explanation of one job."""
+    store = controller.store
+    if job.state is not JobState.PENDING:
+        return Explanation(job.id, job.word, _not_waiting(job))
+    if job.held:
+        return Explanation(job.id, "held", f"A user holds it back; `ry release {job.id}` lets it go.")
+    if job.waiting_on:
+        return _dependencies(store, job)
+    if job.wake_at is not None:
+        sentence = f"It was tried before ({job.reason}) and waits for its next try." if job.reason else "It begins later."
+        return Explanation(job.id, "begin", sentence, starts_from=job.wake_at, starts_to=job.wake_at, basis="its begin time")
+    if controller.halted:
+        return Explanation(job.id, "draining", controller.halted)
+    reason = controller.reasons.get(controller.shape(job))
+    if reason is None:
+        return Explanation(job.id, "queued", "It is about to be planned.")
+    return _planned(controller, job, reason, now)
+
+
+def _planned(controller: Controller, job: Job, reason: Reason, now: float) -> Explanation:
+    store = controller.store
+    before = store.position(job.id)
+    parts = [reason.text or REASONS.get(reason.code, reason.code)]
+    if reason.blockers:
+        parts.append(f"held by {_named(store, reason.blockers)}")
+    sentence = "; ".join(parts)
+    if before:
+        sentence += f"; {before} job{'s' if before > 1 else ''} of its queue come{'' if before > 1 else 's'} first"
+    told = _estimate(controller, job, before, now)
+    return Explanation(
+        job.id,
+        reason.code,
+        sentence[:1].upper() + sentence[1:] + ".",
+        before=before,
+        blockers=reason.blockers,
+        starts_from=told.earliest if told else None,
+        starts_to=told.latest if told else None,
+        basis=told.basis if told else "",
+    )
+
+
+def _estimate(controller: Controller, job: Job, before: int, now: float) -> Estimate | None:
+    store = controller.store
+    view = store.view(now)
+    shape = controller.shape(job)
+    mine = next((seen for seen in view.shapes if seen.shape == shape), None)
+    if mine is None:
+        return None
+    runs = {}
+    for running in store.active():
+        times = store.usual_runtimes(fingerprint_of(running.spec))
+        if times:
+            runs[running.id] = tuple(times)
+    own = tuple(store.usual_runtimes(fingerprint_of(job.spec)))
+    return estimate(view, mine, before, runs, own)
+
+
+def _dependencies(store: Store, job: Job) -> Explanation:
+    open_ones = [
+        other
+        for other in (store.load([wanted.job_id]).get(wanted.job_id) for wanted in job.spec.after)
+        if other is not None and (other.state is not JobState.DONE or other.word == "lost")
+    ]
+    ids = tuple(other.id for other in open_ones)
+    lost = [other.id for other in open_ones if other.word == "lost"]
+    sentence = f"It waits for {_named(store, ids)}."
+    if lost:
+        sentence += f" Nobody knows how job {lost[0]} ended (lost): it waits until somebody decides."
+    return Explanation(job.id, "dependency", sentence, blockers=ids)
+
+
+def _named(store: Store, ids: Sequence[int]) -> str:
+    jobs = store.load(ids[:NAMED_MAX])
+    names = [f"{job_id} ({jobs[job_id].spec.label}, {jobs[job_id].word})" for job_id in ids[:NAMED_MAX] if job_id in jobs]
+    rest = len(ids) - NAMED_MAX
+    return "job " + ", ".join(names) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _not_waiting(job: Job) -> str:
+    if job.state is JobState.DONE:
+        ending = f"It has ended: {job.word}"
+        return ending + (f" ({job.reason})." if job.reason else ".")
+    return "It is running." if job.word == "running" else f"It is {job.word}."

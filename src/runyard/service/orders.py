@@ -1,0 +1,67 @@
+"""From an assigned job to the order for its agent."""
+
+from __future__ import annotations
+
+from runyard.model.attempt import AttemptKey, Placement
+from runyard.model.beat import Order, StopOrder
+from runyard.model.host import Host
+from runyard.model.job import Job, StopRequest
+
+SIGKILL = 9
+
+
+def key_of(job: Job) -> AttemptKey:
+    """The key of a job's present attempt."""
+    if job.attempt is None:
+        raise ValueError(f"job {job.id} has no attempt")
+    return AttemptKey(job.id, job.attempt.number, job.attempt.token)
+
+
+def order_of(job: Job, placement: Placement, host: Host | None) -> Order:
+    """What the agent needs to start this placement."""
+    spec = job.spec
+    return Order(
+        key=key_of(job),
+        rank=placement.rank,
+        command=spec.command,
+        workdir=spec.workdir,
+        shell=spec.shell,
+        script=spec.script,
+        environment=spec.environment,
+        setup=spec.setup,
+        variables=tuple(_variables(job, placement, host).items()),
+        output=spec.output,
+        input=spec.input,
+        cpus=placement.cpus,
+        memory_mb=placement.memory_mb,
+        devices=placement.devices,
+        device_memory_mb=placement.device_memory_mb,
+        time_limit_s=spec.time_limit_s,
+        grace_s=spec.grace_s,
+        detach=spec.detach,
+        follows=placement.follows,
+        assigned_boot_id=placement.boot_id,
+    )
+
+
+def stop_order(job: Job, request: StopRequest) -> StopOrder:
+    """What the agent needs to end a job's present attempt."""
+    grace_s = 0.0 if request.signal == SIGKILL else request.grace_s
+    return StopOrder(key_of(job), request.outcome.value, request.signal, job.spec.grace_s if grace_s is None else grace_s)
+
+
+def _variables(job: Job, placement: Placement, host: Host | None) -> dict[str, str]:
+    number = job.attempt.number if job.attempt else 1
+    variables = {
+        "RUNYARD_JOB_ID": str(job.id),
+        "RUNYARD_ATTEMPT": str(number),
+        "RUNYARD_JOB_NAME": job.spec.label,
+        "RUNYARD_QUEUE": job.spec.queue,
+    }
+    if job.spec.array_index is not None:
+        variables["RUNYARD_ARRAY_INDEX"] = str(job.spec.array_index)
+    devices = {device.uuid: device.index for device in host.devices} if host else {}
+    if devices:
+        variables["CUDA_VISIBLE_DEVICES"] = ",".join(placement.devices)
+        variables["RUNYARD_GPUS"] = ",".join(str(devices[uuid]) for uuid in placement.devices if uuid in devices)
+    return variables

@@ -1,0 +1,79 @@
+"""Jobs as lists and pages show them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from runyard.api import JobRow, RunningRow
+from runyard.model.host import Host
+from runyard.model.job import Job, JobState
+from runyard.model.view import Reason
+
+
+def row_of(job: Job, hosts: Mapping[str, Host], reason: Reason | None, flags: tuple[str, ...] = ()) -> JobRow:
+    """One line of `ls`. `reason` is the one of its shape, where it waits for no cause of its own."""
+    attempt = job.attempt
+    placement = attempt.placements[0] if attempt else None
+    host = hosts.get(placement.host) if placement else None
+    shown = placement is not None and job.state is not JobState.PENDING
+    return JobRow(
+        id=job.id,
+        name=job.spec.label,
+        state=job.state.value,
+        word=job.word,
+        outcome=job.outcome.value if job.outcome else None,
+        exit_code=job.exit_code if job.state is JobState.DONE else None,
+        reason=short_reason(job, reason),
+        attempt=attempt.number if attempt else 0,
+        host=(host.name if host else placement.host) if shown and placement else "",
+        gpus=_indices(placement.devices, host) if shown and placement else (),
+        queue=job.spec.queue,
+        user=job.spec.user,
+        command=job.spec.line,
+        workdir=job.spec.workdir,
+        submitted_at=job.submitted_at,
+        started_at=attempt.started_at if shown and attempt else None,
+        ended_at=job.ended_at,
+        priority=job.spec.priority,
+        group=job.group,
+        array_index=job.spec.array_index,
+        pid=placement.pid if job.state is JobState.RUNNING and placement else None,
+        gpus_wanted=job.spec.resources.gpus.count,
+        flags=flags,
+    )
+
+
+def short_reason(job: Job, reason: Reason | None) -> str:
+    """Why it waits, or how it ended, in a few words."""
+    if job.state is not JobState.PENDING:
+        return job.reason
+    if job.held:
+        return "held by a user"
+    if job.waiting_on:
+        return f"waits for {job.waiting_on} job{'s' if job.waiting_on > 1 else ''}"
+    if job.wake_at is not None:
+        return job.reason or "waits for its time"
+    return (reason.text or reason.code) if reason else "is about to be planned"
+
+
+def running_row(job: Job, hosts: Mapping[str, Host], unkillable: frozenset[str]) -> RunningRow:
+    """A job on a host, for `server status`."""
+    attempt = job.attempt
+    placement = attempt.placements[0] if attempt else None
+    stage = "unkillable" if attempt and f"{job.id}.{attempt.number}" in unkillable else job.word
+    host = hosts.get(placement.host) if placement else None
+    return RunningRow(
+        id=job.id,
+        attempt=attempt.number if attempt else 0,
+        name=job.spec.label,
+        stage=stage,
+        pid=placement.pid if placement else None,
+        host=host.name if host else "",
+        agent=placement.agent if placement else "",
+        started_at=attempt.started_at if attempt else None,
+    )
+
+
+def _indices(devices: Iterable[str], host: Host | None) -> tuple[int, ...]:
+    known = {device.uuid: device.index for device in host.devices} if host else {}
+    return tuple(known.get(uuid, -1) for uuid in devices)

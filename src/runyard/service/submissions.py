@@ -1,0 +1,99 @@
+"""From a submission to new jobs: the checks that need the yard, arrays, circles."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from runyard.api import Submission
+from runyard.errors import InvalidSpec, UsageError
+from runyard.model.host import Host
+from runyard.model.spec import JobSpec
+from runyard.store.base import NewJobs
+
+JOBS_MAX = 1_000_000
+KEY = re.compile(r"[A-Za-z0-9._:-]{8,128}")
+
+
+def new_jobs(submission: Submission, user: str, at: float) -> NewJobs:
+    """The jobs that a submission asks for, as this user's."""
+    if not KEY.fullmatch(submission.key):
+        raise InvalidSpec("8 to 128 letters, digits and ._:-", "key")
+    specs: Sequence[JobSpec] = submission.specs
+    if not specs:
+        raise UsageError("there is no job in this submission")
+    array = submission.array
+    if array is not None:
+        if len(specs) != 1 or not array.indices:
+            raise InvalidSpec("an array is one job with at least one index", "array")
+        specs = [replace(specs[0], user=user, array_index=index) for index in array.indices]
+    else:
+        specs = [replace(spec, user=user) if spec.user != user else spec for spec in specs]
+    if len(specs) > JOBS_MAX:
+        raise UsageError(f"{len(specs)} jobs in one submission; at most {JOBS_MAX}")
+    _check_circles(specs)
+    kind = "array" if array is not None else ""
+    name = specs[0].label if array is not None else ""
+    return NewJobs(specs, submission.key, user, at, kind, name, array.parallel if array is not None else 0)
+
+
+def check_queues(specs: Iterable[JobSpec], known: Iterable[str]) -> None:
+    """Every job's queue exists."""
+    names = set(known)
+    for name in {spec.queue for spec in specs}:
+        if name not in names:
+            raise InvalidSpec(
+                f"there is no queue {name!r}; there are: {', '.join(sorted(names))} (`ry queue add` makes one)", "queue"
+            )
+
+
+def check_gpus(specs: Iterable[JobSpec], hosts: Sequence[Host]) -> None:
+    """No job asks for more than any host has. (Before the first agent has come nobody knows.)"""
+    if not hosts:
+        return
+    for asked in {spec.resources for spec in specs}:
+        request = asked.gpus
+        best = max(hosts, key=lambda host: len(host.devices))
+        if request.count > len(best.devices):
+            raise InvalidSpec(
+                f"{request.count} GPUs are asked for, but the largest host ({best.name}) has {len(best.devices)}", "gpus"
+            )
+        models = {device.model for host in hosts for device in host.devices}
+        if request.model and not any(request.model.lower() in model.lower() for model in models):
+            raise InvalidSpec(f"no GPU is a {request.model!r}; there are: {', '.join(sorted(models)) or 'none'}", "gpus")
+        memory = max((device.memory_mb for host in hosts for device in host.devices), default=0)
+        if request.memory_mb > memory and request.count:
+            raise InvalidSpec(f"{request.memory_mb} MB of a GPU are asked for, but the largest has {memory}", "gpus")
+        if asked.cpus > max(host.cpus for host in hosts):
+            raise InvalidSpec(f"{asked.cpus} CPUs are asked for, but the largest host has {max(h.cpus for h in hosts)}", "cpus")
+        if asked.memory_mb > max(host.memory_mb for host in hosts):
+            raise InvalidSpec(
+                f"{asked.memory_mb} MB are asked for, but the largest host has {max(h.memory_mb for h in hosts)}", "mem"
+            )
+
+
+def _check_circles(specs: Sequence[JobSpec]) -> None:
+    """Dependencies within the submission never lead back."""
+    before = {
+        place: [-wanted.job_id for wanted in spec.after if wanted.job_id < 0]
+        for place, spec in enumerate(specs, 1)
+        if spec.after
+    }
+    done: set[int] = set()
+    for start in before:
+        path: dict[int, None] = {}
+        stack = [(start, False)]
+        while stack:
+            place, leaving = stack.pop()
+            if leaving:
+                done.add(path.popitem()[0])
+            elif place in path:
+                names = " -> ".join(specs[p - 1].label for p in [*list(path)[list(path).index(place) :], place])
+                raise InvalidSpec(f"these jobs wait for each other in a circle: {names}", "after")
+            elif place not in done:
+                if not 1 <= place <= len(specs):
+                    raise InvalidSpec(f"job {place} of this submission does not exist", "after")
+                path[place] = None
+                stack.append((place, True))
+                stack.extend((wanted, False) for wanted in before.get(place, ()))

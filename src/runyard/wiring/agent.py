@@ -1,0 +1,60 @@
+"""The agent process of this account on this host."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from typing import Any
+
+import runyard
+from runyard.agent.link import Link
+from runyard.agent.look import Looker
+from runyard.agent.main import Agent, Identity
+from runyard.agent.probe import Machine
+from runyard.config import load
+from runyard.engines.process import ProcessEngine
+from runyard.foreign.daemon import settle
+from runyard.foreign.process import boot_id
+from runyard.runtime.native import name_process
+from runyard.wiring.home import home_at, prepare
+from runyard.wiring.host import host_id
+from runyard.wiring.server import agent_lock_of, user_name
+
+
+def main() -> None:
+    """Entry point: `python -m runyard.wiring.agent`. Ends at once where another agent of this account is alive."""
+    settle()
+    name_process("ry-agent")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    settings = load(os.environ)
+    home = prepare(home_at(settings.home))
+    lock = agent_lock_of(home)
+    if not lock.take(version=runyard.__version__):
+        logging.info("another agent of this account is alive; ending")
+        sys.exit(0)
+    host = host_id(home)
+    identity = Identity(
+        agent=f"{host}-{os.getuid()}",
+        user=user_name(os.getuid()),
+        uid=os.getuid(),
+        version=runyard.__version__,
+        beat_wait_s=settings.beat_wait_s,
+        foreign_mb=settings.foreign_mb,
+    )
+    engine = ProcessEngine(home, host, boot_id(), settings.warm_runners)
+    machine = Machine(host)
+    agent = Agent(identity, home, engine, Looker(machine.look, time.monotonic), Link(home.server_socket))
+
+    def end(number: int, frame: Any) -> None:
+        agent.end()
+
+    signal.signal(signal.SIGTERM, end)
+    signal.signal(signal.SIGINT, end)
+    agent.run()
+
+
+if __name__ == "__main__":
+    main()

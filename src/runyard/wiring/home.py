@@ -1,0 +1,35 @@
+"""A home made ready: its directories, private to the account, and where its local things lie."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+
+from runyard.errors import NotAllowed
+from runyard.foreign.filesystem import is_network
+from runyard.settings import Home
+
+LOCAL_STATE = "/var/tmp"
+"""Below this a yard keeps its database, sockets and locks where its home is on a network file system."""
+
+
+def home_at(root: str) -> Home:
+    """The home at this path. Nothing is made yet."""
+    root = os.path.abspath(root)
+    if not is_network(root):
+        return Home(root)
+    mark = hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
+    return Home(root, os.path.join(LOCAL_STATE, f"runyard-{os.getuid()}-{mark}"))
+
+
+def prepare(home: Home) -> Home:
+    """Make the directories, 0700, and refuse those that belong to somebody else."""
+    for directory in (home.root, home.local or home.root, home.sockets, home.runner_sockets, home.locks, home.logs):
+        os.makedirs(directory, mode=0o700, exist_ok=True)
+        seen = os.lstat(directory)
+        if not stat.S_ISDIR(seen.st_mode) or seen.st_uid != os.getuid():
+            raise NotAllowed(f"{directory} is not a directory of yours; set RUNYARD_HOME to one that is")
+        if stat.S_IMODE(seen.st_mode) & 0o077:
+            os.chmod(directory, 0o700)
+    return home

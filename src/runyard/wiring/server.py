@@ -1,0 +1,229 @@
+"""The server process: the store, the yard thread, HTTP on the home's socket, and an agent beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import pwd
+import secrets
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+
+import uvicorn
+
+import runyard
+from runyard.api import Service
+from runyard.config import load
+from runyard.errors import Conflict, RunyardError, Unavailable
+from runyard.foreign.daemon import settle, spawn
+from runyard.foreign.filesystem import free_mb, is_network
+from runyard.foreign.locks import HomeLock
+from runyard.runtime.native import name_process
+from runyard.runtime.logs import LocalFiles
+from runyard.runtime.rundir import RunDirs
+from runyard.server.app import Backend, make_app
+from runyard.server.auth import PeerProtocol
+from runyard.service.blobs import Blobs
+from runyard.service.controller import Controller, Surroundings
+from runyard.service.local import About, Caller, LocalService, Yard
+from runyard.settings import Home, Settings
+from runyard.store.sql import SqlStore
+from runyard.wiring.home import home_at, prepare
+from runyard.wiring.host import host_id
+
+SWITCH_S = 0.0005
+"""A busy thread beside others costs milliseconds a hop with Python's default of 5 ms."""
+
+AGENT_LOOK_S = 1.0
+"""How often the server looks whether its agent still lives."""
+
+GRACEFUL_S = 2
+
+COLLECT_EVERY_S = 3_600.0
+
+log = logging.getLogger("runyard.server")
+
+
+def lock_of(home: Home) -> HomeLock:
+    """The lock that the one server of a home holds."""
+    return HomeLock(os.path.join(home.locks, "server.lock"))
+
+
+def agent_lock_of(home: Home) -> HomeLock:
+    """The lock that the one agent of this account and host holds."""
+    return HomeLock(os.path.join(home.locks, "agent.lock"))
+
+
+def build(settings: Settings, home: Home) -> Yard:
+    """The yard of this home, with its controller started."""
+    store = open_store(settings, home)
+    controller = Controller(store, Surroundings(time.time, lambda: secrets.token_hex(16), settings.foreign_mb))
+    if store.rolled_back:
+        controller.halted = (
+            "the store is older than it was when this yard last ran (its last commits are missing): nothing is started; "
+            "put the newer database back, or accept this one with `ry server start --accept-older-store`"
+        )
+    controller.start()
+    runs = RunDirs(home, host_id(home))
+
+    def collect() -> tuple[int, ...]:
+        return tuple(sorted({job_id for job_id, _ in runs.collect(settings.keep_runs_days, settings.keep_runs_mb)}))
+
+    return Yard(
+        controller=controller,
+        files=LocalFiles(home, host_id(home)),
+        blobs=Blobs(home.blobs),
+        about=About(runyard.__version__, home.root, settings.store or home.database, home.config, time.time()),
+        now=time.time,
+        free_mb=lambda: free_mb(home.root),
+        collect=collect,
+        min_free_mb=settings.min_free_mb,
+    )
+
+
+def open_store(settings: Settings, home: Home) -> SqlStore:
+    """The store of the settings, or the home's own database."""
+    if settings.store:
+        return SqlStore(settings.store)
+    if is_network(os.path.dirname(home.database)):
+        raise Conflict(f"{home.database} is on a network file system, where SQLite is not safe; see `ry doctor`")
+    return SqlStore(f"sqlite:///{home.database}", high_water=home.high_water)
+
+
+def serve(environ: Mapping[str, str], ready_fd: int = -1, accept_older_store: bool = False) -> None:
+    """Be the server until a signal ends it. `ready_fd` gets one byte when calls are answered."""
+    home = prepare(home_at(load(environ).home))
+    settings = load(environ)
+    lock = lock_of(home)
+    if not lock.take(version=runyard.__version__):
+        holder = lock.holder() or {}
+        raise Conflict(f"a server runs on {home.root} already (pid {holder.get('pid', 'unknown')})")
+    sys.setswitchinterval(SWITCH_S)
+    if accept_older_store:
+        open_store(settings, home).accept()
+    yard = build(settings, home)
+    listener = bind(home.server_socket)
+    own = Caller(user_name(os.getuid()), os.getuid())
+
+    def service_for(uid: int) -> Service:
+        return LocalService(yard, own if uid == own.uid else Caller(user_name(uid), uid))
+
+    backend = Backend(service_for, yard.controller.changes, lambda uid: uid in (own.uid, 0), runyard.__version__)
+    config = uvicorn.Config(
+        make_app(backend), http=PeerProtocol, ws="none", lifespan="off", log_config=None, access_log=False,
+        timeout_graceful_shutdown=GRACEFUL_S, timeout_keep_alive=120, server_header=False, date_header=False,
+        backlog=512,
+    )  # fmt: skip
+    ended = threading.Event()
+    agent = threading.Thread(target=keep_agent, args=(home, environ, ended), name="agent", daemon=True)
+    collector = threading.Thread(target=keep_collecting, args=(yard, ended), name="collect", daemon=True)
+    agent.start()
+    collector.start()
+    log.info("serving %s (pid %d, epoch %d)", home.root, os.getpid(), yard.controller.yard.epoch)
+    try:
+        asyncio.run(_serve(uvicorn.Server(config), listener, ready_fd))
+    finally:
+        ended.set()
+        agent.join()
+        with suppress(FileNotFoundError):
+            os.unlink(home.server_socket)
+        yard.controller.stop()
+        yard.controller.store.close()
+        log.info("ended")
+
+
+async def _serve(server: uvicorn.Server, listener: socket.socket, ready_fd: int) -> None:
+    async def tell() -> None:
+        while not server.started:
+            await asyncio.sleep(0.005)
+        if ready_fd >= 0:
+            os.write(ready_fd, b"1")
+            os.close(ready_fd)
+
+    told = asyncio.create_task(tell())
+    await server.serve(sockets=[listener])
+    told.cancel()
+
+
+def bind(path: str) -> socket.socket:
+    """A listening socket, 0600 from its first instant; a stale one is replaced (we hold the lock of the home)."""
+    with suppress(FileNotFoundError):
+        os.unlink(path)
+    directory = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        listener.bind(f"/proc/self/fd/{directory}/{os.path.basename(path)}")
+    finally:
+        os.umask(before)
+        os.close(directory)
+    listener.setblocking(False)
+    return listener
+
+
+def keep_agent(home: Home, environ: Mapping[str, str], ended: threading.Event) -> None:
+    """Start this account's agent whenever none runs; end it with the server (attempts run on)."""
+    lock = agent_lock_of(home)
+    pause_s = AGENT_LOOK_S
+    started = 0
+    while True:
+        if started:
+            _reap(started)
+        if lock.holder() is None:
+            argv = [sys.executable, "-m", "runyard.wiring.agent"]
+            started = spawn(argv, home.log("agent"), {**environ, "RUNYARD_HOME": home.root})
+            pause_s = min(30.0, pause_s * 2)
+        else:
+            pause_s = AGENT_LOOK_S
+        if ended.wait(pause_s):
+            break
+    holder = lock.holder()
+    if holder is not None and isinstance(holder.get("pid"), int):
+        with suppress(ProcessLookupError):
+            os.kill(int(str(holder["pid"])), signal.SIGTERM)
+
+
+def _reap(pid: int) -> None:
+    with suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)
+
+
+def keep_collecting(yard: Yard, ended: threading.Event) -> None:
+    """Collect old output now and then."""
+    while not ended.wait(COLLECT_EVERY_S):
+        try:
+            yard.collect()
+        except (OSError, RunyardError) as error:
+            log.warning("old output could not be collected: %s", error)
+
+
+def user_name(uid: int) -> str:
+    """The account's name, or its number where it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def main() -> None:
+    """Entry point of the daemon: `python -m runyard.wiring.server [--ready-fd N] [--accept-older-store]`."""
+    settle()
+    name_process("ry-server")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    arguments = sys.argv[1:]
+    ready_fd = int(arguments[arguments.index("--ready-fd") + 1]) if "--ready-fd" in arguments else -1
+    try:
+        serve(dict(os.environ), ready_fd, "--accept-older-store" in arguments)
+    except RunyardError as error:
+        log.error("%s", error.message)
+        sys.exit(Unavailable.exit_code if isinstance(error, Conflict) else error.exit_code)
+
+
+if __name__ == "__main__":
+    main()
