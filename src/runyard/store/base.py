@@ -34,7 +34,8 @@ class YardId:
 class NewJobs:
     """Jobs to add in one transaction. Negative ids in dependencies count within `specs` (-1 is the first).
 
-    With `group_kind` they become one group with `parallel` as its limit (0: none). `key` is the submission key.
+    With `group_kind` they become one group with `parallel` as its limit (0: none). `key` is the submission key of this
+    `user` (empty: none).
     """
 
     specs: Sequence[JobSpec]
@@ -48,7 +49,7 @@ class NewJobs:
 
 @dataclass(frozen=True)
 class Added:
-    """The ids in order. `existing` were found by `unique` instead of being made."""
+    """The ids in order. `existing` are those among them that `unique` found instead of a new job being made."""
 
     ids: tuple[int, ...]
     existing: tuple[int, ...] = ()
@@ -58,9 +59,11 @@ class Added:
 class Criteria:
     """What `jobs` looks for: the union of the selectors (none: everything), narrowed.
 
-    `user` narrows to one user's jobs and is whose `@` is meant. `recent` keeps all that are not done, and of the done
-    ones those among the last `recent_done` to end. `order` is a name of `filter.ORDERS`, with `-` for descending.
-    `limit` 0 means no limit; `after_id` pages by id.
+    `user` is whose `@` and `all` are meant ("": everybody's), and with `mine` only this user's jobs are kept. Names are
+    those of lists (`JobSpec.label`). `recent` keeps all that are not done, and of the done ones among these the last
+    `recent_done` to end. `order` is a name of `filter.ORDERS`, with `-` for descending; what has no such time comes
+    last (descending: first), and the id decides between equals. `limit` 0 means no limit; `after_id` pages by id: only
+    higher ones (by `-id`: lower ones).
     """
 
     selectors: tuple[Selector, ...] = ()
@@ -75,7 +78,7 @@ class Criteria:
 
 @dataclass(frozen=True)
 class Committed:
-    """What `commit` did: every job that changed as it now is, also those changed by consequences, and what it refused."""
+    """What `commit` did: every job that changed, also by consequences, as it now is, and what it refused."""
 
     jobs: dict[int, Job]
     refused: tuple[Refused, ...] = ()
@@ -123,7 +126,7 @@ class Store(Protocol):
         """Which jobs wait or waited for this one, with the kind of dependency."""
 
     def active(self, agent: str = "") -> list[Job]:
-        """All assigned and running jobs (of one agent)."""
+        """All assigned and running jobs (those with a placement on this agent that has not ended)."""
 
     def due(self, now: float) -> list[int]:
         """Pending jobs whose `wake_at` has come."""
@@ -134,7 +137,8 @@ class Store(Protocol):
     def view(self, now: float) -> View:
         """What the planner may see: at most HEADS_MAX heads of each of at most SHAPES_MAX shapes.
 
-        `usual_s` and `draining` are left to the caller.
+        The shape of the best job comes first. An attempt that has not started yet is taken to start `now` in `ends_by`.
+        `usual_s`, `draining`, `foreign_mb` and `unkillable` are left to the caller.
         """
 
     def load(self, ids: Iterable[int]) -> dict[int, Job]:
@@ -179,7 +183,7 @@ class Store(Protocol):
         """All queues by name; `default` always exists."""
 
     def save_queue(self, queue: Queue) -> Queue:
-        """Make (version 0) or replace a queue; Conflict if its version is not the stored one. Returns it with the new one."""
+        """Make (version 0) or replace a queue, returned with its new version; Conflict if it is not the stored one."""
 
     def remove_queue(self, name: str) -> None:
         """Conflict if jobs in it are not done, or if it is the default."""
@@ -203,7 +207,11 @@ class Store(Protocol):
         """The number of the last event that was ever committed."""
 
     def prune(self, before: float) -> int:
-        """Remove jobs that ended before this time and on which nothing open depends; how many. Their ids stay used."""
+        """Remove jobs that ended before this time and on which nothing open depends; how many. Their ids stay used.
+
+        At most PRUNE_MAX go at a time, those that ended first. Groups go with their last job, submission keys older
+        than `before` with theirs.
+        """
 
     def close(self) -> None:
         """Let go of everything."""
@@ -214,6 +222,9 @@ HEADS_MAX = 64
 
 SHAPES_MAX = 1_000
 """How many shapes a view holds."""
+
+PRUNE_MAX = 1_000
+"""How many jobs one call of `prune` removes, so that nobody waits long for it."""
 
 
 def fingerprint_of(spec: JobSpec) -> str:

@@ -1,0 +1,112 @@
+"""From new specs to what has to be written: the part of `add` that every store shares.
+
+It gives ids, finds what `unique` makes superfluous, resolves dependencies and judges those that are decided already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol
+
+from runyard.errors import InvalidSpec
+from runyard.model.events import Change
+from runyard.model.group import Group
+from runyard.model.job import Job
+from runyard.model.lifecycle import consequences, verdict
+from runyard.model.spec import Dependency, JobSpec
+from runyard.store.base import Added, NewJobs
+
+
+class Source(Protocol):
+    """What `admit` needs from a store."""
+
+    def load(self, ids: Collection[int]) -> dict[int, Job]:
+        """These jobs."""
+
+    def active_unique(self, user: str, unique: str) -> int | None:
+        """The id of this user's job with this unique key that is not done."""
+
+
+class Entry(NamedTuple):
+    """One new job. `links` are its dependencies that count: (job id, kind); `waiting_on` those not met yet."""
+
+    id: int
+    spec: JobSpec
+    links: tuple[tuple[int, str], ...] = ()
+    waiting_on: int = 0
+
+
+@dataclass(frozen=True)
+class Admission:
+    """The new jobs, and the changes that decided dependencies make to them at once."""
+
+    added: Added
+    entries: list[Entry]
+    effects: list[Change]
+
+
+def group_of(new: NewJobs, group_id: int) -> Group | None:
+    """The group that these jobs become, if any."""
+    if not new.group_kind:
+        return None
+    return Group(group_id, new.group_kind, new.group_name, new.user, len(new.specs), new.parallel)
+
+
+def admit(new: NewJobs, first_id: int, source: Source) -> Admission:
+    """What these jobs become when the next free id is `first_id`."""
+    if not any(spec.after or spec.unique for spec in new.specs):
+        entries = [Entry(first_id + place, spec) for place, spec in enumerate(new.specs)]
+        return Admission(Added(tuple(range(first_id, first_id + len(entries)))), entries, [])
+    added = _number(new.specs, first_id, source)
+    known = source.load({d.job_id for spec in new.specs for d in spec.after if d.job_id > 0})
+    entries, effects, next_id = [], [], first_id
+    for spec, job_id in zip(new.specs, added.ids, strict=True):
+        if job_id != next_id:
+            continue
+        next_id += 1
+        entry, decided = _resolve(Entry(job_id, spec), added.ids, known)
+        entries.append(entry)
+        for before, kind in decided:
+            effects += [Change(who, event) for who, event in consequences(before, [(job_id, kind)], new.at)]
+    return Admission(added, entries, effects)
+
+
+def _number(specs: Sequence[JobSpec], first_id: int, source: Source) -> Added:
+    """An id for each, new or found by `unique` (also among the specs themselves)."""
+    next_id = first_id
+    ids, taken = [], dict[tuple[str, str], int]()
+    for spec in specs:
+        key = (spec.user, spec.unique)
+        found = (taken.get(key) or source.active_unique(*key)) if spec.unique else None
+        job_id = found or next_id
+        next_id += not found
+        ids.append(job_id)
+        if spec.unique:
+            taken[key] = job_id
+    return Added(tuple(ids), tuple(dict.fromkeys(job_id for job_id in ids if job_id < first_id)))
+
+
+def _resolve(entry: Entry, ids: Sequence[int], known: dict[int, Job]) -> tuple[Entry, list[tuple[Job, str]]]:
+    """The entry with its dependencies named by id, and those of them that have failed already."""
+    if not entry.spec.after:
+        return entry, []
+    after = tuple(Dependency(_find(d, ids, known), d.kind) for d in entry.spec.after)
+    links = tuple(dict.fromkeys((d.job_id, d.kind) for d in after))
+    waiting_on, failed = 0, []
+    for on, kind in links:
+        before = known.get(on)
+        met = verdict(kind, before.outcome) if before is not None and before.outcome is not None else None
+        waiting_on += not met
+        if before is not None and met is False:
+            failed.append((before, kind))
+    return Entry(entry.id, replace(entry.spec, after=after), links, waiting_on), failed
+
+
+def _find(dependency: Dependency, ids: Sequence[int], known: dict[int, Job]) -> int:
+    wanted = dependency.job_id
+    if wanted > 0 and wanted in known:
+        return wanted
+    if wanted < 0 and -wanted <= len(ids):
+        return ids[-wanted - 1]
+    raise InvalidSpec(f"there is no job {wanted}" + (" in this submission" if wanted < 0 else ""), "after")

@@ -1,0 +1,97 @@
+"""What `Criteria` mean, said once in Python: which jobs, in which order.
+
+The memory store uses all of it; a SQL store says the same in SQL (`queries`), and the contract's tests compare the two.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any
+
+from runyard.model.filter import ORDERS, Selector, is_pattern
+from runyard.model.job import Job, JobState
+from runyard.store.base import Criteria
+
+ORDER_KEYS: dict[str, Callable[[Job], Any]] = {
+    "id": lambda job: job.id,
+    "name": lambda job: job.spec.label,
+    "priority": lambda job: job.spec.priority,
+    "queue": lambda job: job.spec.queue,
+    "user": lambda job: job.spec.user,
+    "submitted": lambda job: job.submitted_at,
+    "started": lambda job: started_at(job),
+    "ended": lambda job: job.ended_at,
+}
+assert tuple(ORDER_KEYS) == ORDERS
+
+
+def started_at(job: Job) -> float | None:
+    """When the present attempt started."""
+    return job.attempt.started_at if job.attempt is not None else None
+
+
+def select(jobs: Iterable[Job], criteria: Criteria) -> list[Job]:
+    """The jobs that are meant, in order."""
+    everything = list(jobs)
+    found = [job for job in everything if _meant(job, criteria, everything)]
+    if criteria.mine:
+        found = [job for job in found if job.spec.user == criteria.user]
+    if criteria.recent:
+        found = _recent(found, criteria.recent_done)
+    if criteria.after_id:
+        down = criteria.order == "-id"
+        found = [job for job in found if (job.id < criteria.after_id if down else job.id > criteria.after_id)]
+    return in_order(found, criteria)
+
+
+def in_order(jobs: Iterable[Job], criteria: Criteria) -> list[Job]:
+    """Sorted and cut. What is not known yet (when it started, when it ended) comes last, descending first."""
+    value_of = ORDER_KEYS[criteria.order.removeprefix("-")]
+
+    def place(job: Job) -> tuple[bool, Any, int]:
+        value = value_of(job)
+        return (value is None, value, job.id)
+
+    found = sorted(jobs, key=place, reverse=criteria.order.startswith("-"))
+    return found[: criteria.limit] if criteria.limit else found
+
+
+def _meant(job: Job, criteria: Criteria, everything: list[Job]) -> bool:
+    return not criteria.selectors or any(_selected(job, s, criteria, everything) for s in criteria.selectors)
+
+
+def _selected(job: Job, selector: Selector, criteria: Criteria, everything: list[Job]) -> bool:
+    if selector.ids is not None:
+        return selector.ids[0] <= job.id <= selector.ids[1]
+    if selector.last is not None:
+        mine = sorted(other.id for other in everything if other.spec.user == criteria.user)
+        return job.id in mine[-1 - selector.last : len(mine) - selector.last]
+    if selector.names:
+        return any(_named(job.spec.label, name) for name in selector.names)
+    if selector.words or selector.states:
+        return job.word in selector.words or job.state in selector.states
+    if selector.queue:
+        return job.spec.queue == selector.queue
+    if selector.group is not None:
+        return job.group == selector.group
+    wanted = criteria.user if selector.everything else selector.user
+    return not wanted or job.spec.user == wanted
+
+
+def _named(label: str, name: str) -> bool:
+    return bool(pattern(name).fullmatch(label)) if is_pattern(name) else label == name
+
+
+@lru_cache(maxsize=256)
+def pattern(name: str) -> re.Pattern[str]:
+    """A name with `*` and `?` as a regular expression; every other character stands for itself."""
+    marks = {"*": ".*", "?": "."}
+    return re.compile("".join(marks.get(mark) or re.escape(mark) for mark in name), re.DOTALL)
+
+
+def _recent(jobs: list[Job], most_done: int) -> list[Job]:
+    done = sorted((job for job in jobs if job.state is JobState.DONE), key=lambda job: (job.ended_at or 0.0, job.id))
+    kept = {job.id for job in done[-most_done:]} if most_done else set[int]()
+    return [job for job in jobs if job.state is not JobState.DONE or job.id in kept]

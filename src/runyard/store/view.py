@@ -1,0 +1,60 @@
+"""From records to what the planner sees: the part of `view` that every store shares."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from runyard.model.host import Agent, Host
+from runyard.model.job import Job
+from runyard.model.view import Head, HostView, Occupied, ShapeView
+from runyard.store.base import SHAPES_MAX
+
+
+def rank(head: Head) -> tuple[int, int]:
+    """Sorts the job that comes first to the front: by priority, then by age."""
+    return (-head.priority, head.job_id)
+
+
+def head_of(job: Job) -> Head:
+    """A ready job as the planner sees it."""
+    return Head(job.id, job.version, job.spec.priority, job.attempt.number + 1 if job.attempt else 1)
+
+
+def shape_views(shapes: Iterable[ShapeView]) -> tuple[ShapeView, ...]:
+    """Those with jobs, the shape of the very first job first, as many as a view holds."""
+    return tuple(sorted((shape for shape in shapes if shape.heads), key=lambda s: rank(s.heads[0]))[:SHAPES_MAX])
+
+
+def occupied(job: Job, shape: int, now: float) -> list[Occupied]:
+    """What an assigned or running job holds, or will take over: its placements that have not ended.
+
+    What has not started yet is taken to start now.
+    """
+    if job.attempt is None:
+        return []
+    limit_s = job.spec.time_limit_s
+    return [
+        Occupied(
+            job_id=job.id,
+            number=job.attempt.number,
+            queue=job.spec.queue,
+            user=job.spec.user,
+            shape=shape,
+            placement=placement,
+            group=job.group or 0,
+            ends_by=None if limit_s is None else (placement.started_at or now) + limit_s + job.spec.grace_s,
+        )
+        for placement in job.attempt.placements
+        if placement.result is None
+    ]
+
+
+def host_views(hosts: Iterable[Host], agents: Sequence[Agent]) -> tuple[HostView, ...]:
+    """Each host with its agents; of several of one user the one that beat last counts."""
+    users: dict[str, dict[str, str]] = defaultdict(dict)
+    unknown: dict[str, list[str]] = defaultdict(list)
+    for agent in sorted(agents, key=lambda agent: (agent.last_beat_at, agent.id)):
+        users[agent.host][agent.user] = agent.id
+        unknown[agent.host] += agent.unknown
+    return tuple(HostView(host, users[host.id], tuple(unknown[host.id])) for host in hosts)
