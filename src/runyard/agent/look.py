@@ -80,7 +80,7 @@ class Looker:
 
 
 def busy_device(order: Order, host: Host, foreign_mb: int, ours: frozenset[str]) -> str:
-    """Why the order's devices cannot be used after all ("" if they can). `ours` are devices that attempts here share."""
+    """Why the order's devices cannot be used after all ("" if they can). `ours`: devices that attempts here hold."""
     devices = {device.uuid: device for device in host.devices}
     for uuid in order.devices:
         device = devices.get(uuid)

@@ -13,6 +13,8 @@ import time
 from dataclasses import dataclass, replace
 from typing import Optional
 
+from runyard.foreign.filesystem import free_mb
+
 from runyard.agent.blobs import BlobCache
 from runyard.agent.link import Arrived, Link
 from runyard.agent.look import Looker, busy_device, is_news
@@ -20,7 +22,6 @@ from runyard.agent.reconcile import OVER, Action, Desired, Forget, Lose, Revoke,
 from runyard.agent.state import Seen, load, save
 from runyard.engines.base import Engine
 from runyard.errors import Conflict, RunyardError, Unavailable
-from runyard.foreign.filesystem import free_mb
 from runyard.model.attempt import AttemptKey, Result
 from runyard.model.beat import Answer, Hello, Observed, Order, Report
 from runyard.model.host import Host
@@ -218,7 +219,9 @@ class Agent:
 
     def _start(self, order: Order) -> None:
         if free_mb(self._home.root) < DISK_MIN_MB:
-            self._note([replace(self._engine.revoke(order.key), why=f"less than {DISK_MIN_MB} MB are free on its host")])
+            self._note(
+                [replace(self._engine.revoke(order.key), why=f"less than {DISK_MIN_MB} MB are free on its host")]
+            )
             return
         try:
             environment, script = self._blobs.path(order.environment), self._blobs.path(order.script)
@@ -288,5 +291,3 @@ class Agent:
         self._unsent = dict(self._observed)
         log.info("incarnation %d of agent %s in yard %s", welcome.incarnation, me.agent, welcome.yard)
         return True
-
-

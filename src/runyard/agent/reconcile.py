@@ -66,7 +66,9 @@ class Desired:
     forget: tuple[AttemptKey, ...] = ()
 
 
-def wanted(desired: Desired, start: Iterable[Order], stop: Iterable[StopOrder], forget: Iterable[AttemptKey]) -> Desired:
+def wanted(
+    desired: Desired, start: Iterable[Order], stop: Iterable[StopOrder], forget: Iterable[AttemptKey]
+) -> Desired:
     """The desires after another answer."""
     return Desired(
         {**desired.start, **{order.key: order for order in start if order.key not in desired.start}},

@@ -21,7 +21,7 @@ def load(path: str) -> Seen:
     """What was saved, or nothing."""
     try:
         with open(path, encoding="ascii") as file:
-            return codec.decode(Seen, json.load(file))  # type: ignore[no-any-return]
+            return codec.decode(Seen, json.load(file))
     except FileNotFoundError:
         return Seen()
 

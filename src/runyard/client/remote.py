@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Any, Optional, TypeVar
 
 from runyard.api import (
     ChangeResult,
@@ -27,6 +27,8 @@ from runyard.model.beat import Answer, Hello, Report, Welcome
 from runyard.model.filter import JobQuery
 from runyard.model.host import Host
 from runyard.model.queue import Queue
+
+T = TypeVar("T")
 
 CALL_S = 60.0
 """How long a call may take that does not wait by intention."""
@@ -112,7 +114,7 @@ class RemoteService:
     def beat(self, report: Report) -> Answer:
         return self._call(Answer, "POST", f"/agents/{quote(report.agent)}/beat", report, report.wait_s + CALL_S)
 
-    def _call(self, cls: Any, method: str, path: str, body: Any = None, timeout_s: float = CALL_S) -> Any:
+    def _call(self, cls: type[T], method: str, path: str, body: Any = None, timeout_s: float = CALL_S) -> T:
         wire = None if body is None else codec.dumps(body).encode("ascii")
         response = self._request(Request(method, path, wire), timeout_s)
         return codec.decode(cls, _json(response))

@@ -108,7 +108,9 @@ def connect(path: str) -> socket.socket:
         uid = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1]
     except OSError as error:
         connection.close()
-        raise Unavailable(f"no server answers at {path} ({error.strerror or error}); `ry server start` starts one") from error
+        raise Unavailable(
+            f"no server answers at {path} ({error.strerror or error}); `ry server start` starts one"
+        ) from error
     if uid not in (os.getuid(), 0):
         connection.close()
         raise NotAllowed(f"the socket {path} belongs to another user (uid {uid}); it is not used")

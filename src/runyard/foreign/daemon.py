@@ -10,14 +10,15 @@ import os
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 KEPT = frozenset(
-    "PATH HOME USER LOGNAME SHELL LANG LANGUAGE TZ TMPDIR LD_LIBRARY_PATH XDG_RUNTIME_DIR XDG_CONFIG_HOME".split()
+    ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "XDG_RUNTIME_DIR", "LD_LIBRARY_PATH")
 )
 """Variables that a daemon keeps, beside LC_* and our own settings (RUNYARD_*, less those of a job)."""
 
 OF_A_JOB = frozenset(
-    "RUNYARD_JOB_ID RUNYARD_ATTEMPT RUNYARD_JOB_NAME RUNYARD_QUEUE RUNYARD_ARRAY_INDEX RUNYARD_TOKEN RUNYARD_GPUS".split()
+    f"RUNYARD_{name}" for name in ("JOB_ID", "ATTEMPT", "JOB_NAME", "QUEUE", "ARRAY_INDEX", "TOKEN", "GPUS")
 )
 """Our variables that belong to one attempt."""
 
@@ -63,7 +64,5 @@ def settle() -> None:
     for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGCHLD):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)
-    try:
+    with suppress(OSError):
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
-    except OSError:
-        pass

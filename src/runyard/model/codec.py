@@ -7,14 +7,15 @@ InvalidSpec naming the field. The shape of a class is read once and kept by `_fi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
-from functools import lru_cache
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from functools import cache
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from runyard.errors import InvalidSpec
 
+T = TypeVar("T")
 Decoder = Callable[[Any], Any]
 
 
@@ -22,10 +23,9 @@ def encode(value: Any) -> Any:
     """A record as plain JSON values."""
     if value is None or isinstance(value, (str, int, float, bool)):
         return value.value if isinstance(value, Enum) else value
-    if is_dataclass(value):
-        return {
-            name: encode(held) for name, _, default in _fields(type(value)) if (held := getattr(value, name)) != default
-        }
+    cls: Any = type(value)
+    if is_dataclass(cls):
+        return {name: encode(held) for name, _, default in _fields(cls) if (held := getattr(value, name)) != default}
     if isinstance(value, dict):
         return {str(key): encode(item) for key, item in value.items()}
     return [encode(item) for item in value]
@@ -36,17 +36,19 @@ def dumps(value: Any) -> str:
     return json.dumps(encode(value), separators=(",", ":"), ensure_ascii=True)
 
 
-def decode(cls: Any, value: Any) -> Any:
+def decode(cls: type[T], value: Any) -> T:
     """The record of this class that `encode` made."""
-    return _decoder(cls)(value)
+    hint: Any = cls
+    record: T = _decoder(hint)(value)
+    return record
 
 
-def loads(cls: Any, text: str) -> Any:
+def loads(cls: type[T], text: str) -> T:
     """The record in this JSON text."""
     return decode(cls, json.loads(text))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _fields(cls: type) -> tuple[tuple[str, Decoder, Any], ...]:
     hints = get_type_hints(cls)
     return tuple((f.name, _decoder(hints[f.name]), _default(f)) for f in fields(cls))
@@ -58,11 +60,11 @@ def _default(field: Any) -> Any:
     return field.default_factory() if field.default_factory is not MISSING else MISSING
 
 
-@lru_cache(maxsize=None)
-def _decoder(hint: Any) -> Decoder:
-    origin = get_origin(hint)
+@cache
+def _decoder(hint: Hashable) -> Decoder:
+    origin: Any = get_origin(hint)
     if is_dataclass(hint):
-        return lambda value: _record(hint, value)  # type: ignore[arg-type]
+        return lambda value: _record(hint, value)
     if origin is Union:
         return _optional(_decoder(next(a for a in get_args(hint) if a is not type(None))))
     if origin is tuple:

@@ -1,9 +1,9 @@
 """Selectors: how a user names jobs, on the command line and over REST.
 
-    12            one job                 train[0-5]    names from train0 to train5 (job[01-04] keeps its zeros)
-    12-20         a range of ids          name*         names by pattern
-    @, @~2        my last, my third last  all           everything that is mine
-    state:failed  a word of `ls`, or several: state:failed,lost     queue:x   group:7   user:me   name:x
+12            one job                 train[0-5]    names from train0 to train5 (job[01-04] keeps its zeros)
+12-20         a range of ids          name*         names by pattern
+@, @~2        my last, my third last  all           everything that is mine
+state:failed  a word of `ls`, or several: state:failed,lost     queue:x   group:7   user:me   name:x
 """
 
 from __future__ import annotations
@@ -82,7 +82,9 @@ def parse_selector(text: str) -> Selector:
     if match := _FIELD.fullmatch(text):
         return _field(match[1], match[2])
     if not text or text.startswith(("@", "-")):
-        raise InvalidSpec(f"{text!r} names no job: use an id, a range 3-7, @, a name, name*, state:failed, queue:x or all")
+        raise InvalidSpec(
+            f"{text!r} names no job: use an id, a range 3-7, @, a name, name*, state:failed, queue:x or all"
+        )
     return Selector(names=expand_names(text))
 
 
@@ -115,7 +117,7 @@ STATE_NAMES = {state.value: state for state in JobState if state is not JobState
 
 
 def expand_names(text: str) -> tuple[str, ...]:
-    """`train[0-5]` gives six names; numbers keep the leading zeros of the first bound. Other texts stand for themselves."""
+    """`train[0-5]` gives six names; leading zeros of the first bound are kept. Other texts stand for themselves."""
     match = _NAME_RANGE.fullmatch(text)
     if not match:
         return (text,)

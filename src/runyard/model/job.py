@@ -99,5 +99,5 @@ class Job:
         return "queued" if self.ready else "waiting"
 
 
-WORDS = ("held", "waiting", "queued", "starting", "running", "paused", "stopping") + tuple(o.value for o in Outcome)
+WORDS = ("held", "waiting", "queued", "starting", "running", "paused", "stopping", *(o.value for o in Outcome))
 """Every word that a job can be shown with, in the order of a job's life."""

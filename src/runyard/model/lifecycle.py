@@ -235,7 +235,9 @@ def _end(job: Job, event: Ended) -> Job:
     lost = outcome is Outcome.LOST
     job = replace(job, losses=job.losses + lost, retries=job.retries + (not lost), exit_code=code)
     detail = describe(result) or (f"exit code {code}" if code is not None else outcome.value)
-    return _again(replace(job, reason=f"attempt {attempt.number} ended {outcome.value} ({detail})"), event.again_at, event.at)
+    return _again(
+        replace(job, reason=f"attempt {attempt.number} ended {outcome.value} ({detail})"), event.again_at, event.at
+    )
 
 
 def worst(attempt: Attempt) -> Result:
@@ -277,9 +279,7 @@ def _rank(attempt: Attempt, rank: int, change: Callable[[Placement], Placement])
         raise IllegalMove(f"attempt {attempt.number} has no placement {rank}")
     if attempt.placements[rank].result is not None:
         raise IllegalMove(f"placement {rank} of attempt {attempt.number} has ended already")
-    return replace(
-        attempt, placements=tuple(change(p) if p.rank == rank else p for p in attempt.placements)
-    )
+    return replace(attempt, placements=tuple(change(p) if p.rank == rank else p for p in attempt.placements))
 
 
 Move = Callable[[Job, Any], Job]

@@ -186,7 +186,9 @@ async def _told(request: Request, error: Exception) -> Response:
 
 async def _unknown(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 404
-    return _error(status, "NotFound" if status == 404 else "UsageError", f"{request.method} {request.url.path}: no such call")
+    return _error(
+        status, "NotFound" if status == 404 else "UsageError", f"{request.method} {request.url.path}: no such call"
+    )
 
 
 async def _broken(request: Request, error: Exception) -> Response:

@@ -18,9 +18,7 @@ Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Any, Any], Awaitable[None]]
 
 PEER = "uid:"
-REFUSED = json.dumps(
-    {"error": {"kind": "NotAllowed", "message": "this server serves its own account alone"}}
-).encode()
+REFUSED = json.dumps({"error": {"kind": "NotAllowed", "message": "this server serves its own account alone"}}).encode()
 
 
 class PeerProtocol(H11Protocol):

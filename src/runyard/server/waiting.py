@@ -24,7 +24,7 @@ class Topics(Protocol):
 
     def publish(self, topics: tuple[str, ...]) -> None: ...
 
-    def watch(self, topics: tuple[str, ...], after: int, wake: Callable[[], None]) -> Callable[[], None]: ...
+    def watch(self, topics: tuple[str, ...], after: int, wake: Callable[[], object]) -> Callable[[], None]: ...
 
 
 async def changed(topics: Topics, names: tuple[str, ...], after: int, timeout_s: float) -> int:
@@ -39,7 +39,7 @@ async def changed(topics: Topics, names: tuple[str, ...], after: int, timeout_s:
     try:
         await asyncio.wait_for(woken.wait(), min(timeout_s, WAIT_MAX_S))
         return topics.position
-    except asyncio.TimeoutError:
+    except TimeoutError:
         return after
     finally:
         leave()

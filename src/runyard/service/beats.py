@@ -140,8 +140,11 @@ def _compare(turn: Turn, agent: str, there: Iterable[AttemptKey]) -> None:
 
 
 def _same_number_other_token(job: Job | None, key: AttemptKey) -> bool:
-    return job is not None and job.attempt is not None and job.attempt.number == key.number != 0 and (
-        job.attempt.token != key.token
+    return (
+        job is not None
+        and job.attempt is not None
+        and job.attempt.number == key.number != 0
+        and (job.attempt.token != key.token)
     )
 
 

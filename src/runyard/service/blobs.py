@@ -40,7 +40,9 @@ class Blobs:
         if not HASH.fullmatch(name):
             raise InvalidSpec("not the hash of a blob")
         try:
-            with open(os.open(os.path.join(self._directory, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
+            with open(
+                os.open(os.path.join(self._directory, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb"
+            ) as file:
                 return file.read()
         except FileNotFoundError:
             raise NotFound(f"there is no blob {name[:12]}...; it was collected or never sent") from None

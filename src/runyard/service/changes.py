@@ -20,7 +20,7 @@ class Changes:
         self._lock = threading.Lock()
         self._position = 1
         self._recent: deque[tuple[int, frozenset[str]]] = deque(maxlen=KEPT)
-        self._waiting: dict[str, dict[int, Callable[[], None]]] = {}
+        self._waiting: dict[str, dict[int, Callable[[], object]]] = {}
         self._tickets = 0
 
     @property
@@ -44,7 +44,7 @@ class Changes:
         with self._lock:
             return self._since(frozenset(topics), after)
 
-    def watch(self, topics: Iterable[str], after: int, wake: Callable[[], None]) -> Callable[[], None]:
+    def watch(self, topics: Iterable[str], after: int, wake: Callable[[], object]) -> Callable[[], None]:
         """Call `wake` (once or more, from any thread) when a topic changes; at once if it has. Returns the undoing."""
         wanted = frozenset(topics)
         with self._lock:

@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import Union
 
 from runyard.errors import Conflict
 from runyard.model.attempt import AttemptKey
 from runyard.model.beat import Answer, Order, StopOrder
-
-Item = Union[Order, StopOrder]
 
 
 @dataclass
@@ -105,5 +102,7 @@ class Dispatch:
         if outbox is None:
             raise Conflict(f"agent {agent} has not said hello to this server")
         if outbox.incarnation != incarnation:
-            raise Conflict(f"agent {agent} has been started anew; this is incarnation {incarnation}, not {outbox.incarnation}")
+            raise Conflict(
+                f"agent {agent} has been started anew; this is incarnation {incarnation}, not {outbox.incarnation}"
+            )
         return outbox

@@ -25,8 +25,12 @@ def explain(controller: Controller, job: Job, now: float) -> Explanation:
     if job.waiting_on:
         return _dependencies(store, job)
     if job.wake_at is not None:
-        sentence = f"It was tried before ({job.reason}) and waits for its next try." if job.reason else "It begins later."
-        return Explanation(job.id, "begin", sentence, starts_from=job.wake_at, starts_to=job.wake_at, basis="its begin time")
+        sentence = (
+            f"It was tried before ({job.reason}) and waits for its next try." if job.reason else "It begins later."
+        )
+        return Explanation(
+            job.id, "begin", sentence, starts_from=job.wake_at, starts_to=job.wake_at, basis="its begin time"
+        )
     if controller.halted:
         return Explanation(job.id, "draining", controller.halted)
     reason = controller.reasons.get(controller.shape(job))
@@ -89,7 +93,9 @@ def _dependencies(store: Store, job: Job) -> Explanation:
 
 def _named(store: Store, ids: Sequence[int]) -> str:
     jobs = store.load(ids[:NAMED_MAX])
-    names = [f"{job_id} ({jobs[job_id].spec.label}, {jobs[job_id].word})" for job_id in ids[:NAMED_MAX] if job_id in jobs]
+    names = [
+        f"{job_id} ({jobs[job_id].spec.label}, {jobs[job_id].word})" for job_id in ids[:NAMED_MAX] if job_id in jobs
+    ]
     rest = len(ids) - NAMED_MAX
     return "job " + ", ".join(names) + (f" and {rest} more" if rest > 0 else "")
 

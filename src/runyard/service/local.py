@@ -90,7 +90,9 @@ class LocalService:
 
     def submit(self, submission: Submission) -> Receipt:
         if self._yard.free_mb() < self._yard.min_free_mb:
-            raise StorageFull(f"less than {self._yard.min_free_mb} MB are free: nothing new is accepted until there is space")
+            raise StorageFull(
+                f"less than {self._yard.min_free_mb} MB are free: nothing new is accepted until there is space"
+            )
         new = new_jobs(submission, self._caller.user, self._yard.now())
         check_gpus(new.specs, self._store.hosts())
 
@@ -133,7 +135,9 @@ class LocalService:
 
     def stop(self, call: StopCall) -> ChangeResult:
         def request(turn: Turn) -> Event:
-            return StopRequested(turn.now, StopRequest(turn.now, self._caller.user, signal=call.signal, grace_s=call.grace_s))
+            return StopRequested(
+                turn.now, StopRequest(turn.now, self._caller.user, signal=call.signal, grace_s=call.grace_s)
+            )
 
         def told(turn: Turn, job: Job) -> None:
             if job.stop is None or job.attempt is None:
@@ -233,7 +237,9 @@ class LocalService:
 
     def hello(self, hello: Hello) -> Welcome:
         if hello.uid != self._caller.uid:
-            raise NotAllowed(f"the agent says that it is uid {hello.uid}, but its connection belongs to uid {self._caller.uid}")
+            raise NotAllowed(
+                f"the agent says that it is uid {hello.uid}, but its connection belongs to uid {self._caller.uid}"
+            )
         honest = replace(hello, user=self._caller.user)
         return self._controller.call(lambda turn: beats.hello(self._controller, turn, honest))
 
@@ -283,7 +289,9 @@ class LocalService:
         silent = self._silent()
         reasons = self._controller.reasons
         return tuple(
-            row_of(job, hosts, reasons.get(self._controller.shape(job)) if job.ready else None, self._flags(job, silent))
+            row_of(
+                job, hosts, reasons.get(self._controller.shape(job)) if job.ready else None, self._flags(job, silent)
+            )
             for job in jobs
         )
 

@@ -57,16 +57,21 @@ def check_gpus(specs: Iterable[JobSpec], hosts: Sequence[Host]) -> None:
         best = max(hosts, key=lambda host: len(host.devices))
         if request.count > len(best.devices):
             raise InvalidSpec(
-                f"{request.count} GPUs are asked for, but the largest host ({best.name}) has {len(best.devices)}", "gpus"
+                f"{request.count} GPUs are asked for, but the largest host ({best.name}) has {len(best.devices)}",
+                "gpus",
             )
         models = {device.model for host in hosts for device in host.devices}
         if request.model and not any(request.model.lower() in model.lower() for model in models):
-            raise InvalidSpec(f"no GPU is a {request.model!r}; there are: {', '.join(sorted(models)) or 'none'}", "gpus")
+            raise InvalidSpec(
+                f"no GPU is a {request.model!r}; there are: {', '.join(sorted(models)) or 'none'}", "gpus"
+            )
         memory = max((device.memory_mb for host in hosts for device in host.devices), default=0)
         if request.memory_mb > memory and request.count:
             raise InvalidSpec(f"{request.memory_mb} MB of a GPU are asked for, but the largest has {memory}", "gpus")
         if asked.cpus > max(host.cpus for host in hosts):
-            raise InvalidSpec(f"{asked.cpus} CPUs are asked for, but the largest host has {max(h.cpus for h in hosts)}", "cpus")
+            raise InvalidSpec(
+                f"{asked.cpus} CPUs are asked for, but the largest host has {max(h.cpus for h in hosts)}", "cpus"
+            )
         if asked.memory_mb > max(host.memory_mb for host in hosts):
             raise InvalidSpec(
                 f"{asked.memory_mb} MB are asked for, but the largest host has {max(h.memory_mb for h in hosts)}", "mem"

@@ -61,7 +61,9 @@ def _wait_for_server(home: Home) -> int:
             connect(home.server_socket).close()
             return pid
         time.sleep(0.02)
-    raise Unavailable(f"the server did not start; its log is {home.log('server')}\n{_last_lines(home.log('server'))}".rstrip())
+    raise Unavailable(
+        f"the server did not start; its log is {home.log('server')}\n{_last_lines(home.log('server'))}".rstrip()
+    )
 
 
 def stop_server(home: Home) -> bool:
@@ -90,9 +92,7 @@ def server_pid(home: Home) -> int | None:
 
 def run_server(home: Home, environ: Mapping[str, str]) -> None:
     """Become the server, in the foreground."""
-    os.execve(
-        sys.executable, [sys.executable, "-m", "runyard.wiring.server"], {**environ, "RUNYARD_HOME": home.root}
-    )
+    os.execve(sys.executable, [sys.executable, "-m", "runyard.wiring.server"], {**environ, "RUNYARD_HOME": home.root})
 
 
 def _last_lines(path: str, most: int = 5) -> str:

@@ -24,8 +24,8 @@ from runyard.errors import Conflict, RunyardError, Unavailable
 from runyard.foreign.daemon import settle, spawn
 from runyard.foreign.filesystem import free_mb, is_network
 from runyard.foreign.locks import HomeLock
-from runyard.runtime.native import name_process
 from runyard.runtime.logs import LocalFiles
+from runyard.runtime.native import name_process
 from runyard.runtime.rundir import RunDirs
 from runyard.server.app import Backend, make_app
 from runyard.server.auth import PeerProtocol
@@ -66,7 +66,7 @@ def build(settings: Settings, home: Home) -> Yard:
     controller = Controller(store, Surroundings(time.time, lambda: secrets.token_hex(16), settings.foreign_mb))
     if store.rolled_back:
         controller.halted = (
-            "the store is older than it was when this yard last ran (its last commits are missing): nothing is started; "
+            "the store is older than when this yard last ran (its last commits are missing): nothing is started; "
             "put the newer database back, or accept this one with `ry server start --accept-older-store`"
         )
     controller.start()

@@ -1,0 +1,139 @@
+"""The public Python API: a yard, and a handle for each job. The same verbs as the command line.
+
+    yard = runyard.connect()
+    job = yard.submit(["python", "train.py"], gpus=1)
+    job.wait()
+    print(job.logs().decode())
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Optional, Union
+
+from runyard.api import ChangeResult, Explanation, GrepQuery, JobDetail, JobRow, Service, StopCall, Submission
+from runyard.errors import TimedOut
+from runyard.model.filter import JobQuery
+
+Command = Union[str, Sequence[str]]
+Prepare = Callable[[Service, Command, Mapping[str, Any]], Submission]
+
+WAIT_S = 60.0
+"""One call to the server waits at most this long; `wait` repeats it."""
+
+FOLLOW_S = 0.2
+"""How long following output waits for more of it before it looks again."""
+
+PIECE_BYTES = 1024 * 1024
+
+
+class Yard:
+    """One yard, as its caller sees it. Made by `runyard.connect`."""
+
+    def __init__(self, service: Service, prepare: Prepare) -> None:
+        self.service = service
+        self._prepare = prepare
+
+    def submit(self, command: Command, **options: Any) -> Job:
+        """Queue a command: a list is argv, a text is run by the shell. Options are the flags of `ry submit`.
+
+        For example `gpus=1`, `cpus=4`, `mem="10G"`, `time="2h"`, `name="train"`, `after=job`, `env={"SEED": "1"}`.
+        Returns when the job is on disk. InvalidSpec names a wrong option.
+        """
+        return self.submit_all(command, **options)[0]
+
+    def submit_all(self, command: Command, **options: Any) -> list[Job]:
+        """As `submit`, for arrays (`array="0-9%2"`): all the jobs."""
+        receipt = self.service.submit(self._prepare(self.service, command, options))
+        return [Job(self, job_id) for job_id in receipt.ids]
+
+    def job(self, job_id: int) -> Job:
+        """The handle of a job; NotFound if there is none."""
+        self.service.job(job_id)
+        return Job(self, job_id)
+
+    def jobs(self, *selectors: str, mine: bool = False, limit: int = 0) -> list[JobRow]:
+        """Jobs by selectors (`12`, `3-7`, `train*`, `state:failed`; none: all), oldest first."""
+        return list(self.service.jobs(JobQuery(selectors, mine=mine, limit=limit)))
+
+    def wait(self, jobs: Sequence[Job], timeout_s: Optional[float] = None) -> list[JobRow]:
+        """Wait until all have ended. TimedOut (nothing is changed) if that takes longer."""
+        end = None if timeout_s is None else time.monotonic() + timeout_s
+        topics = tuple(f"job:{job.id}" for job in jobs)
+        position = self.service.changed(topics, 0, 0)
+        while True:
+            rows = list(self.service.jobs(JobQuery(tuple(str(job.id) for job in jobs)))) if jobs else []
+            if all(row.state == "done" for row in rows):
+                return rows
+            left = WAIT_S if end is None else min(WAIT_S, end - time.monotonic())
+            if left <= 0:
+                raise TimedOut(f"{sum(row.state != 'done' for row in rows)} of {len(rows)} jobs have not ended yet")
+            position = self.service.changed(topics, position, left)
+
+
+class Job:
+    """A job of a yard. It holds no state of its own: every property is asked for anew."""
+
+    def __init__(self, yard: Yard, job_id: int) -> None:
+        self._yard = yard
+        self.id = job_id
+
+    def __repr__(self) -> str:
+        return f"<Job {self.id}>"
+
+    @property
+    def row(self) -> JobRow:
+        """The job as `ry ls` shows it."""
+        return self._yard.service.jobs(JobQuery((str(self.id),)))[0]
+
+    @property
+    def detail(self) -> JobDetail:
+        """Everything about it."""
+        return self._yard.service.job(self.id)
+
+    def wait(self, timeout_s: Optional[float] = None) -> JobRow:
+        """Wait until it has ended; the row tells how (`outcome`, `exit_code`). TimedOut if that takes longer."""
+        return self._yard.wait([self], timeout_s)[0]
+
+    def why(self) -> Explanation:
+        """Why it waits and when it may start."""
+        return self._yard.service.explain(self.id)
+
+    def stop(self, signal: int = 15, grace_s: Optional[float] = None) -> ChangeResult:
+        """End it: signal, grace, kill. Returns at once; `wait` tells when it is dead."""
+        return self._yard.service.stop(StopCall((self.id,), signal, grace_s))
+
+    def logs(self, attempt: int = 0) -> bytes:
+        """All of its output so far (`attempt` 0: the latest)."""
+        return b"".join(self._pieces(attempt))
+
+    def tail(self, lines: int = 10, attempt: int = 0) -> bytes:
+        """Its last lines."""
+        return self._yard.service.tail(self.id, attempt, lines).data
+
+    def grep(self, pattern: str, attempt: int = 0) -> bytes:
+        """The lines of its output that match."""
+        return b"".join(self._yard.service.grep(self.id, attempt, GrepQuery(pattern)))
+
+    def follow(self, attempt: int = 0) -> Iterator[bytes]:
+        """Its output as it comes, until it has ended."""
+        service, offset, position = self._yard.service, 0, 1
+        while True:
+            chunk = service.output(self.id, attempt, offset, PIECE_BYTES)
+            offset = chunk.offset + len(chunk.data)
+            if chunk.data:
+                yield chunk.data
+            elif chunk.final:
+                return
+            else:
+                position = service.changed((f"job:{self.id}",), position, FOLLOW_S)
+
+    def _pieces(self, attempt: int) -> Iterator[bytes]:
+        offset = 0
+        while True:
+            chunk = self._yard.service.output(self.id, attempt, offset, PIECE_BYTES)
+            if not chunk.data:
+                return
+            offset = chunk.offset + len(chunk.data)
+            yield chunk.data
