@@ -1,0 +1,1 @@
+"""What is not ours: other programs, other people's processes, the machine's file systems."""

@@ -1,0 +1,186 @@
+"""Processes of this machine, as /proc shows them: who they are, whether they live, how to signal exactly one of them.
+
+The runner, the agent and `doctor` call this. A pid alone names nobody: it is used again. An identity is (boot id, pid
+namespace, pid, start time), and a signal goes through a pidfd after a second look at the start time. A zombie is dead,
+whoever fails to reap it; but a process whose first thread has ended while others run shows the same letter and lives.
+What is gone, or hidden from us, is None or False, never an error.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, Optional, Union
+
+DEAD = "ZXx"
+COMMAND_MAX = 4096
+"""At most so many bytes of a command line are read."""
+
+_GONE = (FileNotFoundError, ProcessLookupError, NotADirectoryError)
+
+
+class Stat(NamedTuple):
+    """A line of /proc/PID/stat. `start_time` is in ticks since the boot."""
+
+    state: str
+    ppid: int
+    pgrp: int
+    session: int
+    threads: int
+    start_time: int
+
+    @property
+    def dead(self) -> bool:
+        """Ended, reaped or not: no thread of it is left."""
+        return self.state in DEAD and self.threads <= 1
+
+
+@dataclass(frozen=True)
+class ProcessId:
+    """One process and no other, as long as the machine exists. `pid_namespace` is the namespace's inode number."""
+
+    pid: int
+    start_time: int
+    boot_id: str
+    pid_namespace: int
+
+
+def read_stat(pid: int) -> Optional[Stat]:
+    """What the kernel says of this pid now; None if nobody has it."""
+    text = _read(f"/proc/{pid:d}/stat")
+    if not text:
+        return None
+    fields = text[text.rindex(b")") + 2 :].split()
+    state, (ppid, pgrp, session) = fields[0].decode("ascii"), map(int, fields[1:4])
+    return Stat(state, ppid, pgrp, session, threads=int(fields[17]), start_time=int(fields[19]))
+
+
+def boot_id() -> str:
+    """Of this boot of the machine; another one after each reboot."""
+    return _read("/proc/sys/kernel/random/boot_id").strip().decode("ascii")
+
+
+def pid_namespace() -> int:
+    """The inode number of the namespace in which our pids count."""
+    return os.stat("/proc/self/ns/pid").st_ino
+
+
+def identify(pid: int) -> Optional[ProcessId]:
+    """Who has this pid now, dead or alive; None if nobody has it."""
+    stat = read_stat(pid)
+    return None if stat is None else ProcessId(pid, stat.start_time, boot_id(), pid_namespace())
+
+
+def alive(identity: ProcessId) -> bool:
+    """Whether this very process still runs."""
+    if (identity.boot_id, identity.pid_namespace) != (boot_id(), pid_namespace()):
+        return False
+    return _still(identity)
+
+
+def signal_process(identity: ProcessId, signum: int) -> bool:
+    """Signal this very process. False: it is dead or another, or it is not ours to signal; nothing was sent."""
+    if (identity.boot_id, identity.pid_namespace) != (boot_id(), pid_namespace()):
+        return False
+    try:
+        pidfd = open_pidfd(identity.pid)
+    except ProcessLookupError:
+        return False
+    try:
+        if not _still(identity):
+            return False
+        signal.pidfd_send_signal(pidfd, signum)
+    except (ProcessLookupError, PermissionError):
+        return False
+    finally:
+        os.close(pidfd)
+    return True
+
+
+def open_pidfd(pid: int) -> int:
+    """A descriptor (closed on exec) that becomes readable when the process ends. ProcessLookupError: nobody has it."""
+    return os.pidfd_open(pid)
+
+
+def processes() -> Iterator[int]:
+    """Every pid that we can see."""
+    with os.scandir("/proc") as entries:
+        yield from (int(entry.name) for entry in entries if entry.name.isdigit())
+
+
+def children(pid: int) -> list[int]:
+    """The children of all its threads, dead ones too. One that ends while we look may hide a sibling: look again."""
+    if not os.path.exists("/proc/thread-self/children"):  # a kernel without CONFIG_PROC_CHILDREN
+        return [other for other in processes() if (stat := read_stat(other)) is not None and stat.ppid == pid]
+    try:
+        threads = os.listdir(f"/proc/{pid:d}/task")
+    except _GONE:
+        return []
+    return [int(child) for thread in threads for child in _read(f"/proc/{pid:d}/task/{thread}/children").split()]
+
+
+def descendants(pid: int) -> list[ProcessId]:
+    """Everybody below this process, zombies too, parents before children."""
+    boot, namespace = boot_id(), pid_namespace()
+    known, found = {pid}, []
+    todo = children(pid)
+    while todo:
+        child = todo.pop(0)
+        stat = read_stat(child)
+        if stat is None or stat.ppid not in known or child in known:
+            continue
+        known.add(child)
+        found.append(ProcessId(child, stat.start_time, boot, namespace))
+        todo.extend(children(child))
+    return found
+
+
+def environ_has(pid: int, entry: Union[str, bytes]) -> bool:
+    """Whether the process was started with exactly this `NAME=value`. False where we may not look."""
+    return os.fsencode(entry) in _read(f"/proc/{pid:d}/environ").split(b"\0")
+
+
+def owner(pid: int) -> str:
+    """The name of the user whose process it is (the number where there is no name); "" if it is gone."""
+    for line in _read(f"/proc/{pid:d}/status").splitlines():
+        if line.startswith(b"Uid:"):
+            uid = int(line.split()[1])
+            try:
+                return pwd.getpwuid(uid).pw_name
+            except KeyError:
+                return str(uid)
+    return ""
+
+
+def command_line(pid: int) -> str:
+    """Its arguments with blanks between them, at most some KB; [name] where it has none; "" if it is gone."""
+    arguments = _read(f"/proc/{pid:d}/cmdline", COMMAND_MAX).rstrip(b"\0").replace(b"\0", b" ")
+    if not arguments:
+        name = _read(f"/proc/{pid:d}/comm").rstrip(b"\n")
+        arguments = b"[" + name + b"]" if name else b""
+    return arguments.decode("utf-8", "replace")
+
+
+def _still(identity: ProcessId) -> bool:
+    stat = read_stat(identity.pid)
+    return stat is not None and not stat.dead and stat.start_time == identity.start_time
+
+
+def _read(path: str, most: int = 1 << 30) -> bytes:
+    """The file's content (at most so many bytes), or nothing where it is gone or hidden."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except (*_GONE, PermissionError):
+        return b""
+    try:
+        text = b""
+        while len(text) < most and (more := os.read(fd, min(most - len(text), 65536))):
+            text += more
+        return text
+    except (*_GONE, PermissionError):
+        return b""
+    finally:
+        os.close(fd)
