@@ -1,0 +1,132 @@
+"""One attempt in a runner's hands: claimed, started, perhaps stopped, ended when nobody of its family is left.
+
+The runner calls: `stop` and `limit` on request, `tick` when `due` has come, `reaped` for every dead child, and
+`childless` when it has no child any more. Ending is a ladder: signal, grace, SIGKILL to all until nobody is left; what
+is left after the command's own end goes down the same ladder. All times are monotonic, but for what is recorded.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import time
+from typing import Optional
+
+from runyard.runtime import family, runfile
+from runyard.runtime.protocol import Message, Start
+from runyard.runtime.runfile import Ended, Started
+
+FIRST_KILL_ROUND_S, LAST_KILL_ROUND_S = 0.02, 1.0
+UNKILLABLE_S = 5.0
+"""SIGKILL that has not helped for so long will hardly help: say so, and go on."""
+ROUNDS_AT_ONCE = 50
+"""How often in a row new processes are looked for while killing; a fork bomb runs ahead of the first rounds."""
+
+NEVER = float("inf")
+
+
+class Attempt:
+    """A started attempt. `fd` is its locked run file."""
+
+    def __init__(self, start: Start, fd: int, pid: int) -> None:
+        self.start = start
+        self.fd = fd
+        self.pid = pid
+        self.began = time.monotonic()
+        self.started_at = time.time()
+        self.status: Optional[int] = None
+        self.unkillable = False
+        self._why = ""
+        self._limit_at = NEVER if start.time_limit_s is None else self.began + start.time_limit_s
+        self._kill_at = NEVER
+        self._kill_round_s = 0.0
+        self._killing_since = NEVER
+        self._left_over = 0
+        self._cpu_s = 0.0
+        self._max_rss_mb = 0.0
+
+    def record_start(self) -> None:
+        runfile.write_started(self.fd, Started(self.pid, family.start_time(self.pid), self.started_at))
+
+    @property
+    def due(self) -> float:
+        """When `tick` has something to do."""
+        return min(self._limit_at, self._kill_at)
+
+    def tick(self, now: float) -> None:
+        """Do what is due: the time limit, the end of the grace, one more round of kills."""
+        if now >= self._limit_at:
+            self.stop("timeout", signal.SIGTERM, self.start.grace_s)
+        if now >= self._kill_at:
+            self._kill(now)
+
+    def limit(self, seconds: Optional[float]) -> None:
+        """A new time limit, counted from the start; None: no limit."""
+        self._limit_at = NEVER if seconds is None else self.began + seconds
+
+    def stop(self, why: str, number: int, grace_s: float) -> None:
+        """Signal the family, kill it after the grace. The first cause stays; a shorter grace shortens."""
+        if self.status is None:
+            self._why = self._why or why
+        self._limit_at = NEVER
+        if number != signal.SIGKILL:
+            family.send(family.descendants(os.getpid()), number)
+        else:
+            grace_s = 0.0
+        self._kill_at = min(self._kill_at, time.monotonic() + grace_s)
+
+    def reaped(self, pid: int, status: int, usage: resource.struct_rusage) -> None:
+        """A child is dead."""
+        self._cpu_s += usage.ru_utime + usage.ru_stime
+        self._max_rss_mb = max(self._max_rss_mb, usage.ru_maxrss / 1024)
+        if pid == self.pid:
+            self.status = status
+            self._limit_at = NEVER
+
+    def end_left_overs(self) -> None:
+        """The command has ended and processes of it are left: they get signal, grace, kill."""
+        if self._left_over or self._kill_at < NEVER:
+            return
+        left = family.descendants(os.getpid())
+        self._left_over = len(left)
+        family.send(left, signal.SIGTERM)
+        self._kill_at = time.monotonic() + self.start.grace_s
+
+    def ended(self) -> Ended:
+        """The record of the end."""
+        count = self._left_over
+        detail = f"{count} left-over process{'es' if count > 1 else ''} ended" if count else ""
+        seconds = time.monotonic() - self.began
+        return Ended(
+            self.status,
+            self._why,
+            detail,
+            "runner",
+            round(self._cpu_s, 6),
+            round(self._max_rss_mb, 3),
+            time.time(),
+            round(seconds, 6),
+        )
+
+    def started_message(self) -> Message:
+        return {"is": "started", **names(self.start), "pid": self.pid, "at": self.started_at}
+
+    def _kill(self, now: float) -> None:
+        """Kill everybody below us, until no new ones appear; again later for those who are still there."""
+        self._killing_since = min(self._killing_since, now)
+        seen: set[family.Member] = set()
+        for _ in range(ROUNDS_AT_ONCE):
+            members = family.descendants(os.getpid())
+            family.send(members, signal.SIGKILL)
+            if seen.issuperset(members):
+                break
+            seen.update(members)
+        self.unkillable = now - self._killing_since >= UNKILLABLE_S
+        self._kill_round_s = min(max(2 * self._kill_round_s, FIRST_KILL_ROUND_S), LAST_KILL_ROUND_S)
+        self._kill_at = now + self._kill_round_s
+
+
+def names(start: Start) -> Message:
+    """What every message about an attempt begins with."""
+    return {"job": start.job, "number": start.number, "token": start.token}

@@ -1,0 +1,118 @@
+"""Finding the processes of an attempt, and ending them.
+
+While its runner lives, the family is all descendants of the runner (it is a child subreaper). After the runner's death
+it is who is in the command's session or carries the attempt's token in its environment, all their descendants, and
+whatever the dead runner left to its zygote. Nobody is chosen by pid alone, by name or by user, nor for holding a
+device: an identity is pid and start time (within one boot and pid namespace, which the caller has checked), and a
+signal goes through a pidfd after a second look at the start time. A zombie is dead.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterable
+from typing import NamedTuple, Optional
+
+from runyard.foreign import process
+
+TOKEN = "RUNYARD_TOKEN="
+
+
+class Member(NamedTuple):
+    """A process, safe from a reuse of its pid."""
+
+    pid: int
+    start_time: int
+
+
+def descendants(pid: int) -> list[Member]:
+    """Everybody below this process who is not dead, parents before children."""
+    found: list[Member] = []
+    todo = [(pid, child) for child in process.children(pid)]
+    while todo:
+        parent, child = todo.pop(0)
+        stat = process.read_stat(child)
+        if stat is None or stat.ppid != parent:
+            continue  # it is dead, and its pid is perhaps another's
+        todo.extend((child, below) for below in process.children(child))
+        if not stat.dead:
+            found.append(Member(child, stat.start_time))
+    return found
+
+
+def remains(leader: Optional[Member], token: str) -> list[Member]:
+    """Who is left of an attempt whose runner is dead: by session, by token, and their descendants. The session counts
+    only as long as its leader is the command itself: its number may be another's by now."""
+    leads = leader is not None and identity(leader.pid) == leader
+    found: dict[int, Member] = {}
+    for pid in process.processes():
+        stat = process.read_stat(pid)
+        if stat is None or stat.dead or pid == os.getpid():
+            continue
+        in_session = leads and leader is not None and stat.session == leader.pid
+        if in_session or process.environ_has(pid, TOKEN + token):
+            found[pid] = Member(pid, stat.start_time)
+    for pid in list(found):
+        found.update((member.pid, member) for member in descendants(pid))
+    return list(found.values())
+
+
+def strangers(zygote: Member, runners: Iterable[int]) -> list[Member]:
+    """Children that a zygote got from dead runners, and everybody below them: all but its runners and what it has
+    just forked (which is still in its own session)."""
+    own = process.read_stat(zygote.pid)
+    if own is None or own.start_time != zygote.start_time:
+        return []
+    known, found = set(runners), []
+    for pid in process.children(zygote.pid):
+        stat = process.read_stat(pid)
+        if pid in known or stat is None or stat.dead or stat.session == own.session:
+            continue
+        found.append(Member(pid, stat.start_time))
+        found.extend(descendants(pid))
+    return found
+
+
+def start_time(pid: int) -> int:
+    """When this process, ours or our child and so surely there, was started (in ticks since the boot)."""
+    stat = process.read_stat(pid)
+    if stat is None:
+        raise ProcessLookupError(pid)
+    return stat.start_time
+
+
+def identity(pid: int) -> Optional[Member]:
+    """The process that has this pid now, unless it is dead."""
+    stat = process.read_stat(pid)
+    return None if stat is None or stat.dead else Member(pid, stat.start_time)
+
+
+def open_member(member: Member) -> Optional[int]:
+    """A pidfd of this very process; None when it is gone."""
+    try:
+        fd = process.open_pidfd(member.pid)
+    except ProcessLookupError:
+        return None
+    stat = process.read_stat(member.pid)
+    if stat is not None and stat.start_time == member.start_time:
+        return fd
+    os.close(fd)
+    return None
+
+
+def send(members: Iterable[Member], number: int) -> None:
+    """Signal these, each if it is still the same process. A stopped one is woken first, so that it hears."""
+    for member in members:
+        fd = open_member(member)
+        if fd is None:
+            continue
+        try:
+            stat = process.read_stat(member.pid)
+            if stat is not None and stat.state in "Tt":
+                signal.pidfd_send_signal(fd, signal.SIGCONT)
+            signal.pidfd_send_signal(fd, number)
+        except (ProcessLookupError, PermissionError):
+            pass
+        finally:
+            os.close(fd)

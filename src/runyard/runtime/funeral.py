@@ -1,0 +1,84 @@
+"""Ending the family of an attempt whose runner is dead, and knowing when nobody of it is left.
+
+Driven by events: everybody found is killed and watched by a pidfd; when those are dead the next look decides. Nobody
+waits here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable
+from typing import Optional
+
+from runyard.runtime import family
+from runyard.runtime.attempt import UNKILLABLE_S
+from runyard.runtime.family import Member
+from runyard.runtime.runfile import Records
+from runyard.runtime.watch import Watch
+
+LOOK_AGAIN_S = 1.0
+
+
+class Funeral:
+    """Call `attend` now and whenever the watch wakes; `over` when the family is dead. `runners` gives the pids of the
+    runners that live, so that what a zygote got from the dead one can be told from them."""
+
+    def __init__(self, records: Records, runners: Callable[[], Iterable[int]], watch: Watch) -> None:
+        self._records = records
+        self._runners = runners
+        self._watch = watch
+        self._dying: dict[int, Member] = {}
+        self._since = time.monotonic()
+        self.over = False
+
+    @property
+    def unkillable(self) -> bool:
+        return not self.over and time.monotonic() - self._since >= UNKILLABLE_S
+
+    def attend(self) -> None:
+        """Look who is left, kill, watch."""
+        if self.over or self._dying:
+            self._watch.wake(LOOK_AGAIN_S)
+            return
+        left = self._left()
+        self.over = not left
+        for member in left:
+            self._end(member)
+        if left:
+            self._watch.wake(LOOK_AGAIN_S if self._dying else 0.0)
+
+    def close(self) -> None:
+        """Let go of what is watched."""
+        for fd in list(self._dying):
+            self._let_go(fd)
+
+    def _left(self) -> list[Member]:
+        claim, started = self._records.claim, self._records.started
+        if claim is None:
+            return []
+        leader: Optional[Member] = Member(started.pid, started.start_time) if started else None
+        found = family.remains(leader, claim.token)
+        return found + family.strangers(Member(claim.zygote, claim.zygote_start), self._runners())
+
+    def _end(self, member: Member) -> None:
+        fd = family.open_member(member)
+        if fd is None:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            signal.pidfd_send_signal(fd, signal.SIGKILL)
+        self._dying[fd] = member
+        self._watch.add(fd, lambda: self._dead(fd))
+
+    def _dead(self, fd: int) -> None:
+        self._let_go(fd)
+        if not self._dying:
+            self.attend()
+            self._watch.wake(0.0)
+
+    def _let_go(self, fd: int) -> None:
+        if self._dying.pop(fd, None) is not None:
+            self._watch.remove(fd)
+            os.close(fd)

@@ -1,0 +1,173 @@
+"""The runners of an engine: some that wait, warm, for the next attempt, and the zygote that more are forked from."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections import deque
+from typing import Callable, Optional
+
+from runyard.runtime import zygote
+from runyard.runtime.link import Link
+from runyard.runtime.protocol import Message
+from runyard.runtime.rundir import make_private
+from runyard.runtime.runner import Place, connect
+from runyard.runtime.watch import Watch
+from runyard.settings import Home
+
+BIRTH_RETRY_S = 0.5
+BIRTHS_FAILED_MAX = 5
+"""After so many failures in a row no runner is to be had: orders are given back."""
+TRIM_AFTER_S = 10.0
+"""More idle runners than wanted are let go when there were too many for so long."""
+
+
+class Pool:
+    """Idle runners. `fill` and `trim` are called often and off the way of a start; `take` and `give_back` are on it."""
+
+    def __init__(
+        self,
+        home: Home,
+        place: Place,
+        warm: int,
+        watch: Watch,
+        on_message: Callable[[Link, Message], None],
+        on_end: Callable[[Link], None],
+    ) -> None:
+        self._home = home
+        self._place = place
+        self._warm = warm
+        self._watch = watch
+        self._on_message = on_message
+        self._on_end = on_end
+        self._idle: deque[Link] = deque()
+        self._births: set[Link] = set()
+        self._zygote: Optional[socket.socket] = None
+        self._zygote_pid = 0
+        self._dead_zygotes: list[int] = []
+        self._retry_at = 0.0
+        self._trim_at = float("inf")
+        self._failed = 0
+        make_private(home.runner_sockets)
+
+    @property
+    def hopeless(self) -> bool:
+        """No runner can be had now."""
+        return self._failed >= BIRTHS_FAILED_MAX and not self._idle
+
+    def take(self) -> Optional[Link]:
+        """An idle runner, the one that was used last (its memory is warm)."""
+        return self._idle.pop() if self._idle else None
+
+    def give_back(self, link: Link) -> None:
+        """It is idle now, or is let go if it may take nothing more."""
+        if link.usable:
+            self._idle.append(link)
+        else:
+            link.close()
+
+    def fill(self, waiting: int) -> None:
+        """Have as many runners on the way as orders wait, and the warm ones besides."""
+        self._reap()
+        wanted = waiting + self._warm - len(self._idle) - len(self._births)
+        if wanted > 0 and time.monotonic() < self._retry_at:
+            self._watch.wake(self._retry_at - time.monotonic())
+            return
+        for _ in range(wanted):
+            if not self._bear():
+                break
+
+    def trim(self) -> None:
+        """Let go of what is too much for long."""
+        now = time.monotonic()
+        if len(self._idle) <= self._warm:
+            self._trim_at = float("inf")
+        elif self._trim_at == float("inf"):
+            self._trim_at = now + TRIM_AFTER_S
+            self._watch.wake(TRIM_AFTER_S)
+        elif now >= self._trim_at:
+            while len(self._idle) > self._warm:
+                self._idle.popleft().close()
+
+    def reach(self, name: str) -> Optional[Link]:
+        """The runner that listens on this socket; None (and no socket any more) if it is dead."""
+        try:
+            connection = connect(self._home.runner_sockets, name)
+        except (ConnectionRefusedError, FileNotFoundError):
+            path = os.path.join(self._home.runner_sockets, name)
+            if os.path.lexists(path):
+                os.unlink(path)
+            return None
+        except BlockingIOError:
+            return None
+        return self._link(connection)
+
+    def sockets(self) -> list[str]:
+        """The names of all runners' sockets."""
+        return os.listdir(self._home.runner_sockets)
+
+    def pids(self) -> set[int]:
+        """The pids of all runners that have a socket."""
+        return {int(name.split(".")[0]) for name in self.sockets() if name.endswith(".sock")}
+
+    def forget(self, link: Link) -> None:
+        """It is dead."""
+        if link in self._births:
+            self._births.discard(link)
+            self._failed += 1
+            self._retry_at = time.monotonic() + BIRTH_RETRY_S
+        if link in self._idle:
+            self._idle.remove(link)
+
+    def born(self, link: Link) -> None:
+        """It has said who it is."""
+        self._births.discard(link)
+        self._failed = 0
+
+    def close(self) -> None:
+        """Let go of all; idle runners exit, and so does the zygote after its last runner."""
+        for link in [*self._idle, *self._births]:
+            link.close()
+        self._drop_zygote()
+
+    def _bear(self) -> bool:
+        """Ask the zygote for a runner; start one (a zygote) first if there is none. False: not now."""
+        ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            if self._zygote is None:
+                self._start_zygote()
+            assert self._zygote is not None
+            zygote.request(self._zygote, its)
+        except OSError:
+            ours.close()
+            self._retry_at = time.monotonic() + BIRTH_RETRY_S
+            self._failed += 1
+            return False
+        finally:
+            its.close()
+        self._births.add(self._link(ours))
+        return True
+
+    def _link(self, connection: socket.socket) -> Link:
+        return Link(connection, self._watch, self._on_message, self._on_end)
+
+    def _start_zygote(self) -> None:
+        self._zygote_pid, self._zygote = zygote.start(self._home, self._place)
+        self._watch.add(self._zygote.fileno(), self._drop_zygote)
+
+    def _drop_zygote(self) -> None:
+        """It is gone, or we let it go."""
+        if self._zygote is None:
+            return
+        self._watch.remove(self._zygote.fileno())
+        self._zygote.close()
+        self._zygote = None
+        self._dead_zygotes.append(self._zygote_pid)
+        self._reap()
+
+    def _reap(self) -> None:
+        """A zygote closes its socket a little before it is dead."""
+        for pid in list(self._dead_zygotes):
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                self._dead_zygotes.remove(pid)

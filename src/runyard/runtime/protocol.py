@@ -1,0 +1,146 @@
+"""What an engine and a runner say to each other: lines of JSON, over a stream socket.
+
+To the runner:    {"do":"start", "job":12, "number":1, "token":..., ...}   (the fields of `Start`)
+                  {"do":"stop", "why":"cancelled", "signal":15, "grace_s":10.0}
+                  {"do":"limit", "seconds":3600.0}    seconds since the start; null: none
+                  {"do":"state"}
+From the runner:  {"is":"state", "v":1, "pid":..., "start_time":..., "attempt":{...} or null}   also its greeting
+                  {"is":"started", "job":..., "number":..., "token":..., "pid":..., "at":...}
+                  {"is":"ended", ..., "started_at":..., "at":..., "wait_status":..., "why":..., ..., "retired":false}
+                  {"is":"unkillable", "job":..., "number":..., "token":...}
+                  {"is":"refused", "job":..., "number":..., "token":..., "reason":...}   nothing was started
+
+Neither side ever waits for the other. An unknown `do` or `is` is passed over: runners outlive upgrades.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, Optional
+
+if TYPE_CHECKING:
+    from runyard.model.beat import Order
+
+VERSION = 1
+CHUNK = 65536
+LINE_MAX = 16 * 1024 * 1024
+"""A longer line is nobody of ours."""
+
+Message = dict[str, Any]
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+class Start(NamedTuple):
+    """An order as a runner needs it. `environment` and `script` are paths of local files ("": none)."""
+
+    job: int
+    number: int
+    token: str
+    command: Sequence[str]
+    workdir: str
+    shell: str = ""
+    script: str = ""
+    environment: str = ""
+    setup: Sequence[str] = ()
+    variables: Mapping[str, str] = MappingProxyType({})
+    output: str = ""
+    input: str = ""
+    cpus: int = 1
+    memory_mb: int = 0
+    time_limit_s: Optional[float] = None
+    grace_s: float = 10.0
+    detach: bool = False
+    rank: int = 0
+
+
+def start_message(order: Order, environment: str, script: str) -> Message:
+    """The order for a runner; what is as always is left out."""
+    key = order.key
+    start = Start(
+        key.job_id,
+        key.number,
+        key.token,
+        order.command,
+        order.workdir,
+        order.shell,
+        script,
+        environment,
+        order.setup,
+        dict(order.variables),
+        order.output,
+        order.input,
+        order.cpus,
+        order.memory_mb,
+        order.time_limit_s,
+        order.grace_s,
+        order.detach,
+        order.rank,
+    )
+    usual = Start._field_defaults
+    message = {name: value for name, value in zip(Start._fields, start) if name not in usual or value != usual[name]}
+    message["do"] = "start"
+    return message
+
+
+def read_start(message: Message) -> Start:
+    """The order in a message. Raises TypeError where something is missing."""
+    return Start(**{name: message[name] for name in Start._fields if name in message})
+
+
+class Channel:
+    """One side of a connection. Messages that do not fit into the socket's buffer wait in ours (`unsent`)."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        connection.setblocking(False)
+        self._socket = connection
+        self._got = b""
+        self._out = b""
+        self.fd = connection.fileno()
+
+    @property
+    def unsent(self) -> bool:
+        return bool(self._out)
+
+    def send(self, *messages: Message) -> bool:
+        """Send these, or keep what does not fit for `flush`. False: the other side is gone."""
+        self._out += "".join([_encode(message) + "\n" for message in messages]).encode("ascii")
+        return self.flush()
+
+    def flush(self) -> bool:
+        """Send what is left. False: the other side is gone."""
+        try:
+            while self._out:
+                self._out = self._out[self._socket.send(self._out) :]
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return True
+
+    def receive(self) -> Optional[list[Message]]:
+        """What has arrived; None when the other side is gone. Nothing that arrived before the end is lost: it comes
+        first, the None with the next call."""
+        try:
+            data = self._socket.recv(CHUNK)
+        except BlockingIOError:
+            return []
+        except OSError:
+            return None
+        if not data or len(self._got) > LINE_MAX:
+            return None
+        *lines, self._got = (self._got + data).split(b"\n")
+        return [message for message in map(_decode, lines) if message is not None]
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def _decode(line: bytes) -> Optional[Message]:
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) else None

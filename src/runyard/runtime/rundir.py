@@ -1,0 +1,172 @@
+"""The names of every file that an attempt has on this machine, and the directories that hold them.
+
+    <home.runs>/<host id>/live/<job>.<number>/               attempts that are not committed yet
+    <home.runs>/<host id>/done/<job // 1000>/<job>.<number>/ the others: only their output is kept
+
+The engine makes an attempt's directory before it hands the attempt to a runner, and moves it when the result is
+committed. So a runner that wakes up late finds no directory and starts nothing, and a directory below `done` says
+that this attempt is over.
+
+Directories are 0700 and files 0600; names are made of integers alone (and of the host id, which is checked).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from typing import NamedTuple, Optional
+
+SHARD = 1000
+MB = 1024 * 1024
+_HOST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_NAME = re.compile(r"([1-9][0-9]{0,17})\.([1-9][0-9]{0,8})")
+
+
+class RunDir(NamedTuple):
+    """The files of one attempt."""
+
+    path: str
+    job: int
+    number: int
+
+    @property
+    def run(self) -> str:
+        """The run file: claim, started, ended."""
+        return self.path + "/run"
+
+    @property
+    def output(self) -> str:
+        """What the command writes, unless the job names a file of its own."""
+        return self.path + "/output.log"
+
+    @property
+    def output_link(self) -> str:
+        """Holds the absolute path of the job's own output file, where it has one."""
+        return self.path + "/output.path"
+
+    @property
+    def script(self) -> str:
+        """The executable copy of the job's script."""
+        return self.path + "/script"
+
+    def output_path(self) -> str:
+        """Where the output of this attempt is."""
+        try:
+            with open(self.output_link, "rb") as file:
+                return os.fsdecode(file.read())
+        except FileNotFoundError:
+            return self.output
+
+
+class Collected(NamedTuple):
+    """A run directory that was removed, with its size in bytes."""
+
+    job: int
+    number: int
+    size: int
+
+
+class RunDirs:
+    """All run directories of one host below a home."""
+
+    def __init__(self, runs: str, host_id: str) -> None:
+        if not _HOST_ID.fullmatch(host_id):
+            raise ValueError(f"not a host id: {host_id!r}")
+        self._live = os.path.join(runs, host_id, "live")
+        self._done = os.path.join(runs, host_id, "done")
+
+    def prepare(self) -> None:
+        """Make the directories that hold the others."""
+        for path in (self._live, self._done):
+            make_private(path)
+
+    def live(self, job: int, number: int) -> RunDir:
+        return RunDir(f"{self._live}/{job:d}.{number:d}", job, number)
+
+    def done(self, job: int, number: int) -> RunDir:
+        return RunDir(f"{self._done}/{job // SHARD:d}/{job:d}.{number:d}", job, number)
+
+    def find(self, job: int, number: int) -> Optional[RunDir]:
+        """The directory of an attempt, wherever it is."""
+        for place in (self.live(job, number), self.done(job, number), self.live(job, number)):
+            if os.path.isdir(place.path):
+                return place
+        return None
+
+    def make(self, job: int, number: int) -> bool:
+        """Make the live directory of an attempt. False: there is one, or the attempt is done."""
+        if os.path.lexists(self.done(job, number).path):
+            return False
+        try:
+            os.mkdir(self.live(job, number).path, 0o700)
+        except FileExistsError:
+            return False
+        return True
+
+    def scan(self) -> list[RunDir]:
+        """The live ones."""
+        return [found for found in _named(self._live) if found is not None]
+
+    def retire(self, job: int, number: int) -> None:
+        """The result is committed: move the directory to `done` and keep only the output."""
+        live, done = self.live(job, number), self.done(job, number)
+        try:
+            os.rename(live.path, done.path)
+        except FileNotFoundError:
+            if not os.path.isdir(live.path):
+                return
+            make_private(os.path.dirname(done.path))
+            os.rename(live.path, done.path)
+        for path in (done.run, done.script):
+            if os.path.lexists(path):
+                os.unlink(path)
+
+    def collect(self, keep_days: float, keep_mb: float) -> list[Collected]:
+        """Remove the directories of done attempts that are older than `keep_days`, then the oldest ones until all
+        together have at most `keep_mb`."""
+        found = sorted(self._sized(), key=lambda item: item[0])
+        oldest, excess = time.time() - keep_days * 86400, sum(item[1] for item in found) - keep_mb * MB
+        removed = []
+        for modified, size, run_dir in found:
+            if modified >= oldest and excess <= 0:
+                break
+            shutil.rmtree(run_dir.path, ignore_errors=True)
+            removed.append(Collected(run_dir.job, run_dir.number, size))
+            excess -= size
+        return removed
+
+    def _sized(self) -> Iterator[tuple[float, int, RunDir]]:
+        """When each done directory was last written to, its size on disk, and itself."""
+        for shard in _entries(self._done):
+            for run_dir in _named(shard.path):
+                stats = [entry.stat(follow_symlinks=False) for entry in _entries(run_dir.path)]
+                stats.append(os.stat(run_dir.path, follow_symlinks=False))
+                yield max(s.st_mtime for s in stats), sum(s.st_blocks * 512 for s in stats), run_dir
+
+
+def make_private(path: str) -> None:
+    """Make this directory and those above it, 0700 each."""
+    above = os.path.dirname(path)
+    if above and not os.path.isdir(above):
+        make_private(above)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path, 0o700)
+
+
+def _named(path: str) -> Iterator[RunDir]:
+    for entry in _entries(path):
+        match = _NAME.fullmatch(entry.name)
+        if match and entry.is_dir(follow_symlinks=False):
+            yield RunDir(entry.path, int(match.group(1)), int(match.group(2)))
+
+
+def _entries(path: str) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(path) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return []

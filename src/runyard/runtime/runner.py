@@ -1,0 +1,341 @@
+"""A runner: a small process that holds one attempt after the other, and outlives the agent.
+
+It is forked from the zygote, with a connection to the agent, and listens on a socket of its own, named after its pid
+and start time, where a new agent finds it. While an agent is connected it takes one attempt after the other; when the
+last agent goes it finishes what it has, then exits. It claims the attempt (see `runfile`), starts the command, records
+start and end, and keeps time limit, grace and kill itself.
+
+It is deaf to HUP, INT, TERM and PIPE by handlers that do nothing (a SIG_IGN would be inherited by the command), leader
+of its own session, and child subreaper: whatever the command leaves behind becomes its child, so it has no child
+exactly when the family is empty. It takes another attempt only then.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import struct
+import time
+import traceback
+from typing import NamedTuple, Optional
+
+from runyard.runtime import family, native, runfile
+from runyard.runtime.attempt import NEVER, Attempt, names
+from runyard.runtime.protocol import VERSION, Channel, Message, Start, read_start
+from runyard.runtime.rundir import RunDir, RunDirs
+from runyard.runtime.runfile import Claim, Ended
+from runyard.runtime.spawn import NotStarted, Spawner
+
+ANNOUNCE_S = 0.002
+"""A start is told this much later, so that the start and the end of a very short command are told together."""
+RETRY_RECORD_S = 1.0
+DEAF_TO = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)
+
+
+class Place(NamedTuple):
+    """Where a runner works: what all runners of one zygote have in common."""
+
+    runs: str
+    sockets: str
+    host_id: str
+    boot_id: str
+    pid_namespace: int
+    zygote: int
+    zygote_start: int
+
+
+class Runner:
+    """The loop of one runner, over its connections, its children and its clock."""
+
+    def __init__(self, place: Place, connection: socket.socket, wakeup: int) -> None:
+        self._place = place
+        self._dirs = RunDirs(place.runs, place.host_id)
+        self._start_time = family.start_time(os.getpid())
+        self._spawner = Spawner()
+        self._wakeup = wakeup
+        self._listener = listen(place.sockets, self.socket_name)
+        self._channels: dict[int, Channel] = {}
+        self._attempt: Optional[Attempt] = None
+        self._announce_at = NEVER
+        self._unwritten: Optional[tuple[int, Ended]] = None
+        self._childless = True
+        self._retired = False
+        self._poll = select.poll()
+        self._poll.register(wakeup, select.POLLIN)
+        self._poll.register(self._listener, select.POLLIN)
+        self._connect(connection)
+
+    @property
+    def socket_name(self) -> str:
+        return f"{os.getpid()}.{self._start_time}.sock"
+
+    def run(self) -> None:
+        """Serve until nobody wants anything of us any more."""
+        while self._channels or self._attempt or self._unwritten or not self._childless:
+            for fd, _ in self._poll.poll(self._timeout_ms()):
+                self._ready(fd)
+            self._tick()
+        self._forget_socket()
+
+    def _timeout_ms(self) -> Optional[float]:
+        due = min(self._announce_at, self._attempt.due if self._attempt else NEVER)
+        if self._unwritten:
+            due = min(due, time.monotonic() + RETRY_RECORD_S)
+        return None if due == NEVER else max(0.0, (due - time.monotonic()) * 1000)
+
+    def _ready(self, fd: int) -> None:
+        if fd == self._wakeup:
+            os.read(fd, 4096)
+            self._reap()
+        elif fd == self._listener.fileno():
+            self._accept()
+        elif fd in self._channels:
+            self._hear(self._channels[fd])
+
+    def _tick(self) -> None:
+        now = time.monotonic()
+        if now >= self._announce_at:
+            self._announce()
+        if self._attempt is not None and now >= self._attempt.due:
+            self._tick_attempt(self._attempt, now)
+        if self._unwritten:
+            self._record_end(*self._unwritten)
+
+    def _tick_attempt(self, attempt: Attempt, now: float) -> None:
+        told = attempt.unkillable
+        attempt.tick(now)
+        if attempt.unkillable and not told:
+            self._tell({"is": "unkillable", **names(attempt.start)})
+
+    # connections
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            return
+        if _peer_uid(connection) not in (0, os.getuid()):
+            connection.close()
+            return
+        self._connect(connection)
+
+    def _connect(self, connection: socket.socket) -> None:
+        channel = Channel(connection)
+        self._channels[channel.fd] = channel
+        self._poll.register(channel.fd, select.POLLIN)
+        self._send(channel, self._state())
+
+    def _hear(self, channel: Channel) -> None:
+        messages = channel.receive()
+        if messages is None:
+            self._drop(channel)
+            return
+        for message in messages:
+            try:
+                self._obey(channel, message)
+            except (KeyError, TypeError, ValueError):  # another version's words must not end what we hold
+                traceback.print_exc()
+
+    def _obey(self, channel: Channel, message: Message) -> None:
+        wanted = message.get("do")
+        if wanted == "start":
+            self._start(read_start(message))
+        elif wanted == "stop" and self._attempt is not None:
+            self._reap()
+            if self._attempt is not None:
+                grace_s = message.get("grace_s")
+                grace_s = self._attempt.start.grace_s if grace_s is None else grace_s
+                self._attempt.stop(message["why"], message.get("signal", signal.SIGTERM), grace_s)
+        elif wanted == "limit" and self._attempt is not None:
+            self._attempt.limit(message["seconds"])
+        elif wanted == "state":
+            self._send(channel, self._state())
+
+    def _state(self) -> Message:
+        attempt = self._attempt.started_message() if self._attempt else None
+        return {
+            "is": "state",
+            "v": VERSION,
+            "pid": os.getpid(),
+            "start_time": self._start_time,
+            "attempt": attempt,
+            "retired": self._retired,
+        }
+
+    def _tell(self, *messages: Message) -> None:
+        for channel in list(self._channels.values()):
+            self._send(channel, *messages)
+
+    def _send(self, channel: Channel, *messages: Message) -> None:
+        """What an agent does not take at once is not worth waiting for: it can read the run file."""
+        if not channel.send(*messages) or channel.unsent:
+            self._drop(channel)
+
+    def _drop(self, channel: Channel) -> None:
+        if self._channels.pop(channel.fd, None) is not None:
+            self._poll.unregister(channel.fd)
+            channel.close()
+
+    def _forget_socket(self) -> None:
+        path = os.path.join(self._place.sockets, self.socket_name)
+        if os.path.lexists(path):
+            os.unlink(path)
+
+    # the attempt
+
+    def _start(self, start: Start) -> None:
+        if self._attempt is not None or self._retired or not self._childless:
+            self._tell({"is": "refused", **names(start), "reason": "busy"})
+            return
+        run_dir = self._dirs.live(start.job, start.number)
+        try:
+            fd = runfile.create(run_dir.run, self._claim(start))
+        except OSError as error:
+            self._tell({"is": "refused", **names(start), "reason": f"the run file: {error.strerror}"})
+            return
+        if fd is None:
+            self._tell({"is": "refused", **names(start), "reason": "claimed"})
+            return
+        self._spawn(start, run_dir, fd)
+
+    def _claim(self, start: Start) -> Claim:
+        place = self._place
+        return Claim(
+            start.job,
+            start.number,
+            start.token,
+            place.host_id,
+            place.boot_id,
+            place.pid_namespace,
+            os.getpid(),
+            self._start_time,
+            time.time(),
+            "runner",
+            place.zygote,
+            place.zygote_start,
+            start.rank,
+        )
+
+    def _spawn(self, start: Start, run_dir: RunDir, fd: int) -> None:
+        try:
+            pid = self._spawner.spawn(start, run_dir)
+        except NotStarted as reason:
+            ended = Ended(None, "not-started", str(reason), "runner", 0.0, 0.0, time.time(), 0.0)
+            self._record_end(fd, ended)
+            self._tell(self._ended_message(start, ended))
+            return
+        self._childless = False
+        self._attempt = Attempt(start, fd, pid)
+        self._attempt.record_start()
+        self._announce_at = time.monotonic() + ANNOUNCE_S
+
+    def _announce(self) -> None:
+        self._announce_at = NEVER
+        if self._attempt is not None:
+            self._tell(self._attempt.started_message())
+
+    def _reap(self) -> None:
+        """Collect dead children. No child left: the family is empty."""
+        while not self._childless:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                self._childless = True
+                break
+            if pid == 0:
+                break
+            if self._attempt is not None:
+                self._attempt.reaped(pid, status, usage)
+        attempt = self._attempt
+        if attempt is None or attempt.status is None:
+            return
+        if self._childless or attempt.start.detach:
+            self._end(attempt)
+        else:
+            attempt.end_left_overs()
+
+    def _end(self, attempt: Attempt) -> None:
+        ended = attempt.ended()
+        self._attempt = None
+        self._retired = self._retired or not self._childless
+        self._record_end(attempt.fd, ended)
+        messages = [self._ended_message(attempt.start, ended, attempt)]
+        if self._announce_at < NEVER:
+            self._announce_at = NEVER
+            messages.insert(0, attempt.started_message())
+        self._tell(*messages)
+
+    def _record_end(self, fd: int, ended: Ended) -> None:
+        """Write the last record and let go of the lock. While it cannot be written the lock is kept: we know."""
+        try:
+            runfile.write_ended(fd, ended)
+        except OSError:
+            self._unwritten = (fd, ended)
+            self._retired = True
+            return
+        self._unwritten = None
+        os.close(fd)
+
+    def _ended_message(self, start: Start, ended: Ended, attempt: Optional[Attempt] = None) -> Message:
+        return {
+            "is": "ended",
+            **names(start),
+            "pid": attempt.pid if attempt else None,
+            "started_at": attempt.started_at if attempt else None,
+            **ended._asdict(),
+            "retired": self._retired,
+        }
+
+
+def listen(directory: str, name: str) -> socket.socket:
+    """A listening socket of this name, 0600 from its first instant, however long the directory's path is."""
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    at = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    mask = os.umask(0o177)
+    try:
+        listener.bind(f"/proc/self/fd/{at}/{name}")
+        listener.listen(16)
+    finally:
+        os.umask(mask)
+        os.close(at)
+    return listener
+
+
+def connect(directory: str, name: str) -> socket.socket:
+    """A connection to a socket in this directory, however long its path is. Raises OSError."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+    at = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        connection.connect(f"/proc/self/fd/{at}/{name}")
+    except OSError:
+        connection.close()
+        raise
+    finally:
+        os.close(at)
+    return connection
+
+
+def become_runner(place: Place, connection: socket.socket) -> None:
+    """The life of a runner, in a process that was just forked from the zygote."""
+    native.name_process("ry-runner")
+    native.become_subreaper()
+    runner = Runner(place, connection, wake_by_signals())
+    os.setsid()  # after the socket is there: who looks at a zygote's children knows a runner by one of the two
+    runner.run()
+
+
+def wake_by_signals() -> int:
+    """A descriptor that becomes readable with each signal that has a handler."""
+    read_end, write_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    before = signal.set_wakeup_fd(write_end, warn_on_full_buffer=False)
+    if before >= 0:
+        os.close(before)
+    return read_end
+
+
+def _peer_uid(connection: socket.socket) -> int:
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    uid: int = struct.unpack("3i", credentials)[1]
+    return uid

@@ -1,0 +1,117 @@
+"""What is known of an attempt from its run file, on the machine that took the claim. The one table:
+
+    lock held                         adopt: the runner lives
+    ended                             ended: report it
+    no claim, and we create it        never-started: a late runner finds our claim and starts nothing
+    claim, no ended, other boot id    lost: the host was restarted
+    claim, no ended, same boot        lost: the runner died (end what is left of the family before saying so)
+
+A claim that an agent took, to give the attempt up, is never-started too. A claim whose record is not whole, or one
+that may have been swallowed by a restart of the host (`assigned_boot_id`), is lost: never-started is said only where
+it is certain.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import NamedTuple, Optional
+
+from runyard.runtime import runfile
+from runyard.runtime.rundir import RunDir, make_private
+from runyard.runtime.runfile import Claim, Ended, Records
+
+ADOPT = "adopt"
+ENDED = "ended"
+NEVER_STARTED = "never-started"
+LOST = "lost"
+
+REBOOT = "the host was restarted"
+RUNNER_DIED = "the runner died"
+DAMAGED = "the run file is damaged"
+
+
+class Here(NamedTuple):
+    """Where and who we are; it becomes part of our claims."""
+
+    host_id: str
+    boot_id: str
+    pid_namespace: int
+    pid: int
+    start_time: int
+
+
+class Verdict(NamedTuple):
+    """`word` is one of the four above; `reason` says why it is lost."""
+
+    word: str
+    records: Records
+    reason: str = ""
+
+    @property
+    def family_may_live(self) -> bool:
+        """What is left of the family has to be ended before the attempt is called lost."""
+        return self.word == LOST and self.reason != REBOOT and self.records.claim is not None
+
+
+def judge(run_dir: RunDir, token: str, here: Here, assigned_boot_id: str = "") -> Verdict:
+    """The verdict over an attempt that no runner of ours answers for. Takes the claim where there is none, so an
+    attempt that never started never will. `token` is that of the order; `assigned_boot_id` the boot in which the
+    order was made. Raises OSError where the claim cannot be written (disk full): nothing is known then."""
+    rebooted = assigned_boot_id not in ("", here.boot_id)
+    claim = claim_of(here, run_dir, token)
+    for _ in range(3):
+        verdict = look(run_dir, here)
+        if verdict is not None and (verdict.records.touched or verdict.word == ADOPT):
+            return verdict
+        if rebooted:
+            return Verdict(LOST, Records(), REBOOT)
+        taken = _take(run_dir.run, claim) if verdict is None else runfile.take_over(run_dir.run, claim)
+        if taken:
+            return Verdict(NEVER_STARTED, Records(claim))
+    return Verdict(ADOPT, Records())
+
+
+def look(run_dir: RunDir, here: Here) -> Optional[Verdict]:
+    """The verdict as far as it can be read without taking anything; None where there is no run file. An empty file
+    (created, then neither locked nor claimed) is `never-started` with untouched records: only a judge who takes it
+    over may say so."""
+    try:
+        held, records = runfile.look(run_dir.run)
+    except FileNotFoundError:
+        return None
+    if held:
+        return Verdict(ADOPT, records)
+    return _over(records, here)
+
+
+def _over(records: Records, here: Here) -> Verdict:
+    """The verdict over an attempt whose lock is free."""
+    claim = records.claim
+    if records.ended is not None:
+        return Verdict(ENDED, records)
+    if claim is None:
+        return Verdict(LOST, records, DAMAGED) if records.touched else Verdict(NEVER_STARTED, records)
+    if claim.by == "agent":
+        return Verdict(NEVER_STARTED, records)
+    return Verdict(LOST, records, RUNNER_DIED if claim.boot_id == here.boot_id else REBOOT)
+
+
+def record_lost(run_dir: RunDir, reason: str) -> None:
+    """Make the verdict final in the run file: every later look finds the same."""
+    now = time.time()
+    runfile.add_ended(run_dir.run, Ended(None, LOST, reason, "inferred", 0.0, 0.0, now, 0.0))
+
+
+def claim_of(here: Here, run_dir: RunDir, token: str) -> Claim:
+    """The claim by which an agent gives an attempt up."""
+    return Claim(run_dir.job, run_dir.number, token, *here, time.time(), "agent")
+
+
+def _take(path: str, claim: Claim) -> bool:
+    make_private(os.path.dirname(path))
+    fd = runfile.create(path, claim)
+    if fd is None:
+        return False
+    os.close(fd)
+    return True
