@@ -13,7 +13,7 @@ from typing import Optional
 from runyard.model.spec import Resources
 from runyard.model.view import Reason, Shape, ShapeView, View
 from runyard.planner.fit import HostLedger, attempts
-from runyard.planner.words import asks, listed
+from runyard.planner.words import BLOCKERS, asks, listed
 
 NEVER = float("inf")
 
@@ -105,7 +105,7 @@ class Limits:
     def _full(self, code: str, text: str, running: dict[int, float], limit: int) -> Reason:
         order = sorted(running, key=lambda job: (running[job], job))
         at = running[order[len(order) - limit]]
-        return Reason(code, text, tuple(order), None if at == NEVER else max(at, self._view.now))
+        return Reason(code, text, tuple(order[:BLOCKERS]), None if at == NEVER else max(at, self._view.now))
 
     def _count(self, queue: str, group: int, job_id: int, ends: Optional[float]) -> None:
         at = NEVER if ends is None else ends

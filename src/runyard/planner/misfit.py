@@ -7,28 +7,25 @@ where one would, what sits on the devices from outside is told behind the number
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Optional
 
 from runyard.model.spec import Resources
 from runyard.model.view import Reason
 from runyard.planner.fit import HostLedger
-from runyard.planner.reserve import Outlook
-from runyard.planner.words import gpus, listed, megabytes, plural
+from runyard.planner.reserve import Chance, Outlook
+from runyard.planner.words import BLOCKERS, gpus, listed, megabytes, plural
 
 
-def reason(resources: Resources, hosts: Sequence[HostLedger], outlook: Outlook) -> Reason:
-    """Why none of these hosts takes a job that asks for this now."""
-    several = len(hosts) > 1
-    chances = outlook.chances(resources, hosts)
+def reason(resources: Resources, hosts: Sequence[HostLedger], chances: Sequence[Chance], outlook: Outlook) -> Reason:
+    """Why none of these hosts takes a job that asks for this now; `chances` are those of `outlook`."""
     if not chances:
         return _helpless(resources, hosts)
     best = chances[0]
     if not best.ends:
         return _later(best.host)
-    parts = [_lack(resources, best.host) + (f" on {best.host.name}" if several else "")]
-    parts += [listed(found)] if (found := _withheld(resources, best.host)) else []
+    text = _lack(resources, best.host) + (f" on {best.host.name}" if len(hosts) > 1 else "")
+    found = _withheld(resources, best.host)
     blockers = dict.fromkeys(holding.job_id for holding in outlook.needed(best, resources))
-    return Reason("resources", "; ".join(parts), tuple(blockers), best.at)
+    return Reason("resources", f"{text}; {listed(found)}" if found else text, tuple(blockers)[:BLOCKERS], best.at)
 
 
 def _later(host: HostLedger) -> Reason:
@@ -55,15 +52,16 @@ def _withheld(resources: Resources, host: HostLedger) -> list[str]:
 
 
 def _lack(resources: Resources, host: HostLedger) -> str:
-    """What is asked for and not there: "2 GPUs; 1 free"."""
-    free, parts = host.free, []
-    count: Optional[int] = None
-    if resources.gpus.count:
-        count = sum(free.slots[i].open_to(resources.gpus) for i in host.wanted(resources.gpus))
-    if count is not None and count < resources.gpus.count:
-        parts.append(f"{gpus(resources.gpus)}; {count} free")
+    """What is asked for and not there: "2 GPUs; 1 free", or "2 GPUs (1 free), 4 CPUs (0 free)"."""
+    free, lacks = host.free, []
+    wanted = host.wanted(resources.gpus) if resources.gpus.count else []
+    count = sum(free.slots[i].open_to(resources.gpus) for i in wanted)
+    if count < resources.gpus.count:
+        lacks.append((gpus(resources.gpus), str(count)))
     if resources.cpus > max(free.cpus, 0):
-        parts.append(f"{plural(resources.cpus, 'CPU')}; {max(free.cpus, 0)} free")
+        lacks.append((plural(resources.cpus, "CPU"), str(max(free.cpus, 0))))
     if resources.memory_mb > max(free.memory_mb, 0):
-        parts.append(f"{megabytes(resources.memory_mb)} memory; {megabytes(max(free.memory_mb, 0))} free")
-    return ", ".join(parts)
+        lacks.append((f"{megabytes(resources.memory_mb)} memory", megabytes(max(free.memory_mb, 0))))
+    if len(lacks) == 1:
+        return f"{lacks[0][0]}; {lacks[0][1]} free"
+    return ", ".join(f"{asked} ({left} free)" for asked, left in lacks)

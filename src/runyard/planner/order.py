@@ -15,6 +15,9 @@ from runyard.model.view import Head, ShapeView
 Rank = tuple[int, int]
 """The place of a job in the order of the yard: smaller comes first."""
 
+LAST: Rank = (1 << 60, 0)
+"""Behind every job."""
+
 
 class Turn(NamedTuple):
     """The next job of a shape."""

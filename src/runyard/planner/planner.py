@@ -8,13 +8,13 @@ they have to be committed: a successor behind the one that it follows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from runyard.model.view import Decision, Plan, Reason, ShapeView, View
 from runyard.planner import misfit
 from runyard.planner.eligible import Able, Limits, split
 from runyard.planner.fit import Free, Holding, HostLedger, ledger
-from runyard.planner.order import Turn, line, rank
+from runyard.planner.order import LAST, Turn, line, rank
 from runyard.planner.reserve import MARGIN_S, Outlook
 from runyard.planner.sequential import arrange
 from runyard.planner.successors import Queued, successors
@@ -34,6 +34,14 @@ def plan(view: View) -> Plan:
     return Plan((*desk.decisions, *chained), reasons)
 
 
+class Place(NamedTuple):
+    """Where a job fits now: host, devices, and the promise that it has to leave whole."""
+
+    host: HostLedger
+    positions: list[int]
+    promised: Optional[Free]
+
+
 class Desk:
     """The decisions of one round as they are made. `closed` are the shapes whose next job cannot start."""
 
@@ -48,10 +56,12 @@ class Desk:
 
     def decide(self, turn: Turn, able: Able) -> None:
         """Start this job; or close its shape and keep for the job what it will need."""
-        reason = self.limits.reason(turn.shape.shape) or self._start(turn, able)
-        if reason is None:
-            return
-        self._close(able, reason, turn.head.job_id)
+        reason = self.limits.reason(turn.shape.shape)
+        found = self._place(turn.shape, able.hosts) if reason is None else None
+        if found is not None:
+            self._start(turn, found)
+        else:
+            self._close(able, reason or self._misfit(able, turn.head.job_id))
 
     def close(self, able: Able) -> None:
         """A reason for a shape whose heads all start while more of its jobs wait, unseen in this view."""
@@ -60,60 +70,59 @@ class Desk:
             return
         reason = self.limits.reason(shape.shape)
         if reason is None and self._place(shape, able.hosts) is None:
-            reason = misfit.reason(shape.shape.resources, able.hosts, self.outlook)
-        self._close(able, reason or Reason("priority", "its turn comes next"), None)
+            reason = self._misfit(able, None)
+        self._close(able, reason or Reason("priority", "its turn comes next"))
 
     def reasons_after(self, chained: Sequence[Decision]) -> dict[int, Reason]:
         """The reasons of closed shapes, less those whose last waiting jobs became successors."""
         named = {decision.job_id for decision in chained}
         return {q.shape.id: q.reason for q in self.queued if q.waiting > sum(h.job_id in named for h in q.heads)}
 
-    def _close(self, able: Able, reason: Reason, job_id: Optional[int]) -> None:
+    def _misfit(self, able: Able, job_id: Optional[int]) -> Reason:
+        """Why no host takes a job of this shape; what it needs is kept for the job."""
+        asked = able.shape.shape.resources
+        chances = self.outlook.chances(asked, able.hosts)
+        reason = misfit.reason(asked, able.hosts, chances, self.outlook)
+        if job_id is not None:
+            self.outlook.reserve(job_id, asked, chances)
+        return reason
+
+    def _close(self, able: Able, reason: Reason) -> None:
         shape = able.shape
-        if job_id is not None and reason.code in ("resources", "priority"):
-            self.outlook.reserve(job_id, shape.shape.resources, able.hosts)
         started = self.started.get(shape.id, 0)
         heads = shape.heads[started:]
-        first = rank((heads or shape.heads)[-1 if not heads else 0]) if shape.heads else (0, 0)
+        best = min((rank(head) for head in heads[:1] or shape.heads[-1:]), default=LAST)
         self.closed.add(shape.id)
-        self.queued.append(Queued(shape, heads, shape.waiting - started, reason, first, able.hosts))
+        self.queued.append(Queued(shape, heads, shape.waiting - started, reason, best, able.hosts))
 
-    def _start(self, turn: Turn, able: Able) -> Optional[Reason]:
+    def _start(self, turn: Turn, found: Place) -> None:
         shape, head = turn
         asked, limit = shape.shape.resources, shape.shape.time_limit_s
-        found = self._place(shape, able.hosts)
-        if found is None:
-            return misfit.reason(asked, able.hosts, self.outlook)
-        host, positions, promised = found
-        placement = host.placement(shape.shape.user, asked, positions)
+        placement = found.host.placement(shape.shape.user, asked, found.positions)
         ends = self.now + limit if limit else None
-        mine = Holding(
-            head.job_id, asked.cpus, asked.memory_mb, placement.devices, asked.gpus.memory_mb, ends, self.now
-        )
-        host.take(mine)
-        if promised is not None:
-            promised.take(mine)
+        share_mb = placement.device_memory_mb
+        mine = Holding(head.job_id, asked.cpus, asked.memory_mb, placement.devices, share_mb, ends, self.now)
+        found.host.take(mine)
+        if found.promised is not None:
+            found.promised.take(mine)
         self.limits.count(shape.shape, head.job_id, ends)
         self.started[shape.id] = self.started.get(shape.id, 0) + 1
         self.decisions.append(Decision(head.job_id, head.version, head.number, placement))
-        return None
 
-    def _place(
-        self, shape: ShapeView, hosts: Sequence[HostLedger]
-    ) -> Optional[tuple[HostLedger, list[int], Optional[Free]]]:
-        """The first host that takes a job of this shape: its devices, and the promise that it has to leave whole."""
+    def _place(self, shape: ShapeView, hosts: Sequence[HostLedger]) -> Optional[Place]:
+        """The first host that takes a job of this shape now."""
         asked = shape.shape.resources
         for host in arrange(hosts, asked):
-            promised = None if self._over_before(shape, host) else host.promise
-            free = promised.free if promised is not None else None
-            positions = host.pick(asked, free)
+            promise = None if self._over_before(shape, host) else host.promise
+            promised = promise.free if promise is not None else None
+            positions = host.pick(asked, promised)
             if positions is not None:
-                return host, positions, free
+                return Place(host, positions, promised)
         return None
 
     def _over_before(self, shape: ShapeView, host: HostLedger) -> bool:
         """Whether a job of this shape is sure to end before what is promised there."""
-        limit = shape.shape.time_limit_s
-        if host.promise is None or host.promise.at is None or not limit:
-            return host.promise is None
-        return self.now + limit + MARGIN_S <= host.promise.at
+        limit, promise = shape.shape.time_limit_s, host.promise
+        if promise is None or promise.at is None or not limit:
+            return False
+        return self.now + limit + MARGIN_S <= promise.at

@@ -63,9 +63,17 @@ class Timeline:
             for uuid in holding.devices:
                 self.holders.setdefault(uuid, []).append((number, holding))
         self.stuck = {uuid for h in host.holdings if h.stuck for uuid in h.devices}
+        self._opening: dict[GpuRequest, list[tuple[int, int]]] = {}
 
-    def opens(self, host: HostLedger, position: int, gpus: GpuRequest) -> int:
-        """After how many releases the device is open to this request."""
+    def opening(self, host: HostLedger, gpus: GpuRequest) -> list[tuple[int, int]]:
+        """For each device of the kind asked for: after how many releases it is open, and its position; best first."""
+        found = self._opening.get(gpus)
+        if found is None:
+            found = sorted((self._opens(host, i, gpus), i) for i in host.wanted(gpus))
+            self._opening[gpus] = found
+        return found
+
+    def _opens(self, host: HostLedger, position: int, gpus: GpuRequest) -> int:
         slot = host.free.slots[position]
         if slot.open_to(gpus):
             return 0
@@ -118,12 +126,11 @@ class Outlook:
         extra = _cover(first, must, cpus, memory)
         return list(compress(first, map(max, must, extra)))
 
-    def reserve(self, job_id: int, resources: Resources, hosts: Sequence[HostLedger]) -> Optional[Promise]:
+    def reserve(self, job_id: int, resources: Resources, chances: Sequence[Chance]) -> None:
         """Keep the best host that keeps nothing yet for this job."""
-        chances = self.chances(resources, [host for host in hosts if host.promise is None])
-        if not chances:
-            return None
-        best = chances[0]
+        best = next((chance for chance in chances if chance.host.promise is None), None)
+        if best is None:
+            return
         free = best.host.free.copy()
         for holding in self.needed(best, resources):
             free.give(holding)
@@ -131,7 +138,6 @@ class Outlook:
         mine = Holding(job_id, resources.cpus, resources.memory_mb, devices, resources.gpus.memory_mb, None, 0.0)
         free.take(mine)
         best.host.promise = Promise(job_id, best.at, free)
-        return best.host.promise
 
     def _chance(self, resources: Resources, host: HostLedger) -> Optional[Chance]:
         line = self.timeline(host)
@@ -142,7 +148,7 @@ class Outlook:
         gpus = resources.gpus
         opening: list[tuple[int, int]] = []
         if gpus.count:
-            opening = sorted((line.opens(host, i, gpus), i) for i in host.wanted(gpus))[: gpus.count]
+            opening = line.opening(host, gpus)[: gpus.count]
             ends = max(ends, opening[-1][0])
         if ends > len(line.line):
             return None

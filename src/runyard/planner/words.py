@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from runyard.model.spec import GpuRequest, Resources
 
+BLOCKERS = 32
+"""So many of the jobs whose end would help are named in a Reason, the soonest."""
+
 LISTED = 2
 """So many items of a list are named before "and N more"."""
 
