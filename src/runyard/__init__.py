@@ -9,4 +9,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runyard.client.handle import Job, Yard
+    from runyard.wiring.python import connect
+
 __version__ = "0.1.0.dev0"
+__all__ = ["Job", "Yard", "__version__", "connect"]
+
+_PUBLIC = {
+    "Job": "runyard.client.handle",
+    "Yard": "runyard.client.handle",
+    "connect": "runyard.wiring.python",
+}
+"""Public names and where they live: loaded when first used, so that `import runyard` costs nothing."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'runyard' has no attribute {name!r}")
+    return getattr(__import__(_PUBLIC[name], fromlist=[name]), name)

@@ -224,7 +224,7 @@ class Controller:
     def _plan(self, turn: Turn) -> None:
         if self.halted:
             return
-        view = self._view(turn.now)
+        view = self.view(turn.now)
         decided = plan(view)
         hosts = {host.host.id: host.host for host in view.hosts}
         committed = turn.commit(self._assignment(turn.now, decision, hosts) for decision in decided.decisions)
@@ -237,7 +237,8 @@ class Controller:
     def _remember(self, reasons: dict[Shape, Reason]) -> None:
         self.reasons = reasons
 
-    def _view(self, now: float) -> View:
+    def view(self, now: float) -> View:
+        """What the planner sees now: the store's view, with what only this process knows."""
         view = self.store.view(now)
         connected = self.dispatch.connected(now - CONNECTED_S)
         hosts = tuple(

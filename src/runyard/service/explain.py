@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import median
 
 from runyard.api import Explanation
 from runyard.model.job import Job, JobState
 from runyard.model.view import REASONS, Reason
-from runyard.planner.estimate import Estimate, estimate
+from runyard.planner.estimate import Estimate, Usual, estimate
 from runyard.service.controller import Controller
 from runyard.store.base import Store, fingerprint_of
 
@@ -48,7 +49,7 @@ def _planned(controller: Controller, job: Job, reason: Reason, now: float) -> Ex
     sentence = "; ".join(parts)
     if before:
         sentence += f"; {before} job{'s' if before > 1 else ''} of its queue come{'' if before > 1 else 's'} first"
-    told = _estimate(controller, job, before, now)
+    told = _estimate(controller, job, now)
     return Explanation(
         job.id,
         reason.code,
@@ -61,20 +62,21 @@ def _planned(controller: Controller, job: Job, reason: Reason, now: float) -> Ex
     )
 
 
-def _estimate(controller: Controller, job: Job, before: int, now: float) -> Estimate | None:
-    store = controller.store
-    view = store.view(now)
-    shape = controller.shape(job)
-    mine = next((seen for seen in view.shapes if seen.shape == shape), None)
+def _estimate(controller: Controller, job: Job, now: float) -> Estimate | None:
+    """From time limits, and from what earlier runs of the same commands took."""
+    view = controller.view(now)
+    shapes = {seen.shape: seen.id for seen in view.shapes}
+    mine = shapes.get(controller.shape(job))
     if mine is None:
         return None
-    runs = {}
-    for running in store.active():
-        times = store.usual_runtimes(fingerprint_of(running.spec))
-        if times:
-            runs[running.id] = tuple(times)
-    own = tuple(store.usual_runtimes(fingerprint_of(job.spec)))
-    return estimate(view, mine, before, runs, own)
+    times: dict[int, list[float]] = {}
+    active = {running.id: running for running in controller.store.active()}
+    for shape_id, spec in [(mine, job.spec)] + [
+        (o.shape, active[o.job_id].spec) for o in view.occupied if o.job_id in active
+    ]:
+        times.setdefault(shape_id, []).extend(controller.store.usual_runtimes(fingerprint_of(spec)))
+    usual = {shape_id: Usual(median(runs), len(runs)) for shape_id, runs in times.items() if runs}
+    return estimate(view, mine, usual)
 
 
 def _dependencies(store: Store, job: Job) -> Explanation:

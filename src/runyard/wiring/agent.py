@@ -19,9 +19,8 @@ from runyard.engines.process import ProcessEngine
 from runyard.foreign.daemon import settle
 from runyard.foreign.process import boot_id
 from runyard.runtime.native import name_process
-from runyard.wiring.home import home_at, prepare
+from runyard.wiring.home import agent_lock, home_at, prepare, user_name
 from runyard.wiring.host import host_id
-from runyard.wiring.server import agent_lock_of, user_name
 
 
 def main() -> None:
@@ -31,7 +30,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = load(os.environ)
     home = prepare(home_at(settings.home))
-    lock = agent_lock_of(home)
+    lock = agent_lock(home)
     if not lock.take(version=runyard.__version__):
         logging.info("another agent of this account is alive; ending")
         sys.exit(0)

@@ -14,8 +14,8 @@ from runyard.client.remote import RemoteService
 from runyard.client.transport import UnixTransport, connect
 from runyard.errors import TimedOut, Unavailable
 from runyard.foreign.daemon import spawn
-from runyard.foreign.locks import HomeLock
 from runyard.settings import Home
+from runyard.wiring.home import server_lock
 
 START_S = 30.0
 STOP_S = 15.0
@@ -85,7 +85,7 @@ def stop_server(home: Home) -> bool:
 
 def server_pid(home: Home) -> int | None:
     """The pid of the server that holds this home, if one does."""
-    holder = HomeLock(os.path.join(home.locks, "server.lock")).holder()
+    holder = server_lock(home).holder()
     pid = holder.get("pid") if holder else None
     return pid if isinstance(pid, int) else None
 

@@ -1,13 +1,15 @@
-"""A home made ready: its directories, private to the account, and where its local things lie."""
+"""A home made ready: its directories, private to the account, its local part, and its locks."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import pwd
 import stat
 
 from runyard.errors import NotAllowed
 from runyard.foreign.filesystem import is_network
+from runyard.foreign.locks import HomeLock
 from runyard.settings import Home
 
 LOCAL_STATE = "/var/tmp"
@@ -33,3 +35,21 @@ def prepare(home: Home) -> Home:
         if stat.S_IMODE(seen.st_mode) & 0o077:
             os.chmod(directory, 0o700)
     return home
+
+
+def server_lock(home: Home) -> HomeLock:
+    """The lock that the one server of a home holds."""
+    return HomeLock(os.path.join(home.locks, "server.lock"))
+
+
+def agent_lock(home: Home) -> HomeLock:
+    """The lock that the one agent of this account and host holds."""
+    return HomeLock(os.path.join(home.locks, "agent.lock"))
+
+
+def user_name(uid: int) -> str:
+    """The account's name, or its number where it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)

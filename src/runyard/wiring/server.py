@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
-import pwd
 import secrets
 import signal
-import socket
 import sys
 import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-
-import uvicorn
 
 import runyard
 from runyard.api import Service
@@ -23,18 +18,17 @@ from runyard.config import load
 from runyard.errors import Conflict, RunyardError, Unavailable
 from runyard.foreign.daemon import settle, spawn
 from runyard.foreign.filesystem import free_mb, is_network
-from runyard.foreign.locks import HomeLock
 from runyard.runtime.logs import LocalFiles
 from runyard.runtime.native import name_process
 from runyard.runtime.rundir import RunDirs
 from runyard.server.app import Backend, make_app
-from runyard.server.auth import PeerProtocol
+from runyard.server.run import bind, run
 from runyard.service.blobs import Blobs
 from runyard.service.controller import Controller, Surroundings
 from runyard.service.local import About, Caller, LocalService, Yard
 from runyard.settings import Home, Settings
 from runyard.store.sql import SqlStore
-from runyard.wiring.home import home_at, prepare
+from runyard.wiring.home import agent_lock, home_at, prepare, server_lock, user_name
 from runyard.wiring.host import host_id
 
 SWITCH_S = 0.0005
@@ -43,21 +37,9 @@ SWITCH_S = 0.0005
 AGENT_LOOK_S = 1.0
 """How often the server looks whether its agent still lives."""
 
-GRACEFUL_S = 2
-
 COLLECT_EVERY_S = 3_600.0
 
 log = logging.getLogger("runyard.server")
-
-
-def lock_of(home: Home) -> HomeLock:
-    """The lock that the one server of a home holds."""
-    return HomeLock(os.path.join(home.locks, "server.lock"))
-
-
-def agent_lock_of(home: Home) -> HomeLock:
-    """The lock that the one agent of this account and host holds."""
-    return HomeLock(os.path.join(home.locks, "agent.lock"))
 
 
 def build(settings: Settings, home: Home) -> Yard:
@@ -100,7 +82,7 @@ def serve(environ: Mapping[str, str], ready_fd: int = -1, accept_older_store: bo
     """Be the server until a signal ends it. `ready_fd` gets one byte when calls are answered."""
     home = prepare(home_at(load(environ).home))
     settings = load(environ)
-    lock = lock_of(home)
+    lock = server_lock(home)
     if not lock.take(version=runyard.__version__):
         holder = lock.holder() or {}
         raise Conflict(f"a server runs on {home.root} already (pid {holder.get('pid', 'unknown')})")
@@ -115,11 +97,6 @@ def serve(environ: Mapping[str, str], ready_fd: int = -1, accept_older_store: bo
         return LocalService(yard, own if uid == own.uid else Caller(user_name(uid), uid))
 
     backend = Backend(service_for, yard.controller.changes, lambda uid: uid in (own.uid, 0), runyard.__version__)
-    config = uvicorn.Config(
-        make_app(backend), http=PeerProtocol, ws="none", lifespan="off", log_config=None, access_log=False,
-        timeout_graceful_shutdown=GRACEFUL_S, timeout_keep_alive=120, server_header=False, date_header=False,
-        backlog=512,
-    )  # fmt: skip
     ended = threading.Event()
     agent = threading.Thread(target=keep_agent, args=(home, environ, ended), name="agent", daemon=True)
     collector = threading.Thread(target=keep_collecting, args=(yard, ended), name="collect", daemon=True)
@@ -127,7 +104,7 @@ def serve(environ: Mapping[str, str], ready_fd: int = -1, accept_older_store: bo
     collector.start()
     log.info("serving %s (pid %d, epoch %d)", home.root, os.getpid(), yard.controller.yard.epoch)
     try:
-        asyncio.run(_serve(uvicorn.Server(config), listener, ready_fd))
+        run(make_app(backend), listener, lambda: tell_ready(ready_fd))
     finally:
         ended.set()
         agent.join()
@@ -138,38 +115,16 @@ def serve(environ: Mapping[str, str], ready_fd: int = -1, accept_older_store: bo
         log.info("ended")
 
 
-async def _serve(server: uvicorn.Server, listener: socket.socket, ready_fd: int) -> None:
-    async def tell() -> None:
-        while not server.started:
-            await asyncio.sleep(0.005)
-        if ready_fd >= 0:
-            os.write(ready_fd, b"1")
-            os.close(ready_fd)
-
-    told = asyncio.create_task(tell())
-    await server.serve(sockets=[listener])
-    told.cancel()
-
-
-def bind(path: str) -> socket.socket:
-    """A listening socket, 0600 from its first instant; a stale one is replaced (we hold the lock of the home)."""
-    with suppress(FileNotFoundError):
-        os.unlink(path)
-    directory = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
-    try:
-        listener.bind(f"/proc/self/fd/{directory}/{os.path.basename(path)}")
-    finally:
-        os.umask(before)
-        os.close(directory)
-    listener.setblocking(False)
-    return listener
+def tell_ready(descriptor: int) -> None:
+    """Whoever started us waits for this byte."""
+    if descriptor >= 0:
+        os.write(descriptor, b"1")
+        os.close(descriptor)
 
 
 def keep_agent(home: Home, environ: Mapping[str, str], ended: threading.Event) -> None:
     """Start this account's agent whenever none runs; end it with the server (attempts run on)."""
-    lock = agent_lock_of(home)
+    lock = agent_lock(home)
     pause_s = AGENT_LOOK_S
     started = 0
     while True:
@@ -201,14 +156,6 @@ def keep_collecting(yard: Yard, ended: threading.Event) -> None:
             yard.collect()
         except (OSError, RunyardError) as error:
             log.warning("old output could not be collected: %s", error)
-
-
-def user_name(uid: int) -> str:
-    """The account's name, or its number where it has none."""
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
 
 
 def main() -> None:
