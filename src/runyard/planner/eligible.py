@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Optional
 
 from runyard.model.spec import Resources
 from runyard.model.view import Reason, Shape, ShapeView, View
@@ -44,7 +43,7 @@ def split(view: View, hosts: Sequence[HostLedger]) -> tuple[dict[int, Able], dic
     return able, reasons
 
 
-def _closed(view: View, shape: Shape) -> Optional[Reason]:
+def _closed(view: View, shape: Shape) -> Reason | None:
     if view.draining:
         return Reason("draining", "the yard is draining")
     queue = view.queues.get(shape.queue)
@@ -85,11 +84,11 @@ class Limits:
             if held.placement.follows not in known and not held.unkillable:
                 self._count(held.queue, held.group, held.job_id, held.ends_by)
 
-    def count(self, shape: Shape, job_id: int, ends: Optional[float]) -> None:
+    def count(self, shape: Shape, job_id: int, ends: float | None) -> None:
         """A job of this shape starts."""
         self._count(shape.queue, shape.group, job_id, ends)
 
-    def reason(self, shape: Shape) -> Optional[Reason]:
+    def reason(self, shape: Shape) -> Reason | None:
         """Why no further job of this shape may start, if so."""
         queue = self._view.queues.get(shape.queue)
         running = self._queues.get(shape.queue, {})
@@ -107,7 +106,7 @@ class Limits:
         at = running[order[len(order) - limit]]
         return Reason(code, text, tuple(order[:BLOCKERS]), None if at == NEVER else max(at, self._view.now))
 
-    def _count(self, queue: str, group: int, job_id: int, ends: Optional[float]) -> None:
+    def _count(self, queue: str, group: int, job_id: int, ends: float | None) -> None:
         at = NEVER if ends is None else ends
         for running in (self._queues.setdefault(queue, {}), *self._of(group)):
             running[job_id] = max(at, running.get(job_id, at))

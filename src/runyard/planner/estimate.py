@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from runyard.model.host import Device
 from runyard.model.view import Decision, HostView, Occupied, Shape, ShapeView, View
@@ -39,11 +39,11 @@ class Estimate(NamedTuple):
     """Wall times between which the job may start (`latest` None: nobody knows), and the basis in words."""
 
     earliest: float
-    latest: Optional[float]
+    latest: float | None
     basis: str
 
 
-def estimate(view: View, shape_id: int, usual: Mapping[int, Usual]) -> Optional[Estimate]:
+def estimate(view: View, shape_id: int, usual: Mapping[int, Usual]) -> Estimate | None:
     """When the first waiting job of this shape may start; `usual` is by shape id. None where nothing is known."""
     target = next((shape for shape in view.shapes if shape.id == shape_id), None)
     if target is None or not target.heads:
@@ -112,7 +112,7 @@ class Replay:
         self.ends = {_key(each): pace.end(each, view.now) for each in running}
         self.ended: list[Occupied] = []
 
-    def run(self) -> Optional[Moment]:
+    def run(self) -> Moment | None:
         """The moment of its start; None where that is not foreseen at all."""
         for _ in range(STEPS):
             decisions = plan(self.view).decisions

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Optional
 
 from runyard.model.attempt import Placement
 from runyard.model.host import Device
 from runyard.model.spec import GpuRequest, Resources
 from runyard.model.view import HostView, Occupied, View
-from runyard.planner.withheld import why_withheld
+from runyard.model.withheld import why_withheld
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +28,7 @@ class Holding:
     memory_mb: int
     devices: tuple[str, ...]
     share_mb: int
-    ends: Optional[float]
+    ends: float | None
     since: float
     stuck: bool = False
 
@@ -94,7 +93,7 @@ class Promise:
     """What stays free on a host once the job that waits for it has got its part (see `reserve`)."""
 
     job_id: int
-    at: Optional[float]
+    at: float | None
     free: Free
 
 
@@ -106,7 +105,7 @@ class HostLedger:
     order: int
     free: Free
     holdings: list[Holding] = field(default_factory=list)
-    promise: Optional[Promise] = None
+    promise: Promise | None = None
     changes: int = 0
     matching: dict[GpuRequest, list[int]] = field(default_factory=dict)
 
@@ -134,7 +133,7 @@ class HostLedger:
             return False
         return len(self.wanted(gpus)) >= gpus.count
 
-    def pick(self, resources: Resources, also: Optional[Free] = None) -> Optional[list[int]]:
+    def pick(self, resources: Resources, also: Free | None = None) -> list[int] | None:
         """Positions of the devices that it would get now; None where it does not fit. `also` has to allow it, too."""
         if not self.free.enough(resources) or (also is not None and not also.enough(resources)):
             return None

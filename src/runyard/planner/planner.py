@@ -8,7 +8,7 @@ they have to be committed: a successor behind the one that it follows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from runyard.model.view import Decision, Plan, Reason, ShapeView, View
 from runyard.planner import misfit
@@ -39,7 +39,7 @@ class Place(NamedTuple):
 
     host: HostLedger
     positions: list[int]
-    promised: Optional[Free]
+    promised: Free | None
 
 
 class Desk:
@@ -78,7 +78,7 @@ class Desk:
         named = {decision.job_id for decision in chained}
         return {q.shape.id: q.reason for q in self.queued if q.waiting > sum(h.job_id in named for h in q.heads)}
 
-    def _misfit(self, able: Able, job_id: Optional[int]) -> Reason:
+    def _misfit(self, able: Able, job_id: int | None) -> Reason:
         """Why no host takes a job of this shape; what it needs is kept for the job."""
         asked = able.shape.shape.resources
         chances = self.outlook.chances(asked, able.hosts)
@@ -99,7 +99,7 @@ class Desk:
         shape, head = turn
         asked, limit = shape.shape.resources, shape.shape.time_limit_s
         placement = found.host.placement(shape.shape.user, asked, found.positions)
-        ends = self.now + limit if limit else None
+        ends = self.now + limit + MARGIN_S if limit else None
         share_mb = placement.device_memory_mb
         mine = Holding(head.job_id, asked.cpus, asked.memory_mb, placement.devices, share_mb, ends, self.now)
         found.host.take(mine)
@@ -109,7 +109,7 @@ class Desk:
         self.started[shape.id] = self.started.get(shape.id, 0) + 1
         self.decisions.append(Decision(head.job_id, head.version, head.number, placement))
 
-    def _place(self, shape: ShapeView, hosts: Sequence[HostLedger]) -> Optional[Place]:
+    def _place(self, shape: ShapeView, hosts: Sequence[HostLedger]) -> Place | None:
         """The first host that takes a job of this shape now."""
         asked = shape.shape.resources
         for host in arrange(hosts, asked):

@@ -17,7 +17,6 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress
-from typing import Optional
 
 from runyard.model.spec import GpuRequest, Resources
 from runyard.planner.fit import Holding, HostLedger, Promise
@@ -38,7 +37,7 @@ class Chance:
 
     host: HostLedger
     ends: int
-    at: Optional[float]
+    at: float | None
     unknown: int
     positions: tuple[int, ...]
 
@@ -139,7 +138,7 @@ class Outlook:
         free.take(mine)
         best.host.promise = Promise(job_id, best.at, free)
 
-    def _chance(self, resources: Resources, host: HostLedger) -> Optional[Chance]:
+    def _chance(self, resources: Resources, host: HostLedger) -> Chance | None:
         line = self.timeline(host)
         ends = max(
             bisect_left(line.cpus, resources.cpus) if resources.cpus else 0,
@@ -152,7 +151,7 @@ class Outlook:
             ends = max(ends, opening[-1][0])
         if ends > len(line.line):
             return None
-        at: Optional[float] = self._now
+        at: float | None = self._now
         if ends:
             last = line.line[ends - 1].ends
             at = None if last is None else max(last, self._now)

@@ -8,8 +8,6 @@ not be started, is not repeated.
 
 from __future__ import annotations
 
-from typing import Optional
-
 from runyard.model.attempt import Result
 from runyard.model.job import Job, Outcome
 from runyard.model.lifecycle import judge
@@ -34,7 +32,7 @@ CAUSES = {
 """Outcomes that can be repeated, and the word for each in `--retry-on`."""
 
 
-def decide(job: Job, result: Result, queue: Queue, now: float) -> Optional[float]:
+def decide(job: Job, result: Result, queue: Queue, now: float) -> float | None:
     """The wall time from which the job may be tried again, or None: this was its last attempt."""
     outcome, code = judge(result)
     cause = CAUSES.get(outcome)
@@ -58,5 +56,5 @@ def pause_s(backoff_s: float, spent: int) -> float:
     return min(backoff_s * 2.0 ** min(spent, 32), max(LONGEST_PAUSE_S, backoff_s))
 
 
-def _wanted(on: tuple[str, ...], cause: str, code: Optional[int]) -> bool:
+def _wanted(on: tuple[str, ...], cause: str, code: int | None) -> bool:
     return cause in on or (cause == "fail" and str(code) in on)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Optional
 
 from runyard.model.attempt import Placement
 from runyard.model.spec import Resources
@@ -107,7 +106,7 @@ def _fill(waiting: Queued, chains: Sequence[Chain], queued: Sequence[Queued]) ->
     return named
 
 
-def _contender(waiting: Queued, chain: Chain, queued: Sequence[Queued]) -> Optional[Rank]:
+def _contender(waiting: Queued, chain: Chain, queued: Sequence[Queued]) -> Rank | None:
     """The best job of another shape that waits for what this chain holds."""
     return min((o.first for o in queued if o is not waiting and _contends(o, waiting, chain.base)), default=None)
 
@@ -124,7 +123,7 @@ def _contends(other: Queued, waiting: Queued, base: Placement) -> bool:
 
 
 def _overlaps(asked: Resources, base: Placement) -> bool:
-    if asked.cpus and base.cpus or asked.memory_mb and base.memory_mb:
+    if (asked.cpus and base.cpus) or (asked.memory_mb and base.memory_mb):
         return True
     return bool(asked.gpus.count and base.devices)
 
