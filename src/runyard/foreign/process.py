@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import pwd
 import signal
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Optional, Union
@@ -18,6 +19,9 @@ from typing import NamedTuple, Optional, Union
 DEAD = "ZXx"
 COMMAND_MAX = 4096
 """At most so many bytes of a command line are read."""
+
+EXEC_MAX_S = 0.2
+"""How long a process may take to begin a program before we take it that it has no environment."""
 
 _GONE = (FileNotFoundError, ProcessLookupError, NotADirectoryError)
 
@@ -140,7 +144,12 @@ def descendants(pid: int) -> list[ProcessId]:
 
 def environ_has(pid: int, entry: Union[str, bytes]) -> bool:
     """Whether the process was started with exactly this `NAME=value`. False where we may not look."""
-    return os.fsencode(entry) in _read(f"/proc/{pid:d}/environ").split(b"\0")
+    patience = time.monotonic() + EXEC_MAX_S
+    while not (environment := _read(f"/proc/{pid:d}/environ")) and _between_programs(pid):
+        if time.monotonic() > patience:
+            break
+        time.sleep(0.0002)
+    return os.fsencode(entry) in environment.split(b"\0")
 
 
 def owner(pid: int) -> str:
@@ -162,6 +171,13 @@ def command_line(pid: int) -> str:
         name = _read(f"/proc/{pid:d}/comm").rstrip(b"\n")
         arguments = b"[" + name + b"]" if name else b""
     return arguments.decode("utf-8", "replace")
+
+
+def _between_programs(pid: int) -> bool:
+    """Whether it is inside execve, where for a moment a process with memory has no environment at all."""
+    text = _read(f"/proc/{pid:d}/stat")
+    fields = text[text.rfind(b")") + 2 :].split()
+    return len(fields) > 48 and fields[20] != b"0" and fields[48] == b"0"
 
 
 def _still(identity: ProcessId) -> bool:
