@@ -1,0 +1,64 @@
+"""The table of verbs and the command that they hang on. `ry` alone lists my jobs."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from runyard.cli.context import App
+from runyard.cli.lazy import Root, Verb
+
+SUBMIT, SEE, READ, CHANGE, YARD = "Submit", "See", "Read", "Change", "The yard"
+
+VERBS = (
+    Verb("submit", "submit", "Put a job, or many, into the queue.", ("add", "sbatch"), SUBMIT),
+    Verb("run", "run", "Submit, show the output, exit with the job's code.", ("srun",), SUBMIT),
+    Verb("ls", "ls", "List jobs.", ("ps", "status", "squeue", "list"), SEE),
+    Verb("show", "show", "Everything about a job.", ("info",), SEE),
+    Verb("why", "why", "Why a job waits, and when it may start.", ("explain",), SEE),
+    Verb("wait", "wait", "Wait until jobs have ended.", (), SEE),
+    Verb("gpus", "gpus", "Every GPU and who uses it.", ("free", "users"), SEE),
+    Verb("logs", "logs", "The output of a job.", ("log", "cat"), READ),
+    Verb("tail", "logs", "The last lines of a job's output.", (), READ),
+    Verb("head", "logs", "The first lines of a job's output.", (), READ),
+    Verb("grep", "grep", "Search the output of jobs.", (), READ),
+    Verb("stop", "stop", "End jobs: signal, grace, kill.", ("cancel", "scancel"), CHANGE),
+    Verb("kill", "stop", "End jobs at once.", (), CHANGE),
+    Verb("hold", "hold", "Keep waiting jobs back.", (), CHANGE),
+    Verb("release", "hold", "Let held jobs go.", (), CHANGE),
+    Verb("queue", "queue", "Queues: limits, pauses, defaults.", (), YARD),
+    Verb("server", "server", "Start, stop and see the server.", (), YARD),
+    Verb("clean", "clean", "Collect the output of old jobs.", (), YARD),
+    Verb("doctor", "doctor", "Check this yard and say what to do.", (), YARD),
+    Verb("completion", "completion", "Completion for bash, zsh and fish.", (), YARD),
+)
+
+
+def _version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        app: App = ctx.obj
+        app.output.line(f"runyard {getattr(import_module('runyard'), '__version__', 'of unknown version')}")
+        ctx.exit()
+
+
+@click.group(
+    "ry",
+    cls=Root,
+    verbs=VERBS,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Alone, `ry` lists your jobs: waiting, running, lately ended. `ry VERB --help` tells about a verb.",
+)
+@click.option("--home", metavar="DIR", help="The yard to use (default: $RUNYARD_HOME, else ~/.runyard).")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+@click.pass_context
+def root(ctx: click.Context, home: str | None) -> int | None:
+    """Runyard: a job queue for training runs and shell commands."""
+    app: App = ctx.obj
+    app.flags = {"home": home}
+    if ctx.invoked_subcommand is not None:
+        return None
+    listing = root.get_command(ctx, "ls")
+    code: int = ctx.invoke(listing) if listing else 0
+    return code

@@ -1,0 +1,79 @@
+"""What every verb gets: the settings, the service, and where to print. Click carries it as `ctx.obj`."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+from runyard import config
+from runyard.cli.render.output import Output
+from runyard.settings import Home, Settings
+
+if TYPE_CHECKING:
+    from runyard.api import Service
+
+
+class Wiring(Protocol):
+    """What the composition root (`wiring.cli`) offers to the command line."""
+
+    def connect(self, settings: Settings) -> Service:
+        """The service; starts a server if none runs."""
+
+    def reach(self, settings: Settings) -> Service | None:
+        """The service if a server answers at once; starts nothing."""
+
+    def start_server(self, settings: Settings) -> int:
+        """Start a server in the background and return its pid when it answers; one that runs already is left alone."""
+
+    def stop_server(self, settings: Settings) -> bool:
+        """End the server and its agent, never a job, and return when they are gone. False if none ran."""
+
+    def run_server(self, settings: Settings) -> None:
+        """Be the server, in the foreground."""
+
+    def home(self, settings: Settings) -> Home:
+        """Where this yard keeps its files."""
+
+
+class App:
+    """One call of the command. `wiring` is called only by what needs it, so that help costs no import of it."""
+
+    def __init__(
+        self,
+        wiring: Callable[[], Wiring],
+        output: Output | None = None,
+        environ: Mapping[str, str] = os.environ,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._wiring = wiring
+        self.output = output or Output()
+        self.environ = environ
+        self.now = now
+        self.flags: dict[str, Any] = {}
+
+    @cached_property
+    def settings(self) -> Settings:
+        return config.load(self.environ, self.flags)
+
+    @cached_property
+    def wiring(self) -> Wiring:
+        return self._wiring()
+
+    @cached_property
+    def home(self) -> Home:
+        return self.wiring.home(self.settings)
+
+    @cached_property
+    def _service(self) -> Service:
+        return self.wiring.connect(self.settings)
+
+    def service(self) -> Service:
+        """The verbs; the first call may start a server."""
+        return self._service
+
+    def reach(self) -> Service | None:
+        """The verbs if a server runs."""
+        return self.wiring.reach(self.settings)

@@ -1,0 +1,101 @@
+"""A click group whose commands are imported when they are used, and whose help is written from a table."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import click
+
+from runyard.cli.context import App
+from runyard.errors import RunyardError
+from runyard.submitting.nearest import meant
+
+EXIT_INTERRUPTED = 130
+EXIT_PIPE = 141
+EXIT_USAGE = 2
+
+
+@dataclass(frozen=True)
+class Verb:
+    """One command: its name, the module below `runyard.cli` that holds it, and how help lists it."""
+
+    name: str
+    module: str
+    help: str
+    aliases: tuple[str, ...] = ()
+    section: str = ""
+
+
+class LazyGroup(click.Group):
+    """The verbs of a table; an alias is as good as the name."""
+
+    def __init__(self, *args: Any, verbs: Sequence[Verb] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.verbs = {verb.name: verb for verb in verbs}
+        self._names = {alias: verb.name for verb in verbs for alias in (verb.name, *verb.aliases)}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.verbs)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        verb = self.verbs.get(self._names.get(name, ""))
+        if verb is None:
+            return None
+        command: click.Command = getattr(import_module(f"runyard.cli.{verb.module}"), verb.name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self._names:
+            raise click.UsageError(f"there is no verb {args[0]!r}{meant(args[0], self._names)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for verb in self.verbs.values():
+            also = f" (also {', '.join(verb.aliases)})" if verb.aliases else ""
+            sections.setdefault(verb.section or "Verbs", []).append((verb.name, verb.help + also))
+        for title, rows in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+class Root(LazyGroup):
+    """The whole command: what goes wrong becomes one line and an exit code."""
+
+    def main(  # type: ignore[override]  # click's overloads tell apart what is always the same here
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
+    ) -> Any:
+        app: App = extra["obj"]
+        extra.pop("standalone_mode", None)
+        try:
+            code = super().main(args, prog_name, standalone_mode=False, **extra)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes once more at exit
+            code = EXIT_PIPE
+        except (click.Abort, KeyboardInterrupt):
+            app.output.note("ry: interrupted")
+            code = EXIT_INTERRUPTED
+        except click.ClickException as error:
+            code = _usage(app, error, sys.argv[1:] if args is None else args)
+        except RunyardError as error:
+            app.output.failure(type(error).__name__, error.message, error.exit_code)
+            code = error.exit_code
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _usage(app: App, error: click.ClickException, args: Sequence[str]) -> int:
+    """A wrong command line. Its `--json` may not have been read yet."""
+    own = list(args)[: list(args).index("--")] if "--" in args else args
+    app.output.as_json = app.output.as_json or "--json" in own
+    context = getattr(error, "ctx", None)
+    hint = f" (see {context.command_path} --help)" if context is not None else ""
+    app.output.failure("UsageError", error.format_message().rstrip(".") + hint, EXIT_USAGE)
+    return EXIT_USAGE

@@ -1,0 +1,129 @@
+"""The one way out: lines, tables, JSON and the bytes of logs, on a terminal or in a pipe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Any, BinaryIO
+
+from runyard.cli.render import grid as grids
+from runyard.cli.render import json as jsons
+from runyard.cli.render.grid import Grid
+from runyard.cli.render.tame import Tame
+from runyard.cli.render.text import HARMFUL
+
+
+class Output:
+    """Standard output and error of one command. `as_json` is set by the verb's `--json`.
+
+    `terminal` and `asks` are looked up if not given: whether standard output is a terminal, and whether a person can
+    be asked (standard input and error are one).
+    """
+
+    def __init__(self, terminal: bool | None = None, asks: bool | None = None) -> None:
+        self._terminal = terminal
+        self._asks = asks
+        self.as_json = False
+
+    @property
+    def terminal(self) -> bool:
+        return _is_terminal(sys.stdout) if self._terminal is None else self._terminal
+
+    @property
+    def asks(self) -> bool:
+        if self._asks is None:
+            return _is_terminal(sys.stdin) and _is_terminal(sys.stderr)
+        return self._asks
+
+    def line(self, text: str = "") -> None:
+        """A line of the answer."""
+        sys.stdout.write(text + "\n")
+
+    def note(self, text: str) -> None:
+        """A remark beside the answer, on standard error; silent where JSON was asked for."""
+        if not self.as_json:
+            sys.stdout.flush()
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
+
+    def failure(self, kind: str, message: str, exit_code: int) -> None:
+        """What went wrong: one line on standard error, or an object where JSON was asked for."""
+        if self.as_json:
+            self.json({"error": {"kind": kind, "message": message, "exit_code": exit_code}})
+        else:
+            self.note(f"ry: {one_line(message)}")
+
+    def json(self, value: Any) -> None:
+        """Records as JSON."""
+        sys.stdout.write(jsons.dumps(value) + "\n")
+
+    def grid(self, grid: Grid) -> None:
+        """A table: drawn on a terminal, plain in a pipe."""
+        if self.terminal:
+            import_module("runyard.cli.render.table").draw(grid, sys.stdout)
+        else:
+            sys.stdout.write("\n".join(grids.plain(grid)) + "\n")
+
+    def raw(self, data: bytes) -> None:
+        """Bytes as they are."""
+        binary = _binary()
+        binary.write(data)
+        binary.flush()
+
+    def ask(self, question: str) -> str:
+        """The answer of the person at the terminal, in small letters ("" at the end of input)."""
+        sys.stdout.flush()
+        sys.stderr.write(question + " ")
+        sys.stderr.flush()
+        return sys.stdin.readline().strip().lower()
+
+    def log(self, raw: bool = False, to_stderr: bool = False) -> LogOutput:
+        """Where the output of a job goes."""
+        return LogOutput(not raw and self.terminal and not to_stderr, to_stderr)
+
+
+class LogOutput:
+    """Shows the bytes of a job's output: untouched in a pipe, tamed on a terminal."""
+
+    def __init__(self, tame: bool, to_stderr: bool = False) -> None:
+        self._tame = Tame() if tame else None
+        self._to_stderr = to_stderr
+
+    def write(self, data: bytes) -> None:
+        """Show a piece."""
+        self._put(self._tame.feed(data).encode("utf-8") if self._tame else data)
+
+    def end(self) -> None:
+        """Show what is left; nothing more comes."""
+        if self._tame:
+            self._put(self._tame.end().encode("utf-8"))
+
+    def _put(self, data: bytes) -> None:
+        binary = _binary(self._to_stderr)
+        binary.write(data)
+        binary.flush()
+
+
+def one_line(text: str) -> str:
+    """A message without line breaks and without anything that acts on a terminal."""
+    return HARMFUL.sub("?", " ".join(text.split()))
+
+
+def shown(items: Iterable[str], most: int = 5) -> str:
+    """Some of many, for a message."""
+    some = list(items)
+    return ", ".join(some[:most]) + (f" and {len(some) - most} more" if len(some) > most else "")
+
+
+def _is_terminal(stream: Any) -> bool:
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, ValueError):
+        return False
+
+
+def _binary(to_stderr: bool = False) -> BinaryIO:
+    stream = sys.stderr if to_stderr else sys.stdout
+    stream.flush()
+    return stream.buffer

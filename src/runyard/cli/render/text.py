@@ -1,0 +1,111 @@
+"""Values as people read them: times, spans, sizes, and foreign text made harmless."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+
+HARMFUL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    "\U000e0000-\U000e0fff]"
+)
+"""Control characters, marks that turn or hide text, and bytes that were no text."""
+
+DAY_S = 86_400
+
+
+def harmless(text: str) -> str:
+    """Text of others for a list: what could move the cursor, turn or hide text is shown as an escape."""
+    return HARMFUL.sub(_escape, text) if HARMFUL.search(text) else text
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"
+    short = {9: "\\t", 10: "\\n", 13: "\\r", 27: "\\e"}.get(code)
+    return short or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65_536 else f"\\U{code:08x}")
+
+
+def span(seconds: float) -> str:
+    """A span for a column: 4.2s, 3m12s, 2h05m, 3d04h."""
+    if seconds < 0:
+        seconds = 0
+    if seconds < 10:
+        return f"{seconds:.1f}s"
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3_600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    if whole < DAY_S:
+        return f"{whole // 3_600}h{whole % 3_600 // 60:02d}m"
+    return f"{whole // DAY_S}d{whole % DAY_S // 3_600:02d}h"
+
+
+def words(seconds: float) -> str:
+    """A span in words: 1 day 12 hours, 2 hours, 90 minutes as 1 hour 30 minutes."""
+    left = seconds
+    parts = []
+    for name, size in (("day", DAY_S), ("hour", 3_600), ("minute", 60)):
+        count, left = divmod(left, size)
+        if count:
+            parts.append(counted(int(count), name))
+    if left or not parts:
+        parts.append(f"{left:g} second{'' if left == 1 else 's'}")
+    return " ".join(parts)
+
+
+def counted(number: int, noun: str) -> str:
+    """1 job, 2 jobs."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def clock(at: float, now: float) -> str:
+    """A local time for people: 14:10 today, `Mon 14:10` within the week around now, else the date."""
+    there, here = time.localtime(at), time.localtime(now)
+    if there[:3] == here[:3]:
+        return time.strftime("%H:%M", there)
+    if abs(at - now) < 6 * DAY_S:
+        return time.strftime("%a %H:%M", there)
+    return time.strftime("%Y-%m-%d %H:%M", there)
+
+
+def stamp(at: float | None) -> str:
+    """A local time for programs."""
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(at)) if at is not None else ""
+
+
+def memory(megabytes: float) -> str:
+    """An amount of memory: 512M, 10G, 1.5G."""
+    if megabytes < 1_024:
+        return f"{megabytes:.0f}M"
+    return f"{megabytes / 1_024:.1f}".removesuffix(".0") + "G"
+
+
+def size(count: float) -> str:
+    """An amount of bytes."""
+    for unit in ("bytes", "KB", "MB", "GB"):
+        if count < 1_024:
+            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
+        count /= 1_024
+    return f"{count:.1f} TB"
+
+
+def numbers(ids: Sequence[int], most: int = 12) -> str:
+    """Ids in a sentence, runs as ranges: 3-7, 9."""
+    runs = ranges(ids)
+    shown = [str(low) if low == high else f"{low}-{high}" for low, high in runs[:most]]
+    return ", ".join(shown) + (", ..." if len(runs) > most else "")
+
+
+def ranges(ids: Sequence[int]) -> list[tuple[int, int]]:
+    """The runs of consecutive numbers among these."""
+    runs: list[tuple[int, int]] = []
+    for number in sorted(set(ids)):
+        if runs and runs[-1][1] == number - 1:
+            runs[-1] = (runs[-1][0], number)
+        else:
+            runs.append((number, number))
+    return runs

@@ -1,0 +1,80 @@
+"""Reads the settings: the home's config.toml < environment (`RUNYARD_HOME`, `RUNYARD_<FIELD>`) < flags.
+
+Entry points and the wiring call it once; what they get is frozen. Nothing is read when this module is imported.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import fields
+from importlib import import_module
+from typing import Any
+
+from runyard.errors import UsageError
+from runyard.settings import Home, Settings
+
+DEFAULT_HOME = "~/.runyard"
+PREFIX = "RUNYARD_"
+
+KINDS: dict[str, str] = {field.name: str(field.type) for field in fields(Settings)}
+"""Every setting and the name of its type."""
+
+
+def load(environ: Mapping[str, str], flags: Mapping[str, Any] | None = None) -> Settings:
+    """The settings. `flags` maps names of settings to values; None means not given."""
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    _check_names(given, "the command line")
+    from_environment = {name: environ[PREFIX + name.upper()] for name in KINDS if environ.get(PREFIX + name.upper())}
+    home = home_path(given.get("home") or from_environment.get("home") or DEFAULT_HOME, environ)
+    values = _from_file(Home(home).config)
+    values.update({name: _read(name, text, PREFIX + name.upper()) for name, text in from_environment.items()})
+    values.update({name: _read(name, value, name) for name, value in given.items()})
+    return Settings(**{**values, "home": home})
+
+
+def home_path(text: str, environ: Mapping[str, str]) -> str:
+    """The absolute path of a home, with `~` as the environment has it."""
+    if text == "~" or text.startswith("~/"):
+        text = (environ.get("HOME") or os.path.expanduser("~")) + text[1:]
+    return os.path.abspath(os.path.expanduser(text))
+
+
+def _from_file(path: str) -> dict[str, Any]:
+    try:
+        with open(path, "rb") as file:
+            text = file.read()
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    tomllib = import_module("tomllib")  # 10 ms that a home without a file does not pay
+    try:
+        values = tomllib.loads(text.decode("utf-8"))
+    except (UnicodeDecodeError, ValueError) as error:
+        raise UsageError(f"{path} is not right: {error}") from None
+    _check_names({name: value for name, value in values.items() if name != "home"}, path)
+    if "home" in values:
+        raise UsageError(f"{path}: home cannot be set in the file that lies in it; use {PREFIX}HOME or --home")
+    return {name: _read(name, value, f"{path}: {name}") for name, value in values.items()}
+
+
+def _check_names(values: Mapping[str, Any], where: str) -> None:
+    for name in values:
+        if name not in KINDS:
+            raise UsageError(f"{where}: there is no setting {name!r}; there are: {', '.join(KINDS)}")
+
+
+def _read(name: str, value: Any, where: str) -> Any:
+    kind = KINDS[name]
+    if kind == "str" and isinstance(value, str):
+        return value
+    if kind in ("int", "float") and isinstance(value, (str, int, float)) and not isinstance(value, bool):
+        try:
+            number = int(value) if kind == "int" else float(value)
+        except ValueError:
+            number = -1
+        if number >= 0 and (kind == "float" or number == float(value)):
+            return number
+    wanted = {"str": "a text", "int": "a whole number from 0", "float": "a number from 0"}[kind]
+    raise UsageError(f"{where}: {wanted} was expected, not {value!r}")

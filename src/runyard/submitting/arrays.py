@@ -1,0 +1,41 @@
+"""Arrays: `0-9`, `1,3,5-7:2`, and with `%2` at most two at a time."""
+
+from __future__ import annotations
+
+import re
+
+from runyard.errors import InvalidSpec
+from runyard.model.spec import ArraySpec
+
+INDEX_MAX = 10_000_000
+SIZE_MAX = 1_000_000
+
+_PART = re.compile(r"(\d{1,8})(?:-(\d{1,8})(?::(\d{1,8}))?)?")
+
+
+def parse(text: str, flag: str = "array") -> ArraySpec:
+    """The indices, in order, and the limit."""
+    wanted, percent, limit = text.replace(" ", "").partition("%")
+    if percent and not (limit.isdecimal() and 1 <= int(limit) <= SIZE_MAX):
+        raise InvalidSpec(f"{text!r}: after % comes how many may run at a time", flag)
+    indices: dict[int, None] = {}
+    for part in wanted.split(","):
+        for index in _indices(part, text, flag):
+            if index in indices:
+                raise InvalidSpec(f"{text!r}: index {index} comes twice", flag)
+            indices[index] = None
+        if len(indices) > SIZE_MAX:
+            raise InvalidSpec(f"{text!r}: at most {SIZE_MAX} jobs in one array", flag)
+    return ArraySpec(tuple(indices), int(limit) if limit else 0)
+
+
+def _indices(part: str, text: str, flag: str) -> range:
+    match = _PART.fullmatch(part)
+    if not match:
+        raise InvalidSpec(f"{text!r} is no array; use 0-9, 1,3,5-7:2 or 0-9%2", flag)
+    first = int(match[1])
+    last = int(match[2]) if match[2] else first
+    step = int(match[3]) if match[3] else 1
+    if last < first or step < 1 or last > INDEX_MAX or (last - first) // step >= SIZE_MAX:
+        raise InvalidSpec(f"{text!r}: a range goes from the lower index to the higher, at most {SIZE_MAX} of them", flag)
+    return range(first, last + 1, step)

@@ -1,0 +1,71 @@
+"""What is to be run: words become an argv, a text for a shell, or the copy of a script.
+
+* after `--`: an argv, as it is;
+* a file with `#!`, or `*.sh` or `*.py`, and its arguments: copied now, so that later edits change nothing;
+* one word with blanks or shell characters: a text that a shell runs.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from runyard.errors import InvalidSpec
+from runyard.model.spec import DEFAULT_SHELL
+
+SCRIPT_MAX = 16 << 20
+SHELL_MARKS = frozenset(" \t\n|&;<>()$`*")
+INTERPRETERS = {".py": b"#!/usr/bin/env python3\n", ".sh": b"#!/usr/bin/env bash\n"}
+"""The first line of a script that has none."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """What is to be run. `script` is the copy that takes the place of the first word.
+
+    `python_path` is the directory that a Python script's own imports come from: its copy lies elsewhere.
+    """
+
+    words: tuple[str, ...]
+    shell: str = ""
+    script: bytes | None = None
+    python_path: str = ""
+
+
+def command_of(words: tuple[str, ...], literal: bool, shell: str = "", cwd: str = "") -> Command:
+    """What these words mean; `literal` when they came after `--`, `shell` when a shell was named."""
+    if not words:
+        raise InvalidSpec("there is nothing to run: give a command after --", "command")
+    if shell:
+        if len(words) != 1:
+            raise InvalidSpec("a shell runs one text: quote the whole command", "shell")
+        return Command(words, shell)
+    if literal:
+        return Command(words)
+    path = os.path.join(cwd, os.path.expanduser(words[0]))
+    if os.path.isfile(path):
+        data = _script(path)
+        if data is not None:
+            is_python = b"python" in data.split(b"\n", 1)[0]
+            return Command(words, "", data, os.path.dirname(os.path.abspath(path)) if is_python else "")
+    if len(words) == 1 and SHELL_MARKS & set(words[0]):
+        return Command(words, DEFAULT_SHELL)
+    return Command(words)
+
+
+def _script(path: str) -> bytes | None:
+    """The script in this file, or None where it is a program."""
+    first = INTERPRETERS.get(os.path.splitext(path)[1])
+    try:
+        with open(path, "rb") as file:
+            start = file.read(2)
+            if start != b"#!" and first is None:
+                return None
+            data = start + file.read(SCRIPT_MAX)
+    except OSError as error:
+        raise InvalidSpec(f"{path} cannot be read: {error.strerror}", "command") from None
+    if len(data) > SCRIPT_MAX:
+        raise InvalidSpec(f"{path} is larger than {SCRIPT_MAX >> 20} MB; put it after -- to run it as it lies", "command")
+    if data.split(b"\n", 1)[0].endswith(b"\r"):
+        raise InvalidSpec(f"{path} has line ends of Windows, so its first line names no program; convert it", "command")
+    return data if start == b"#!" else (first or b"") + data
