@@ -5,6 +5,7 @@ The standard library's client costs 40 ms of imports, which a command line feels
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Optional
 
@@ -15,7 +16,7 @@ HEAD_MAX = 64 * 1024
 
 @dataclass(frozen=True)
 class Request:
-    """One call. `query` values are texts or lists of texts."""
+    """One call. `path` is percent-encoded, with its query."""
 
     method: str
     path: str
@@ -41,13 +42,18 @@ def encode_request(request: Request) -> bytes:
 
 
 class ResponseReader:
-    """Takes bytes as they come. `head` is there once the headers are; `pieces()` gives the body as it arrives."""
+    """Takes bytes as they come. `head` is there once the headers are, `done` when the body is.
+
+    What is no HTTP raises ProtocolError; the connection is of no use then.
+    """
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._left = 0
         self._chunked = False
         self._to_the_end = False
+        self._between = False
+        self._trailer = False
         self.head: Optional[Response] = None
         self.done = False
 
@@ -63,6 +69,17 @@ class ResponseReader:
             return b""
         return self._read_chunks() if self._chunked else self._read_plain()
 
+    @property
+    def reusable(self) -> bool:
+        """Whether another request may follow on the connection."""
+        return (
+            self.done
+            and self.head is not None
+            and not self._to_the_end
+            and not self._buffer
+            and self.head.headers.get("connection", "").lower() != "close"
+        )
+
     def _read_head(self) -> bool:
         end = self._buffer.find(b"\r\n\r\n")
         if end < 0:
@@ -74,13 +91,14 @@ class ResponseReader:
         headers = {
             name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])
         }
-        words = lines[0].split(" ", 2)
-        if len(words) < 2 or not words[0].startswith("HTTP/1.") or not words[1].isdigit():
+        status = _STATUS.match(lines[0])
+        if not status:
             raise ProtocolError("this is not a Runyard server")
-        self.head = Response(int(words[1]), headers)
-        self._chunked = headers.get("transfer-encoding", "").lower() == "chunked"
-        self._to_the_end = not self._chunked and "content-length" not in headers and self.head.status not in (204, 304)
-        self._left = int(headers.get("content-length", "0"))
+        self.head = Response(int(status[1]), headers)
+        bodiless = self.head.status in (204, 304)
+        self._chunked = headers.get("transfer-encoding", "").lower() == "chunked" and not bodiless
+        self._to_the_end = not self._chunked and "content-length" not in headers and not bodiless
+        self._left = 0 if self._chunked or bodiless else _size(headers.get("content-length", "0"), 10)
         self.done = not self._chunked and not self._to_the_end and self._left == 0
         return True
 
@@ -105,23 +123,38 @@ class ResponseReader:
                 del self._buffer[: len(piece)]
                 if self._left > 0:
                     break
-            if not self._next_chunk():
+            if not self._next_line():
                 break
         return bytes(taken)
 
-    def _next_chunk(self) -> bool:
-        """Read the size line of the next chunk; False until it has arrived."""
-        start = 2 if self._buffer[:2] == b"\r\n" else 0
-        end = self._buffer.find(b"\r\n", start)
+    def _next_line(self) -> bool:
+        """Read the size line of the next chunk, or a line behind the last one; False until it has arrived."""
+        end = self._buffer.find(b"\r\n")
         if end < 0:
+            if len(self._buffer) > HEAD_MAX:
+                raise ProtocolError("a line of the server's answer is too long")
             return False
-        size = int(bytes(self._buffer[start:end]).split(b";")[0], 16)
-        if size == 0:
-            if self._buffer[end : end + 4] != b"\r\n\r\n":
-                return False
-            self._buffer.clear()
-            self.done = True
-            return True
+        line = bytes(self._buffer[:end])
         del self._buffer[: end + 2]
-        self._left = size
+        if self._between:
+            if line:
+                raise ProtocolError("a piece of the server's answer is longer than it says")
+            self._between = False
+            return True
+        if self._trailer:
+            self.done = not line
+            return True
+        self._left = _size(line.split(b";")[0].strip().decode("latin-1"), 16)
+        self._between = self._left > 0
+        self._trailer = self._left == 0
         return True
+
+
+_STATUS = re.compile(r"HTTP/1\.[01] ([1-9][0-9][0-9])(?: |$)", re.ASCII)
+_SIZE = {10: re.compile(r"[0-9]{1,15}", re.ASCII), 16: re.compile(r"[0-9a-fA-F]{1,12}", re.ASCII)}
+
+
+def _size(text: str, base: int) -> int:
+    if not _SIZE[base].fullmatch(text):
+        raise ProtocolError(f"{text[:40]!r} is no size of a body")
+    return int(text, base)

@@ -46,23 +46,29 @@ class UnixTransport:
         if self._socket is not None:
             try:
                 return self._exchange(self._socket, wire, timeout_s)
-            except (BrokenPipeError, ConnectionResetError, _Stale):
-                self.close()
+            except _Stale:
+                pass  # The server closed the kept connection, perhaps before it heard us: once more on a new one.
         self._socket = connect(self._path)
         try:
             return self._exchange(self._socket, wire, timeout_s)
-        except (_Stale, OSError) as error:
-            self.close()
+        except _Stale as error:
             raise Unavailable(f"the server went away in the middle of a call ({error})") from error
 
     def stream(self, request: Request) -> tuple[Response, Iterator[bytes]]:
         connection = connect(self._path)
-        connection.settimeout(None)
         reader = ResponseReader()
-        connection.sendall(encode_request(request))
         first = b""
-        while reader.head is None:
-            first += reader.feed(connection.recv(RECEIVE_BYTES))
+        try:
+            connection.settimeout(None)
+            connection.sendall(encode_request(request))
+            while reader.head is None:
+                first += reader.feed(connection.recv(RECEIVE_BYTES))
+        except OSError as error:
+            connection.close()
+            raise Unavailable(f"the server went away in the middle of a call ({error})") from error
+        except BaseException:
+            connection.close()
+            raise
         return reader.head, _pieces(connection, reader, first)
 
     def close(self) -> None:
@@ -71,23 +77,32 @@ class UnixTransport:
             self._socket = None
 
     def _exchange(self, connection: socket.socket, wire: bytes, timeout_s: Optional[float]) -> Response:
-        connection.settimeout(timeout_s)
-        connection.sendall(wire)
+        """One request and its whole answer. The connection is kept only after one that ended well: the rest of an
+        answer that nobody waited for must never be taken for the next one."""
         reader = ResponseReader()
-        pieces = []
-        while not reader.done:
-            data = connection.recv(RECEIVE_BYTES)
-            if not data and reader.head is None:
-                raise _Stale("it closed the connection")
-            pieces.append(reader.feed(data))
+        pieces, heard = [], False
+        try:
+            connection.settimeout(timeout_s)
+            connection.sendall(wire)
+            while not reader.done:
+                data = connection.recv(RECEIVE_BYTES)
+                if not data and not heard:
+                    raise _Stale("it closed the connection")
+                heard = True
+                pieces.append(reader.feed(data))
+        except socket.timeout as error:
+            raise Unavailable(f"the server has not answered within {timeout_s:.0f} s") from error
+        except OSError as error:
+            raise (Unavailable if heard else _Stale)(f"the server went away ({error})") from error
+        finally:
+            if not reader.reusable:
+                self.close()
         head = reader.head or Response(0)
-        if head.headers.get("connection", "").lower() == "close":
-            self.close()
         return Response(head.status, head.headers, b"".join(pieces))
 
 
 class _Stale(Exception):
-    """A kept connection that the server has closed before it answered."""
+    """The connection broke before there was an answer."""
 
 
 def _pieces(connection: socket.socket, reader: ResponseReader, first: bytes) -> Iterator[bytes]:
@@ -95,7 +110,10 @@ def _pieces(connection: socket.socket, reader: ResponseReader, first: bytes) -> 
         if first:
             yield first
         while not reader.done:
-            piece = reader.feed(connection.recv(RECEIVE_BYTES))
+            try:
+                piece = reader.feed(connection.recv(RECEIVE_BYTES))
+            except OSError as error:
+                raise Unavailable(f"the server went away ({error})") from error
             if piece:
                 yield piece
 
