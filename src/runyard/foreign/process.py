@@ -145,8 +145,10 @@ def descendants(pid: int) -> list[ProcessId]:
 def environ_has(pid: int, entry: Union[str, bytes]) -> bool:
     """Whether the process was started with exactly this `NAME=value`. False where we may not look."""
     patience = time.monotonic() + EXEC_MAX_S
-    while not (environment := _read(f"/proc/{pid:d}/environ")) and _between_programs(pid):
-        if time.monotonic() > patience:
+    while True:
+        begins = _between_programs(pid)
+        environment = _read(f"/proc/{pid:d}/environ")
+        if environment or not begins or time.monotonic() > patience:
             break
         time.sleep(0.0002)
     return os.fsencode(entry) in environment.split(b"\0")
@@ -177,7 +179,11 @@ def _between_programs(pid: int) -> bool:
     """Whether it is inside execve, where for a moment a process with memory has no environment at all."""
     text = _read(f"/proc/{pid:d}/stat")
     fields = text[text.rfind(b")") + 2 :].split()
-    return len(fields) > 48 and fields[20] != b"0" and fields[48] == b"0"
+    if len(fields) < 49:
+        return False
+    memory, start_of_code, end_of_environment = (int(fields[place]) for place in (20, 23, 48))
+    hidden = start_of_code == 1
+    return memory > 0 and end_of_environment == 0 and not hidden
 
 
 def _still(identity: ProcessId) -> bool:
