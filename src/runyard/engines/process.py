@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from dataclasses import replace
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 from runyard.engines.base import Capabilities
 from runyard.foreign import process
@@ -29,6 +29,8 @@ from runyard.runtime.watch import Watch
 from runyard.settings import Home
 
 LOOK_AGAIN_S = 0.1
+REFILL_S = 0.002
+"""A runner that was taken is replaced this much later, when the start is out of the way."""
 FINAL = ("ended", "revoked")
 GIVEN_BACK = "no runner could be started; the zygote's log says why"
 OTHER_TOKEN = "another attempt has this number on this host: the store is older than it"
@@ -85,6 +87,7 @@ class ProcessEngine:
         self._waiting: deque[_Held] = deque()
         self._unsettled: set[_Held] = set()
         self._news: list[Observed] = []
+        self._polling = False
         self._pool.fill(0)
 
     # what an agent calls
@@ -150,9 +153,11 @@ class ProcessEngine:
         return held.observed
 
     def poll(self) -> list[Observed]:
+        self._polling = True
         self._watch.dispatch()
         for held in list(self._unsettled):
             self._settle(held)
+        self._polling = False
         if self._pool.hopeless:
             self._give_back_orders()
         self._pool.fill(len(self._waiting))
@@ -195,7 +200,8 @@ class ProcessEngine:
             return
         self._bind(held, link)
         link.send(held.order)
-        self._watch.wake(0.0)
+        if self._pool.short:
+            self._watch.wake(REFILL_S)
 
     def _bind(self, held: _Held, link: Link) -> None:
         held.link = link
@@ -387,13 +393,14 @@ class ProcessEngine:
         if reason and held.observed.stage == "revoked":
             self._over(held, Result("inferred", None, "not-started", reason))
 
-    def _tell(self, held: _Held, **changes: object) -> None:
-        held.observed = replace(held.observed, **changes)  # type: ignore[arg-type]
+    def _tell(self, held: _Held, **changes: Any) -> None:
+        held.observed = replace(held.observed, **changes)
         self._tell_now(held.observed)
 
     def _tell_now(self, observed: Observed) -> None:
         self._news.append(observed)
-        self._watch.wake(0.0)
+        if not self._polling:
+            self._watch.wake(0.0)
 
     def _put_away(self, held: _Held) -> None:
         del self._held[held.key]

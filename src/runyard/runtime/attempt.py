@@ -14,6 +14,7 @@ import time
 from typing import Optional
 
 from runyard.runtime import family, runfile
+from runyard.runtime.family import Member
 from runyard.runtime.protocol import Message, Start
 from runyard.runtime.runfile import Ended, Started
 
@@ -29,12 +30,13 @@ NEVER = float("inf")
 class Attempt:
     """A started attempt. `fd` is its locked run file."""
 
-    def __init__(self, start: Start, fd: int, pid: int) -> None:
+    def __init__(self, start: Start, fd: int, child: Member) -> None:
         self.start = start
         self.fd = fd
-        self.pid = pid
+        self.pid = child.pid
         self.began = time.monotonic()
         self.started_at = time.time()
+        runfile.write_started(fd, Started(child.pid, child.start_time, self.started_at))
         self.status: Optional[int] = None
         self.unkillable = False
         self._why = ""
@@ -45,9 +47,6 @@ class Attempt:
         self._left_over = 0
         self._cpu_s = 0.0
         self._max_rss_mb = 0.0
-
-    def record_start(self) -> None:
-        runfile.write_started(self.fd, Started(self.pid, family.start_time(self.pid), self.started_at))
 
     @property
     def due(self) -> float:
@@ -115,7 +114,7 @@ class Attempt:
     def _kill(self, now: float) -> None:
         """Kill everybody below us, until no new ones appear; again later for those who are still there."""
         self._killing_since = min(self._killing_since, now)
-        seen: set[family.Member] = set()
+        seen: set[Member] = set()
         for _ in range(ROUNDS_AT_ONCE):
             members = family.descendants(os.getpid())
             family.send(members, signal.SIGKILL)

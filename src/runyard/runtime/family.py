@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterable
 from typing import NamedTuple, Optional
 
 from runyard.foreign import process
 
 TOKEN = "RUNYARD_TOKEN="
+_TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
 class Member(NamedTuple):
@@ -72,6 +74,18 @@ def strangers(zygote: Member, runners: Iterable[int]) -> list[Member]:
         found.append(Member(pid, stat.start_time))
         found.extend(descendants(pid))
     return found
+
+
+def boot_clock() -> int:
+    """Nanoseconds since the boot: the clock of start times."""
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+
+def newborn(pid: int, before: int) -> Member:
+    """The child that we have started since `before` by the boot clock. Its start time is known without a look at
+    /proc (which is slow while the child executes its program) unless a tick has passed meanwhile."""
+    earliest, latest = before // _TICK_NS, boot_clock() // _TICK_NS
+    return Member(pid, earliest if earliest == latest else start_time(pid))
 
 
 def start_time(pid: int) -> int:

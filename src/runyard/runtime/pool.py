@@ -56,6 +56,11 @@ class Pool:
         """No runner can be had now."""
         return self._failed >= BIRTHS_FAILED_MAX and not self._idle
 
+    @property
+    def short(self) -> bool:
+        """Fewer runners are ready, or soon will be, than should."""
+        return len(self._idle) + len(self._births) < self._warm
+
     def take(self) -> Optional[Link]:
         """An idle runner, the one that was used last (its memory is warm)."""
         return self._idle.pop() if self._idle else None

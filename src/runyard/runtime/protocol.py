@@ -6,6 +6,7 @@ To the runner:    {"do":"start", "job":12, "number":1, "token":..., ...}   (the 
                   {"do":"state"}
 From the runner:  {"is":"state", "v":1, "pid":..., "start_time":..., "attempt":{...} or null}   also its greeting
                   {"is":"started", "job":..., "number":..., "token":..., "pid":..., "at":...}
+                      (left out where the command has ended at once)
                   {"is":"ended", ..., "started_at":..., "at":..., "wait_status":..., "why":..., ..., "retired":false}
                   {"is":"unkillable", "job":..., "number":..., "token":...}
                   {"is":"refused", "job":..., "number":..., "token":..., "reason":...}   nothing was started
@@ -104,9 +105,9 @@ class Channel:
     def unsent(self) -> bool:
         return bool(self._out)
 
-    def send(self, *messages: Message) -> bool:
-        """Send these, or keep what does not fit for `flush`. False: the other side is gone."""
-        self._out += "".join([_encode(message) + "\n" for message in messages]).encode("ascii")
+    def send(self, message: Message) -> bool:
+        """Send it, or keep what does not fit for `flush`. False: the other side is gone."""
+        self._out += _encode(message).encode("ascii") + b"\n"
         return self.flush()
 
     def flush(self) -> bool:

@@ -122,7 +122,7 @@ class RunDirs:
             make_private(os.path.dirname(done.path))
             os.rename(live.path, done.path)
         for path in (done.run, done.script):
-            if os.path.lexists(path):
+            with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
 
     def collect(self, keep_days: float, keep_mb: float) -> list[Collected]:

@@ -29,7 +29,7 @@ from runyard.runtime.runfile import Claim, Ended
 from runyard.runtime.spawn import NotStarted, Spawner
 
 ANNOUNCE_S = 0.002
-"""A start is told this much later, so that the start and the end of a very short command are told together."""
+"""A start is told this much later: if the command has ended by then, that message says it all."""
 RETRY_RECORD_S = 1.0
 DEAF_TO = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)
 
@@ -164,13 +164,13 @@ class Runner:
             "retired": self._retired,
         }
 
-    def _tell(self, *messages: Message) -> None:
+    def _tell(self, message: Message) -> None:
         for channel in list(self._channels.values()):
-            self._send(channel, *messages)
+            self._send(channel, message)
 
-    def _send(self, channel: Channel, *messages: Message) -> None:
+    def _send(self, channel: Channel, message: Message) -> None:
         """What an agent does not take at once is not worth waiting for: it can read the run file."""
-        if not channel.send(*messages) or channel.unsent:
+        if not channel.send(message) or channel.unsent:
             self._drop(channel)
 
     def _drop(self, channel: Channel) -> None:
@@ -220,15 +220,14 @@ class Runner:
 
     def _spawn(self, start: Start, run_dir: RunDir, fd: int) -> None:
         try:
-            pid = self._spawner.spawn(start, run_dir)
+            child = self._spawner.spawn(start, run_dir)
         except NotStarted as reason:
             ended = Ended(None, "not-started", str(reason), "runner", 0.0, 0.0, time.time(), 0.0)
             self._record_end(fd, ended)
             self._tell(self._ended_message(start, ended))
             return
         self._childless = False
-        self._attempt = Attempt(start, fd, pid)
-        self._attempt.record_start()
+        self._attempt = Attempt(start, fd, child)
         self._announce_at = time.monotonic() + ANNOUNCE_S
 
     def _announce(self) -> None:
@@ -261,11 +260,8 @@ class Runner:
         self._attempt = None
         self._retired = self._retired or not self._childless
         self._record_end(attempt.fd, ended)
-        messages = [self._ended_message(attempt.start, ended, attempt)]
-        if self._announce_at < NEVER:
-            self._announce_at = NEVER
-            messages.insert(0, attempt.started_message())
-        self._tell(*messages)
+        self._announce_at = NEVER
+        self._tell(self._ended_message(attempt.start, ended, attempt))
 
     def _record_end(self, fd: int, ended: Ended) -> None:
         """Write the last record and let go of the lock. While it cannot be written the lock is kept: we know."""

@@ -15,6 +15,7 @@ import subprocess
 from collections.abc import Sequence
 from typing import Optional
 
+from runyard.runtime.family import Member, boot_clock, newborn
 from runyard.runtime.protocol import Start
 from runyard.runtime.rundir import RunDir
 
@@ -38,8 +39,8 @@ class Spawner:
         self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         self._last = ("", environment_of(""))
 
-    def spawn(self, start: Start, run_dir: RunDir) -> int:
-        """Start the command; its pid. The caller reaps it. Raises NotStarted."""
+    def spawn(self, start: Start, run_dir: RunDir) -> Member:
+        """Start the command. The caller reaps it. Raises NotStarted."""
         environment = self._environment(start)
         argv = build_argv(start, run_dir, environment)
         opened: list[int] = []
@@ -169,7 +170,8 @@ def _guarded(line: str) -> str:
     return f'{{ {line}\n}} || {{ code=$?; {said} >&2; exit "$code"; }}'
 
 
-def _popen(argv: list[str], environment: Environment, workdir: str, files: tuple[int, int]) -> int:
+def _popen(argv: list[str], environment: Environment, workdir: str, files: tuple[int, int]) -> Member:
+    before = boot_clock()
     try:
         process = subprocess.Popen(
             argv,
@@ -184,7 +186,7 @@ def _popen(argv: list[str], environment: Environment, workdir: str, files: tuple
     except (OSError, ValueError) as error:
         raise NotStarted(_explained(error, argv, workdir)) from None
     process.returncode = 0  # the runner waits for all its children at once; Popen has nothing left to do
-    return process.pid
+    return newborn(process.pid, before)
 
 
 def _explained(error: Exception, argv: list[str], workdir: str) -> str:
