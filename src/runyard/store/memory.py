@@ -6,10 +6,12 @@ of the committed one when it ends; a savepoint restores the copy that it took. O
 
 from __future__ import annotations
 
+import copy
+import json
 import threading
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from runyard.errors import NotFound
@@ -27,7 +29,7 @@ from runyard.store.applying import Applied, apply
 from runyard.store.base import HEADS_MAX, PRUNE_MAX, Added, Committed, Criteria, NewJobs, YardId, fingerprint_of
 from runyard.store.queueing import check_removal, check_version
 from runyard.store.selection import select, started_at
-from runyard.store.view import head_of, host_views, occupied, rank, shape_views
+from runyard.store.view import groups_of, head_of, host_views, occupied, rank, shape_views
 
 T = TypeVar("T")
 Links = tuple[tuple[int, str], ...]
@@ -53,12 +55,15 @@ class _State:
     queues: dict[str, Queue] = field(default_factory=dict)
     hosts: dict[str, Host] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
-    documents: dict[tuple[str, str], Any] = field(default_factory=dict)
+    documents: dict[tuple[str, str], str] = field(default_factory=dict)
     leases: dict[str, tuple[str, int]] = field(default_factory=dict)
 
-    def copy(self) -> _State:
-        tables = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{name: dict(table) for name, table in tables.items() if isinstance(table, dict)})
+    def snapshot(self) -> _State:
+        twin = copy.copy(self)
+        for name, table in vars(self).items():
+            if isinstance(table, dict):
+                setattr(twin, name, table.copy())
+        return twin
 
 
 class MemoryStore:
@@ -85,7 +90,7 @@ class MemoryStore:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         with self._lock:
-            self._working, self._writer = self._committed.copy(), threading.get_ident()
+            self._working, self._writer = self._committed.snapshot(), threading.get_ident()
             try:
                 yield
                 self._committed = self._working
@@ -94,7 +99,7 @@ class MemoryStore:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        before = self._changing.copy()
+        before = self._changing.snapshot()
         try:
             yield
         except BaseException:
@@ -216,17 +221,19 @@ class MemoryStore:
         for job in state.jobs.values():
             if job.ready:
                 ready.setdefault(state.job_shapes[job.id], []).append(job)
+        shapes = shape_views(
+            ShapeView(number, shape, tuple(sorted(map(head_of, jobs), key=rank)[:HEADS_MAX]), len(jobs))
+            for shape, number in state.shapes.items()
+            if (jobs := ready.get(number, []))
+        )
+        held = tuple(item for job in self.active() for item in occupied(job, state.job_shapes[job.id], now))
         return View(
             now=now,
             hosts=host_views(self.hosts(), self.agents()),
             queues={queue.name: queue for queue in self.queues()},
-            shapes=shape_views(
-                ShapeView(number, shape, tuple(sorted(map(head_of, jobs), key=rank)[:HEADS_MAX]), len(jobs))
-                for shape, number in state.shapes.items()
-                if (jobs := ready.get(number, []))
-            ),
-            occupied=tuple(item for job in self.active() for item in occupied(job, state.job_shapes[job.id], now)),
-            limits={group.id: group.parallel for group in state.groups.values() if group.parallel},
+            shapes=shapes,
+            occupied=held,
+            limits={group.id: group.parallel for group in self.groups(groups_of(shapes, held)) if group.parallel},
         )
 
     def shape_of(self, job_id: int) -> int:
@@ -298,14 +305,14 @@ class MemoryStore:
         return [kept[group] for group in sorted(set(ids)) if group in kept]
 
     def document(self, kind: str, key: str) -> Any | None:
-        return self._seen.documents.get((kind, key))
+        return json.loads(self._seen.documents.get((kind, key), "null"))
 
     def save_document(self, kind: str, key: str, value: Any) -> None:
-        self._changing.documents[kind, key] = value
+        self._changing.documents[kind, key] = json.dumps(value)
 
     def documents(self, kind: str) -> dict[str, Any]:
         kept = self._seen.documents
-        return {key: kept[of, key] for of, key in sorted(kept) if of == kind}
+        return {key: json.loads(kept[of, key]) for of, key in sorted(kept) if of == kind}
 
     def lease(self, name: str, holder: str, token: int) -> bool:
         leases = self._changing.leases

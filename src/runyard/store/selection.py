@@ -38,15 +38,21 @@ def select(jobs: Iterable[Job], criteria: Criteria) -> list[Job]:
     found = [job for job in everything if _meant(job, criteria, everything)]
     if criteria.mine:
         found = [job for job in found if job.spec.user == criteria.user]
+    return finish(found, criteria)
+
+
+def finish(jobs: Iterable[Job], criteria: Criteria) -> list[Job]:
+    """What is kept of the jobs that are meant: the recent ones, those after `after_id`; sorted and cut."""
+    found = list(jobs)
     if criteria.recent:
         found = _recent(found, criteria.recent_done)
     if criteria.after_id:
         down = criteria.order == "-id"
         found = [job for job in found if (job.id < criteria.after_id if down else job.id > criteria.after_id)]
-    return in_order(found, criteria)
+    return _in_order(found, criteria)
 
 
-def in_order(jobs: Iterable[Job], criteria: Criteria) -> list[Job]:
+def _in_order(jobs: Iterable[Job], criteria: Criteria) -> list[Job]:
     """Sorted and cut. What is not known yet (when it started, when it ended) comes last, descending first."""
     value_of = ORDER_KEYS[criteria.order.removeprefix("-")]
 

@@ -50,6 +50,11 @@ def occupied(job: Job, shape: int, now: float) -> list[Occupied]:
     ]
 
 
+def groups_of(shapes: Iterable[ShapeView], held: Iterable[Occupied]) -> set[int]:
+    """The groups whose limits matter to a view."""
+    return {shape.shape.group for shape in shapes} | {item.group for item in held} - {0}
+
+
 def host_views(hosts: Iterable[Host], agents: Sequence[Agent]) -> tuple[HostView, ...]:
     """Each host with its agents; of several of one user the one that beat last counts."""
     users: dict[str, dict[str, str]] = defaultdict(dict)

@@ -1,0 +1,40 @@
+"""Removing old jobs in SQL."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, exists, select, text
+
+from runyard.store.base import PRUNE_MAX
+from runyard.store.database import Database
+from runyard.store.schema import DONE, attempts, dependencies, events, groups, jobs, submissions
+
+_J = jobs.c
+
+
+def prune(database: Database, before: float) -> int:
+    """Remove jobs that ended before this time, and what only they had."""
+    ids = _old(database, before)
+    if ids:
+        for table, column in (
+            (attempts, attempts.c.job_id),
+            (events, events.c.job_id),
+            (dependencies, dependencies.c.job_id),
+            (dependencies, dependencies.c.on_id),
+            (jobs, _J.id),
+        ):
+            database.write(delete(table).where(column.in_(ids)))
+    has_jobs = exists().where(_J.group_id == groups.c.id, text("jobs.group_id IS NOT NULL"))
+    database.write(delete(groups).where(~has_jobs))
+    s = submissions.c
+    stands = exists().where(_J.id.between(s.first, s.last))
+    database.write(delete(submissions).where(s.at < before, ~stands))
+    return len(ids)
+
+
+def _old(database: Database, before: float) -> list[int]:
+    waiting = jobs.alias("waiting")
+    awaited = exists().where(
+        dependencies.c.on_id == _J.id, dependencies.c.job_id == waiting.c.id, waiting.c.ended_at.is_(None)
+    )
+    query = select(_J.id).where(text(f"jobs.{DONE}"), _J.ended_at < before, ~awaited)
+    return [row.id for row in database.read(query.order_by(_J.ended_at, _J.id).limit(PRUNE_MAX))]

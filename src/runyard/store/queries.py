@@ -1,0 +1,133 @@
+"""What `Criteria` mean, in SQL: the same as `selection` says in Python.
+
+Usually one query does it, in order and cut. Where it takes several (recent ones: those that are open and those that
+ended last; more names than one statement may hold), `selection.finish` joins what they find.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, or_, select, text, true
+
+from runyard.model.filter import Selector, is_pattern
+from runyard.model.job import JobState, Outcome
+from runyard.store.base import Criteria
+from runyard.store.rows import SELECT_JOBS, plain
+from runyard.store.schema import DONE, OPEN, jobs
+from runyard.store.sqlite import like
+
+VALUES_TOGETHER = 10_000
+CONDITIONS_TOGETHER = 200
+"""What one statement holds at most; databases limit its values and how deep it may be."""
+
+Condition = ColumnElement[bool]
+_J = jobs.c
+
+OUTCOMES = frozenset(outcome.value for outcome in Outcome)
+
+ORDERS = {
+    "id": _J.id,
+    "name": _J.name,
+    "priority": _J.priority,
+    "queue": _J.queue,
+    "user": _J.user,
+    "submitted": _J.submitted_at,
+    "started": _J.started_at,
+    "ended": _J.ended_at,
+}
+
+
+def selections(criteria: Criteria) -> list[Select[Any]]:
+    """Queries that together find all jobs that are meant. If there is only one, its result is in order and cut."""
+    pieces = [piece.condition for piece in _pieces(criteria)]
+    if criteria.mine:
+        pieces = [and_(piece, _J.user == plain(criteria.user)) for piece in pieces]
+    if not criteria.recent:
+        return [_ordered(piece, criteria, whole=len(pieces) == 1) for piece in pieces]
+    queries = []
+    for piece in pieces:
+        queries.append(_ordered(and_(text(OPEN), piece), criteria, whole=len(pieces) == 1))
+        done = SELECT_JOBS.where(text(DONE), piece).order_by(_J.ended_at.desc(), _J.id.desc())
+        queries.append(done.limit(criteria.recent_done))
+    return queries
+
+
+def _ordered(condition: Condition, criteria: Criteria, whole: bool) -> Select[Any]:
+    name = criteria.order.removeprefix("-")
+    down = criteria.order.startswith("-")
+    if criteria.after_id:
+        condition = and_(condition, _J.id < criteria.after_id if criteria.order == "-id" else _J.id > criteria.after_id)
+    columns: list[ColumnElement[Any]] = [ORDERS[name]] if name == "id" else [ORDERS[name], _J.id]
+    if ORDERS[name].nullable:
+        columns.insert(0, ORDERS[name].is_(None))
+    query = SELECT_JOBS.where(condition).order_by(*(column.desc() if down else column for column in columns))
+    return query.limit(criteria.limit) if criteria.limit and whole else query
+
+
+@dataclass
+class _Piece:
+    """Selectors that go into one statement."""
+
+    ids: list[int] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+    others: list[Condition] = field(default_factory=list)
+
+    @property
+    def full(self) -> bool:
+        return len(self.ids) + len(self.names) >= VALUES_TOGETHER or len(self.others) >= CONDITIONS_TOGETHER
+
+    @property
+    def condition(self) -> Condition:
+        listed = [column.in_(values) for column, values in ((_J.id, self.ids), (_J.name, self.names)) if values]
+        return or_(*listed, *self.others)
+
+
+def _pieces(criteria: Criteria) -> list[_Piece]:
+    if not criteria.selectors:
+        return [_Piece(others=[true()])]
+    pieces = [_Piece()]
+    for selector in criteria.selectors:
+        for name in selector.names or ("",):
+            if pieces[-1].full:
+                pieces.append(_Piece())
+            _take(pieces[-1], selector, name, criteria.user)
+    return pieces
+
+
+def _take(piece: _Piece, selector: Selector, name: str, user: str) -> None:
+    """One selector (of several names one) into the piece."""
+    if name:
+        if is_pattern(name):
+            piece.others.append(like(_J.name, plain(name)))
+        else:
+            piece.names.append(plain(name))
+    elif selector.ids is not None and selector.ids[0] == selector.ids[1]:
+        piece.ids.append(selector.ids[0])
+    else:
+        piece.others.append(_meant(selector, user))
+
+
+def _meant(selector: Selector, user: str) -> Condition:
+    if selector.ids is not None:
+        return _J.id.between(*selector.ids)
+    if selector.last is not None:
+        newest = select(_J.id).where(_J.user == plain(user)).order_by(_J.id.desc()).offset(selector.last).limit(1)
+        return _J.id.in_(select(newest.subquery().c.id))
+    if selector.words or selector.states:
+        return or_(*map(_shown_as, selector.words), *map(_in_state, selector.states))
+    if selector.queue:
+        return _J.queue == selector.queue
+    if selector.group is not None:
+        return _J.group_id == selector.group
+    wanted = user if selector.everything else selector.user
+    return _J.user == plain(wanted) if wanted else true()
+
+
+def _shown_as(word: str) -> Condition:
+    return _J.outcome == word if word in OUTCOMES else and_(text(OPEN), _J.word == word)
+
+
+def _in_state(state: JobState) -> Condition:
+    return and_(text(DONE)) if state is JobState.DONE else and_(text(OPEN), _J.state == state.value)

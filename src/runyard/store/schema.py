@@ -1,0 +1,210 @@
+"""The tables of a yard in SQL.
+
+What queries need is a column; the rest of a record is JSON text by `model.codec`. A job is one row: its spec is
+written once, its standing at each change. Counters (job ids, feed numbers) are in the one row of `yard`, so an id is
+never given twice, also after jobs were removed. Each shape counts its own jobs, so nothing counts rows in a tick.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+SCHEMA = 1
+"""Raised with each change of a released schema, which then needs a migration."""
+
+NAME = String(255)
+NUMBER = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER PRIMARY KEY is SQLite's own row number
+
+metadata = MetaData()
+
+yard = Table(
+    "yard",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("epoch", NUMBER, nullable=False),
+    Column("schema_version", Integer, nullable=False),
+    Column("serial", NUMBER, nullable=False),
+    Column("feed", NUMBER, nullable=False),
+    Column("last_job", NUMBER, nullable=False),
+    Column("last_group", NUMBER, nullable=False),
+)
+"""One row. `serial` counts the transactions that wrote anything."""
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", NUMBER, primary_key=True, autoincrement=False),
+    Column("version", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("word", String(16), nullable=False),
+    Column("ready", Integer, nullable=False),
+    Column("shape", Integer, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("queue", String(64), nullable=False),
+    Column("user", NAME, nullable=False),
+    Column("name", NAME, nullable=False),
+    Column("group_id", NUMBER),
+    Column("unique_key", NAME, nullable=False),
+    Column("held", Integer, nullable=False, server_default=text("0")),
+    Column("waiting_on", Integer, nullable=False, server_default=text("0")),
+    Column("wake_at", Float(53)),
+    Column("number", Integer, nullable=False, server_default=text("0")),
+    Column("retries", Integer, nullable=False, server_default=text("0")),
+    Column("losses", Integer, nullable=False, server_default=text("0")),
+    Column("outcome", String(16)),
+    Column("exit_code", Integer),
+    Column("reason", Text),
+    Column("submitted_at", Float(53), nullable=False),
+    Column("started_at", Float(53)),
+    Column("ended_at", Float(53)),
+    Column("fingerprint", String(64)),
+    Column("spec", Text, nullable=False),
+    Column("attempt", Text),
+    Column("stop", Text),
+)
+"""`word` is the one of lists, `number` and `attempt` are the present attempt's, `fingerprint` is set by success."""
+
+
+def _part(where: str) -> dict[str, Any]:
+    """An index over some of the rows, where the database can."""
+    return {"sqlite_where": text(where), "postgresql_where": text(where)}
+
+
+READY = "ready = 1"
+OPEN = "ended_at IS NULL"
+DONE = "ended_at IS NOT NULL"
+"""Said literally in queries too, so that the database sees that one of these indexes will do."""
+
+Index("jobs_ready", jobs.c.shape, jobs.c.priority.desc(), jobs.c.id, **_part(READY))
+Index("jobs_open", jobs.c.id, **_part(OPEN))
+Index("jobs_open_user", jobs.c.user, jobs.c.id, **_part(OPEN))
+Index("jobs_wake", jobs.c.wake_at, **_part("wake_at IS NOT NULL"))
+Index("jobs_user", jobs.c.user)
+Index("jobs_name", jobs.c.name)
+Index("jobs_group", jobs.c.group_id, **_part("group_id IS NOT NULL"))
+Index("jobs_unique", jobs.c.user, jobs.c.unique_key, **_part("unique_key <> ''"))
+Index("jobs_ended", jobs.c.ended_at, **_part(DONE))
+Index("jobs_user_ended", jobs.c.user, jobs.c.ended_at, **_part(DONE))
+Index("jobs_outcome", jobs.c.outcome, **_part("outcome IS NOT NULL"))
+Index("jobs_fingerprint", jobs.c.fingerprint, jobs.c.ended_at, **_part("fingerprint IS NOT NULL"))
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("job_id", NUMBER, ForeignKey("jobs.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("body", Text, nullable=False),
+)
+"""Earlier tries; the present or last one of a job is in its row."""
+
+placements = Table(
+    "placements",
+    metadata,
+    Column("job_id", NUMBER, ForeignKey("jobs.id"), primary_key=True),
+    Column("rank", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, nullable=False),
+    Column("agent", NAME, nullable=False, index=True),
+    Column("host", NAME, nullable=False),
+    Column("body", Text, nullable=False),
+)
+"""What holds something or will take over, as it was assigned; a row goes when its placement ends."""
+
+dependencies = Table(
+    "dependencies",
+    metadata,
+    Column("on_id", NUMBER, primary_key=True, autoincrement=False),
+    Column("job_id", NUMBER, ForeignKey("jobs.id"), primary_key=True, index=True),
+    Column("kind", String(16), primary_key=True),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("feed", NUMBER, primary_key=True, autoincrement=False),
+    Column("job_id", NUMBER, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("body", Text, nullable=False),
+    UniqueConstraint("job_id", "number"),
+)
+
+shapes = Table(
+    "shapes",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("body", Text, nullable=False),
+    Column("key", String(64), nullable=False, unique=True),
+    Column("queue", String(64), nullable=False),
+    Column("ready", Integer, nullable=False),
+    Column("pending", Integer, nullable=False),
+    Column("assigned", Integer, nullable=False),
+    Column("running", Integer, nullable=False),
+    Column("open", Integer, nullable=False, index=True),
+    Column("reason", Text),
+)
+"""`key` is a hash of `body`. The numbers count its jobs; `open` are all that are not done."""
+
+groups = Table(
+    "groups",
+    metadata,
+    Column("id", NUMBER, primary_key=True, autoincrement=False),
+    Column("parallel", Integer, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+submissions = Table(
+    "submissions",
+    metadata,
+    Column("user", NAME, primary_key=True),
+    Column("key", NAME, primary_key=True),
+    Column("at", Float(53), nullable=False),
+    Column("first", NUMBER, nullable=False),
+    Column("last", NUMBER, nullable=False),
+    Column("body", Text),
+)
+"""What a submission key stands for: the ids from `first` to `last`, or (`body`) those of an `Added` in between."""
+
+queues = Table("queues", metadata, Column("name", String(64), primary_key=True), Column("body", Text, nullable=False))
+
+hosts = Table("hosts", metadata, Column("id", NAME, primary_key=True), Column("body", Text, nullable=False))
+
+agents = Table(
+    "agents",
+    metadata,
+    Column("id", NAME, primary_key=True),
+    Column("host", NAME, nullable=False),
+    Column("user", NAME, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("kind", String(64), primary_key=True),
+    Column("key", NAME, primary_key=True),
+    Column("value", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", NAME, primary_key=True),
+    Column("holder", NAME, nullable=False),
+    Column("token", NUMBER, nullable=False),
+)

@@ -1,0 +1,138 @@
+"""The store in SQL: what stands behind a yard on a disk.
+
+`SqlStore` opens the database, makes its tables where there are none, and is put together of its parts: jobs, records,
+shapes. A database that a newer Runyard made is left as it is. One that has lost what was committed before (see
+`highwater`) is opened and says so.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
+from dataclasses import replace
+
+from sqlalchemy import Engine, insert, inspect, make_url, select
+from sqlalchemy.exc import DBAPIError
+
+from runyard.errors import Conflict
+from runyard.model import codec
+from runyard.model.queue import Queue
+from runyard.model.spec import DEFAULT_QUEUE
+from runyard.model.view import Reason, View
+from runyard.store.base import YardId
+from runyard.store.database import Counters, Database
+from runyard.store.highwater import HighWater
+from runyard.store.memo import Memo
+from runyard.store.pruning import prune
+from runyard.store.schema import SCHEMA, metadata, queues, yard
+from runyard.store.sql_jobs import SqlJobs
+from runyard.store.sql_shapes import SqlShapes
+from runyard.store.sqlite import WRITER, open_engine, prepare, translate
+from runyard.store.view import groups_of, host_views, shape_views
+
+
+def anywhere(directory: str) -> None:
+    """Refuses no directory."""
+
+
+class SqlStore(SqlJobs):
+    """A `Store` in a database. `refuse` raises for a directory in which no database may lie."""
+
+    def __init__(self, url: str, refuse: Callable[[str], None] = anywhere, high_water: str = "") -> None:
+        engine = open_engine(make_url(url), refuse)
+        try:
+            _found(engine)
+        except DBAPIError as error:
+            raise translate(error) from error
+        self._db = Database(engine)
+        self._memo = Memo()
+        self._shapes = SqlShapes(self._db, self._memo)
+        self._unreadable: dict[int, str] = {}
+        self._mark = HighWater(high_water) if high_water else None
+        self._db.begun = lambda counters: self._memo.begin(counters.serial)
+        self._db.committed = self._committed
+        self._db.forget = self._memo.forget
+        counters = self._db.counters
+        self.rolled_back = self._mark.compare(counters.id, counters.feed) if self._mark else ""
+
+    def accept(self) -> None:
+        """The store is as it is: what is missing from it will not come back."""
+        counters = self._db.counters
+        if self._mark is not None:
+            self._mark.reset(counters.id, counters.feed)
+        self.rolled_back = ""
+
+    def _committed(self, counters: Counters) -> None:
+        self._memo.serial = counters.serial
+        if self._mark is not None and not self.rolled_back:
+            self._mark.rise(counters.id, counters.feed)
+
+    def yard(self) -> YardId:
+        counters = self._db.counters
+        return YardId(counters.id, counters.epoch)
+
+    def raise_epoch(self) -> YardId:
+        counters = self._db.counters
+        self._db.count(replace(counters, epoch=counters.epoch + 1))
+        return self.yard()
+
+    def transaction(self) -> AbstractContextManager[None]:
+        return self._db.transaction()
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        return self._db.savepoint()
+
+    def feed(self) -> int:
+        return self._db.counters.feed
+
+    def view(self, now: float) -> View:
+        with self._db.reading():
+            shapes = shape_views(self._shapes.views())
+            held = tuple(self.occupied(now))
+            return View(
+                now=now,
+                hosts=host_views(self.hosts(), self.agents()),
+                queues={queue.name: queue for queue in self.queues()},
+                shapes=shapes,
+                occupied=held,
+                limits={group.id: group.parallel for group in self.groups(groups_of(shapes, held)) if group.parallel},
+            )
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        return self._shapes.counts()
+
+    def save_reasons(self, reasons: dict[int, Reason]) -> None:
+        self._shapes.save_reasons(reasons)
+
+    def reasons(self, shapes: Iterable[int]) -> dict[int, Reason]:
+        return self._shapes.reasons(shapes)
+
+    def prune(self, before: float) -> int:
+        return prune(self._db, before)
+
+    def close(self) -> None:
+        self._db.close()
+        if self._mark is not None:
+            self._mark.close()
+
+
+def _found(engine: Engine) -> None:
+    """Make the tables of a new yard. Those of a newer Runyard are not touched."""
+    with engine.connect() as connection:
+        exists = inspect(connection).has_table(yard.name)
+        version = connection.execute(select(yard.c.schema_version)).scalar() if exists else SCHEMA
+    if version != SCHEMA:
+        made = "a newer" if version is not None and version > SCHEMA else "an older"
+        raise Conflict(f"{engine.url.database} was made by {made} Runyard (schema {version}, this one has {SCHEMA})")
+    prepare(engine)
+    if exists:
+        return
+    with engine.connect().execution_options(**{WRITER: True}) as connection, connection.begin():
+        metadata.create_all(connection)
+        if connection.execute(select(yard.c.id)).first() is None:
+            counters = dict.fromkeys(("epoch", "serial", "feed", "last_job", "last_group"), 0)
+            row = {"id": secrets.token_hex(8), "schema_version": SCHEMA, **counters}
+            connection.execute(insert(yard), row)
+            first = Queue(name=DEFAULT_QUEUE, version=1)
+            connection.execute(insert(queues), {"name": first.name, "body": codec.dumps(first)})

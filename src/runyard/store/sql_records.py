@@ -1,0 +1,121 @@
+"""The small tables in SQL: queues, hosts, agents, groups, documents, leases."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import Table, bindparam, delete, insert, select, update
+
+from runyard.model import codec
+from runyard.model.group import Group
+from runyard.model.host import Agent, Host
+from runyard.model.queue import Queue
+from runyard.store.database import Database
+from runyard.store.queueing import check_removal, check_version
+from runyard.store.schema import agents, documents, groups, hosts, leases, queues
+from runyard.store.sql_shapes import SqlShapes
+
+TOGETHER = 1_000
+"""So many values go into one statement."""
+
+T = TypeVar("T")
+
+_QUEUES = select(queues.c.body).order_by(queues.c.name)
+_HOSTS = select(hosts.c.body).order_by(hosts.c.id)
+_AGENTS = select(agents.c.body).order_by(agents.c.id)
+_DOCUMENT = select(documents.c.value).where(documents.c.kind == bindparam("kind"), documents.c.key == bindparam("key"))
+
+
+def bites(values: Iterable[T]) -> Iterator[Sequence[T]]:
+    """The values in pieces that fit into a statement."""
+    rest = iter(values)
+    while piece := list(islice(rest, TOGETHER)):
+        yield piece
+
+
+@lru_cache(maxsize=1_024)
+def _record(cls: Any, text: str) -> Any:
+    return codec.loads(cls, text)
+
+
+def put(database: Database, table: Table, row: dict[str, Any]) -> None:
+    """Make or replace a row by its primary key."""
+    keys = [column.name for column in table.primary_key]
+    where = [table.c[key] == row[key] for key in keys]
+    rest = {name: value for name, value in row.items() if name not in keys}
+    if not database.write(update(table).where(*where).values(rest)):
+        database.write(insert(table), row)
+
+
+class SqlRecords:
+    """The part of a SQL store that keeps whole records."""
+
+    _db: Database
+    _shapes: SqlShapes
+
+    def hosts(self) -> list[Host]:
+        return self._records(Host, _HOSTS)
+
+    def save_host(self, host: Host) -> None:
+        put(self._db, hosts, {"id": host.id, "body": codec.dumps(host)})
+
+    def agents(self) -> list[Agent]:
+        return self._records(Agent, _AGENTS)
+
+    def save_agent(self, agent: Agent) -> None:
+        row = {"id": agent.id, "host": agent.host, "user": agent.user, "body": codec.dumps(agent)}
+        put(self._db, agents, row)
+
+    def queues(self) -> list[Queue]:
+        return self._records(Queue, _QUEUES)
+
+    def save_queue(self, queue: Queue) -> Queue:
+        check_version(queue, self._queue(queue.name))
+        saved = replace(queue, version=queue.version + 1)
+        put(self._db, queues, {"name": saved.name, "body": codec.dumps(saved)})
+        return saved
+
+    def remove_queue(self, name: str) -> None:
+        check_removal(name, self._queue(name) is not None, sum(self._shapes.counts().get(name, {}).values()))
+        self._db.write(delete(queues).where(queues.c.name == name))
+
+    def groups(self, ids: Iterable[int]) -> list[Group]:
+        found = []
+        for some in bites(sorted(set(ids))):
+            query = select(groups.c.body).where(groups.c.id.in_(some)).order_by(groups.c.id)
+            found += self._records(Group, query)
+        return found
+
+    def document(self, kind: str, key: str) -> Any | None:
+        rows = self._db.read(_DOCUMENT, {"kind": kind, "key": key})
+        return json.loads(rows[0].value) if rows else None
+
+    def save_document(self, kind: str, key: str, value: Any) -> None:
+        version = documents.c.version + 1
+        where = (documents.c.kind == kind, documents.c.key == key)
+        text = json.dumps(value)
+        if not self._db.write(update(documents).where(*where).values(value=text, version=version)):
+            self._db.write(insert(documents), {"kind": kind, "key": key, "value": text, "version": 1})
+
+    def documents(self, kind: str) -> dict[str, Any]:
+        query = select(documents.c.key, documents.c.value).where(documents.c.kind == kind).order_by(documents.c.key)
+        return {row.key: json.loads(row.value) for row in self._db.read(query)}
+
+    def lease(self, name: str, holder: str, token: int) -> bool:
+        rows = self._db.read(select(leases.c.holder, leases.c.token).where(leases.c.name == name))
+        present, highest = rows[0] if rows else (holder, token)
+        if present != holder and token <= highest:
+            return False
+        put(self._db, leases, {"name": name, "holder": holder, "token": max(token, highest)})
+        return True
+
+    def _queue(self, name: str) -> Queue | None:
+        return next((queue for queue in self.queues() if queue.name == name), None)
+
+    def _records(self, cls: Any, query: Any) -> list[Any]:
+        return [_record(cls, row.body) for row in self._db.read(query)]
