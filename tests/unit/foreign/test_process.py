@@ -173,9 +173,11 @@ class TestSignal:
 class TestFamily:
     def test_children_of_every_thread(self) -> None:
         code = (
-            "import subprocess, sys, threading\n"
+            "import os, subprocess, threading\n"
             "def start():\n"
-            " child = subprocess.Popen(['sleep', '1000']); sys.stdout.write('%d\\n' % child.pid); sys.stdout.flush(); child.wait()\n"
+            " child = subprocess.Popen(['sleep', '1000'])\n"
+            " os.write(1, b'%d\\n' % child.pid)\n"
+            " child.wait()\n"
             "threading.Thread(target=start).start(); start()"
         )
         parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)

@@ -1,0 +1,103 @@
+"""What kind of file system a path lies on, and how much is free there.
+
+The wiring asks before it puts a database, a socket or a lock there; server and agent ask before they accept or start
+more work. Paths need not exist yet: the nearest directory that does is asked.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+MB = 1024 * 1024
+
+NETWORK = re.compile(
+    r"nfs4?|cifs|smb\w*|ncpfs|9p|virtiofs|vboxsf|prl_fs|lustre|gpfs|beegfs\w*|ceph|afs|auristorfs|kafs|coda|pvfs2"
+    r"|orangefs|panfs|ocfs2|gfs2?|glusterfs|wekafs|vastnfs|quobyte|daos|mfs|lizardfs|moosefs|acfs"
+)
+"""Shared with other machines: locks and mapped memory cannot be trusted there."""
+
+LOCAL_FUSE = re.compile(
+    r"bindfs|encfs|exfat|(fuse-)?ext2|(fuse-)?overlayfs|gocryptfs|lxcfs|mergerfs|ntfs(-3g)?|portal|unionfs"
+)
+"""Below `fuse.` these are local; every other one is taken for a network's, which is the safe mistake."""
+
+_ESCAPE = re.compile(rb"\\([0-7]{3})")
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A line of /proc/self/mountinfo. `root` is the part of the file system that is mounted at `point`."""
+
+    root: str
+    point: str
+    kind: str
+    options: tuple[str, ...]
+
+
+def is_network(path: str) -> bool:
+    """Whether other machines may have the same file system."""
+    kind = kind_of(path)
+    if kind.startswith("fuse"):
+        return kind != "fuseblk" and not LOCAL_FUSE.fullmatch(kind.partition(".")[2])
+    return NETWORK.fullmatch(kind) is not None
+
+
+def free_mb(path: str) -> int:
+    """What we may still write there, in MB; 0 where no further file can be made."""
+    found = os.statvfs(_existing(path))
+    no_file_left = found.f_files > 0 and found.f_favail == 0
+    return 0 if no_file_left else found.f_bavail * found.f_frsize // MB
+
+
+def kind_of(path: str) -> str:
+    """The type of the file system, as /proc names it ("" if there is no telling)."""
+    place = os.path.realpath(_existing(path))
+    found = ""
+    length = -1
+    for mount in mounts():
+        if len(mount.point) >= length and is_below(place, mount.point):
+            found, length = mount.kind, len(mount.point)
+    return found
+
+
+def mounts() -> list[Mount]:
+    """What is mounted where, as this process sees it; a later one hides an earlier one of the same place."""
+    try:
+        with open("/proc/self/mountinfo", "rb") as file:
+            return parse_mounts(file)
+    except OSError:
+        return []
+
+
+def parse_mounts(lines: Iterable[bytes]) -> list[Mount]:
+    """The mounts in a mountinfo text; lines that are none are passed over."""
+    return [mount for line in lines for mount in _parse(line)]
+
+
+def is_below(path: str, directory: str) -> bool:
+    """Whether a normal path is that directory or lies in it."""
+    return path == directory or path.startswith(directory.rstrip("/") + "/")
+
+
+def _parse(line: bytes) -> list[Mount]:
+    left, dash, right = line.partition(b" - ")
+    fields, described = left.split(), right.split()
+    if not dash or len(fields) < 6 or len(described) < 3:
+        return []
+    options = tuple(os.fsdecode(option) for option in described[2].split(b","))
+    return [Mount(_unescaped(fields[3]), _unescaped(fields[4]), os.fsdecode(described[0]), options)]
+
+
+def _unescaped(field: bytes) -> str:
+    return os.fsdecode(_ESCAPE.sub(lambda match: bytes([int(match.group(1), 8)]), field))
+
+
+def _existing(path: str) -> str:
+    """The path itself or the nearest directory above it that exists. Looking mounts what is mounted on demand."""
+    path = os.path.abspath(path)
+    while not os.path.exists(path) and path != "/":
+        path = os.path.dirname(path)
+    return path
