@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 import uvicorn
 
@@ -17,7 +18,6 @@ GRACEFUL_S = 2
 
 KEEP_ALIVE_S = 120
 BACKLOG = 512
-STARTED_LOOK_S = 0.005
 
 
 def bind(path: str) -> socket.socket:
@@ -39,8 +39,32 @@ def bind(path: str) -> socket.socket:
     return listener
 
 
-def run(app: App, listener: socket.socket, ready: Callable[[], None]) -> None:
-    """Serve until SIGTERM or SIGINT; `ready` is called once when calls are answered."""
+@dataclass(frozen=True)
+class Moments:
+    """What is to be called when calls are answered, and when the server begins to end."""
+
+    ready: Callable[[], None]
+    ending: Callable[[], None]
+
+
+class _Server(uvicorn.Server):
+    """Lets whoever waits go before it shuts down."""
+
+    def __init__(self, config: uvicorn.Config, moments: Moments) -> None:
+        super().__init__(config)
+        self._moments = moments
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._moments.ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._moments.ending()
+        await super().shutdown(sockets)
+
+
+def run(app: App, listener: socket.socket, moments: Moments) -> None:
+    """Serve until SIGTERM or SIGINT."""
     config = uvicorn.Config(
         app,
         http=PeerProtocol,
@@ -54,15 +78,4 @@ def run(app: App, listener: socket.socket, ready: Callable[[], None]) -> None:
         date_header=False,
         backlog=BACKLOG,
     )
-    asyncio.run(_serve(uvicorn.Server(config), listener, ready))
-
-
-async def _serve(server: uvicorn.Server, listener: socket.socket, ready: Callable[[], None]) -> None:
-    async def tell() -> None:
-        while not server.started:
-            await asyncio.sleep(STARTED_LOOK_S)
-        ready()
-
-    told = asyncio.create_task(tell())
-    await server.serve(sockets=[listener])
-    told.cancel()
+    asyncio.run(_Server(config, moments).serve(sockets=[listener]))

@@ -22,6 +22,7 @@ class Changes:
         self._recent: deque[tuple[int, frozenset[str]]] = deque(maxlen=KEPT)
         self._waiting: dict[str, dict[int, Callable[[], object]]] = {}
         self._tickets = 0
+        self._ended = False
 
     @property
     def position(self) -> int:
@@ -36,6 +37,16 @@ class Changes:
             self._position += 1
             self._recent.append((self._position, changed))
             woken = [wake for topic in changed for wake in self._waiting.pop(topic, {}).values()]
+        for wake in woken:
+            wake()
+
+    def end(self) -> None:
+        """Nobody waits any longer, now or later: the server is ending."""
+        with self._lock:
+            self._ended = True
+            self._position += 1
+            woken = [wake for waiting in self._waiting.values() for wake in waiting.values()]
+            self._waiting.clear()
         for wake in woken:
             wake()
 
@@ -68,6 +79,8 @@ class Changes:
             leave()
 
     def _since(self, topics: frozenset[str], after: int) -> bool:
+        if self._ended:
+            return True
         if after >= self._position:
             return False
         if not self._recent or self._recent[0][0] > after + 1:

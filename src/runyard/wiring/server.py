@@ -22,7 +22,7 @@ from runyard.runtime.logs import LocalFiles
 from runyard.runtime.native import name_process
 from runyard.runtime.rundir import RunDirs
 from runyard.server.app import Backend, make_app
-from runyard.server.run import bind, run
+from runyard.server.run import Moments, bind, run
 from runyard.service.blobs import Blobs
 from runyard.service.controller import Controller, Surroundings
 from runyard.service.local import About, Caller, LocalService, Yard
@@ -104,7 +104,7 @@ def serve(environ: Mapping[str, str], ready_fd: int = -1, accept_older_store: bo
     collector.start()
     log.info("serving %s (pid %d, epoch %d)", home.root, os.getpid(), yard.controller.yard.epoch)
     try:
-        run(make_app(backend), listener, lambda: tell_ready(ready_fd))
+        run(make_app(backend), listener, Moments(lambda: tell_ready(ready_fd), yard.controller.changes.end))
     finally:
         ended.set()
         agent.join()
