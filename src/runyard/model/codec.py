@@ -1,12 +1,16 @@
 """Records to plain JSON values and back. Fields that hold their default are left out.
 
 `encode(record)` gives dicts, lists and scalars; `decode(cls, value)` builds and thereby checks the record, and raises
-InvalidSpec naming the field. The shape of a class is read once and kept by `_fields`.
+InvalidSpec naming the field. Where a field may hold one of several classes, `kind` says which: the class's name in
+small letters (StopRequested: stop-requested). Integers have 64 bits, floats are finite: what every store can keep. The
+shape of a class is read once and kept by `_fields`.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Callable, Hashable
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
@@ -16,16 +20,19 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 from runyard.errors import InvalidSpec
 
 T = TypeVar("T")
+Encoder = Callable[[Any], Any]
 Decoder = Callable[[Any], Any]
+
+INT_MAX = (1 << 63) - 1
 
 
 def encode(value: Any) -> Any:
     """A record as plain JSON values."""
     if value is None or isinstance(value, (str, int, float, bool)):
         return value.value if isinstance(value, Enum) else value
-    cls: Any = type(value)
-    if is_dataclass(cls):
-        return {name: encode(held) for name, _, default in _fields(cls) if (held := getattr(value, name)) != default}
+    if is_dataclass(value):
+        shape = _fields(type(value))  # type: ignore[arg-type]
+        return {name: encoder(held) for name, encoder, _, default in shape if (held := getattr(value, name)) != default}
     if isinstance(value, dict):
         return {str(key): encode(item) for key, item in value.items()}
     return [encode(item) for item in value]
@@ -49,9 +56,9 @@ def loads(cls: type[T], text: str) -> T:
 
 
 @cache
-def _fields(cls: type) -> tuple[tuple[str, Decoder, Any], ...]:
+def _fields(cls: type) -> tuple[tuple[str, Encoder, Decoder, Any], ...]:
     hints = get_type_hints(cls)
-    return tuple((f.name, _decoder(hints[f.name]), _default(f)) for f in fields(cls))
+    return tuple((f.name, _encoder(hints[f.name]), _decoder(hints[f.name]), _default(f)) for f in fields(cls))
 
 
 def _default(field: Any) -> Any:
@@ -60,11 +67,33 @@ def _default(field: Any) -> Any:
     return field.default_factory() if field.default_factory is not MISSING else MISSING
 
 
+def _encoder(hint: Any) -> Encoder:
+    return _tagged if _kinds(hint) else encode
+
+
+def _tagged(value: Any) -> Any:
+    return None if value is None else {"kind": _word(type(value).__name__), **encode(value)}
+
+
+def _kinds(hint: Any) -> dict[str, Any]:
+    """The classes among which `kind` tells, by their words (none where there is no choice)."""
+    classes: list[Any] = [cls for cls in get_args(hint) if is_dataclass(cls)] if get_origin(hint) is Union else []
+    return {_word(cls.__name__): cls for cls in classes} if len(classes) > 1 else {}
+
+
+@cache
+def _word(name: str) -> str:
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
+
+
 @cache
 def _decoder(hint: Hashable) -> Decoder:
     origin: Any = get_origin(hint)
     if is_dataclass(hint):
         return lambda value: _record(hint, value)
+    kinds = _kinds(hint)
+    if kinds:
+        return lambda value: _one_of(kinds, value)
     if origin is Union:
         return _optional(_decoder(next(a for a in get_args(hint) if a is not type(None))))
     if origin is tuple:
@@ -76,10 +105,19 @@ def _decoder(hint: Hashable) -> Decoder:
     return _scalar(hint)
 
 
+def _one_of(kinds: dict[str, Any], value: Any) -> Any:
+    if not isinstance(value, dict):
+        raise InvalidSpec(f"an object was expected, not {_kind(value)}")
+    word = value.get("kind")
+    if not isinstance(word, str) or word not in kinds:
+        raise InvalidSpec(f"{_kind(word)} is none of {', '.join(kinds)}", "kind")
+    return _record(kinds[word], {name: item for name, item in value.items() if name != "kind"})
+
+
 def _record(cls: Any, value: Any) -> Any:
     if not isinstance(value, dict):
         raise InvalidSpec(f"an object was expected for {cls.__name__}, not {_kind(value)}")
-    known = {name: decoder for name, decoder, _ in _fields(cls)}
+    known, required = _expected(cls)
     given = {}
     for name, item in value.items():
         decoder = known.get(name)
@@ -89,10 +127,18 @@ def _record(cls: Any, value: Any) -> Any:
             given[name] = decoder(item)
         except InvalidSpec as error:
             raise error if error.field else InvalidSpec(error.message, name) from None
-    missing = [name for name, _, default in _fields(cls) if default is MISSING and name not in given]
-    if missing:
-        raise InvalidSpec("this has to be given", missing[0])
+    for name in required:
+        if name not in given:
+            raise InvalidSpec("this has to be given", name)
     return cls(**given)
+
+
+@cache
+def _expected(cls: type) -> tuple[dict[str, Decoder], tuple[str, ...]]:
+    """The decoder of each field, and the fields that have to be given."""
+    shape = _fields(cls)
+    required = tuple(name for name, _, _, default in shape if default is MISSING)
+    return {name: decoder for name, _, decoder, _ in shape}, required
 
 
 def _optional(inner: Decoder) -> Decoder:
@@ -140,13 +186,27 @@ def _scalar(cls: Any) -> Decoder:
     def checked(value: Any) -> Any:
         if type(value) is cls or cls is Any:
             return value
-        if cls is float and type(value) is int:
-            return float(value)
-        if cls is int and isinstance(value, str) and value.lstrip("-").isdecimal():
-            return int(value)
         raise InvalidSpec(f"{_kind(value)} was given where {cls.__name__} was expected")
 
-    return checked
+    return {int: _integer, float: _number}.get(cls, checked)
+
+
+def _integer(value: Any) -> int:
+    number = int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else value
+    if type(number) is not int or not -INT_MAX <= number <= INT_MAX:
+        raise InvalidSpec(f"{_kind(value)} was given where a whole number was expected")
+    return number
+
+
+def _number(value: Any) -> float:
+    if type(value) is int and -INT_MAX <= value <= INT_MAX:
+        return float(value)
+    if type(value) is not float or not math.isfinite(value):
+        raise InvalidSpec(f"{_kind(value)} was given where a number was expected")
+    return value
+
+
+_DIGITS = re.compile(r"-?[0-9]{1,19}", re.ASCII)
 
 
 def _kind(value: Any) -> str:

@@ -167,7 +167,7 @@ def _check_command(spec: JobSpec) -> None:
     for word in spec.command + spec.setup:
         if "\0" in word:
             raise InvalidSpec("a word of a command cannot hold a NUL character", "command")
-        if len(word) > ARGUMENT_BYTES // 4 and len(word.encode("utf-8", "surrogateescape")) > ARGUMENT_BYTES:
+        if _bytes(word, "command") > ARGUMENT_BYTES:
             raise InvalidSpec(f"one argument is longer than the system's {ARGUMENT_BYTES} bytes; use a file", "command")
     if spec.shell and spec.shell not in SHELLS:
         raise InvalidSpec(f"{spec.shell!r} is none of {', '.join(SHELLS)}", "shell")
@@ -178,14 +178,24 @@ def _check_command(spec: JobSpec) -> None:
 def _check_text(text: str, name: str, most: int) -> None:
     if "\0" in text or "\n" in text:
         raise InvalidSpec("no NUL characters or line breaks, please", name)
-    if len(text.encode("utf-8", "surrogateescape")) > most:
+    if _bytes(text, name) > most:
         raise InvalidSpec(f"longer than {most} bytes", name)
+
+
+def _bytes(text: str, name: str) -> int:
+    """The length of the text as the system gets it. Half a surrogate pair stands for no bytes at all."""
+    if text.isascii():
+        return len(text)
+    try:
+        return len(text.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:
+        raise InvalidSpec("holds a character that is none (half a surrogate pair)", name) from None
 
 
 def _check_path(path: str, name: str) -> None:
     if not path.startswith("/"):
         raise InvalidSpec(f"{path!r} is not an absolute path", name)
-    if "\0" in path or len(path) > 4096:
+    if "\0" in path or _bytes(path, name) > 4096:
         raise InvalidSpec("not a usable path", name)
 
 

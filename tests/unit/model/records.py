@@ -1,0 +1,126 @@
+"""Every record that travels, and how to make any of them: hypothesis strategies from the type hints.
+
+Records that check themselves have their own strategies; all others follow from the types of their fields.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from enum import Enum
+from types import ModuleType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from hypothesis import strategies as st
+
+from runyard import api
+from runyard.agent import state
+from runyard.model import attempt, beat, events, filter, group, host, job, queue, spec, view
+from runyard.model.codec import INT_MAX
+
+MODULES: tuple[ModuleType, ...] = (attempt, beat, events, filter, group, host, job, queue, spec, view, api, state)
+
+TEXT = st.text(max_size=8)
+"""Also with half surrogate pairs: what stands for bytes that are no text."""
+
+LINE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\n"), max_size=12)
+BYTES_LINE = (
+    st.binary(max_size=12)
+    .map(lambda raw: raw.decode("utf-8", "surrogateescape"))
+    .filter(lambda text: not set("\0\n") & set(text))
+)
+INTEGER = st.one_of(st.integers(0, 9), st.integers(-INT_MAX, INT_MAX))
+NUMBER = st.floats(allow_nan=False, allow_infinity=False)
+QUEUE = st.from_regex(spec.QUEUE_NAME, fullmatch=True).filter(str.isascii)
+HASH = st.from_regex(spec.HASH, fullmatch=True)
+PATH = BYTES_LINE.map(lambda text: "/" + text)
+
+
+def of(hint: Any) -> st.SearchStrategy[Any]:
+    """Values of this type."""
+    if hint in OWN:
+        return OWN[hint]
+    origin, args = get_origin(hint), get_args(hint)
+    if dataclasses.is_dataclass(hint):
+        return record(hint)
+    if origin is Union:
+        return st.one_of([st.none() if arg is type(None) else of(arg) for arg in args])
+    if origin is tuple and args[-1] is Ellipsis:
+        return st.lists(of(args[0]), max_size=2).map(tuple)
+    if origin is tuple:
+        return st.tuples(*[of(arg) for arg in args])
+    if origin is dict:
+        return st.dictionaries(of(args[0]), of(args[1]), max_size=2)
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return st.sampled_from(hint)
+    return SCALARS[hint]
+
+
+SCALARS: dict[Any, st.SearchStrategy[Any]] = {
+    str: TEXT,
+    int: INTEGER,
+    float: NUMBER,
+    bool: st.booleans(),
+    bytes: st.binary(max_size=20),
+}
+
+
+def record(cls: Any, **own: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Records of this class; `own` are fields with strategies of their own."""
+    hints = get_type_hints(cls)
+    return st.deferred(
+        lambda: st.builds(
+            cls, **{**{f.name: of(hints[f.name]) for f in dataclasses.fields(cls) if f.name not in own}, **own}
+        )
+    )
+
+
+OWN: dict[Any, st.SearchStrategy[Any]] = {}
+
+OWN[spec.GpuRequest] = st.one_of(
+    st.builds(spec.GpuRequest, st.integers(0, 1024), st.integers(0, INT_MAX), TEXT),
+    st.sets(st.integers(0, 99), min_size=1, max_size=4).map(
+        lambda indices: spec.GpuRequest(len(indices), indices=tuple(sorted(indices)))
+    ),
+)
+OWN[spec.Resources] = record(spec.Resources, cpus=st.integers(0, 65536), memory_mb=st.integers(0, (1 << 40) - 1))
+OWN[spec.Retry] = record(
+    spec.Retry,
+    limit=st.integers(0, 10_000),
+    on=st.lists(st.sampled_from([*spec.RETRY_CAUSES, "1", "255"]), max_size=3).map(tuple),
+    backoff_s=st.floats(0, 86_400),
+)
+OWN[spec.Dependency] = record(spec.Dependency, kind=st.sampled_from(spec.DEPENDENCY_KINDS))
+OWN[spec.JobSpec] = record(
+    spec.JobSpec,
+    command=st.lists(BYTES_LINE, max_size=3).map(lambda words: ("run", *words)),
+    name=LINE,
+    workdir=PATH,
+    shell=st.just(""),
+    script=st.one_of(st.just(""), HASH),
+    environment=st.one_of(st.just(""), HASH),
+    setup=st.lists(LINE, max_size=2).map(tuple),
+    output=BYTES_LINE,
+    input=BYTES_LINE,
+    queue=QUEUE,
+    priority=st.integers(-1_000_000, 1_000_000),
+    begin_at=st.one_of(st.none(), st.floats(0, 1e10)),
+    time_limit_s=st.one_of(st.none(), st.floats(0.1, 1e6)),
+    grace_s=st.floats(0, 86_400),
+    on_lost=st.sampled_from(spec.ON_LOST),
+    unique=LINE,
+)
+OWN[queue.Queue] = record(
+    queue.Queue, name=QUEUE, parallel=st.integers(0, 1_000_000), on_lost=st.sampled_from(spec.ON_LOST[1:])
+)
+
+RECORDS: list[Any] = sorted(
+    {
+        found
+        for module in MODULES
+        for found in vars(module).values()
+        if dataclasses.is_dataclass(found) and isinstance(found, type) and found.__module__ == module.__name__
+    }
+    - {api.Chunk},
+    key=lambda cls: cls.__name__,
+)
+"""Every class that the codec carries. (A chunk of output travels as bytes.)"""
