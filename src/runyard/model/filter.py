@@ -23,7 +23,7 @@ _ID = re.compile(r"\d{1,18}")
 _ID_RANGE = re.compile(r"(\d{1,18})-(\d{1,18})")
 _LAST = re.compile(r"@(?:~(\d{1,9}))?")
 _NAME_RANGE = re.compile(r"(.*)\[(\d{1,9})-(\d{1,9})\](.*)", re.DOTALL)
-_FIELD = re.compile(r"(state|queue|group|user|name):(.+)", re.DOTALL)
+_FIELD = re.compile(r"(state|queue|group|user|name):(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,8 @@ def parse_selector(text: str) -> Selector:
 
 
 def _field(field: str, value: str) -> Selector:
+    if not value:
+        raise InvalidSpec(f"{field}: of which {field}? Say {field}:x")
     if field == "state":
         return _state(value)
     if field == "group":
