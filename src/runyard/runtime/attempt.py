@@ -83,14 +83,16 @@ class Attempt:
             self.status = status
             self._limit_at = NEVER
 
-    def end_left_overs(self) -> None:
-        """The command has ended and processes of it are left: they get signal, grace, kill."""
-        if self._left_over or self._kill_at < NEVER:
-            return
+    def is_over(self) -> bool:
+        """The command has ended; there are children still. False: some are of its family, and on the ladder now."""
         left = family.descendants(os.getpid())
-        self._left_over = len(left)
-        family.send(left, signal.SIGTERM)
-        self._kill_at = time.monotonic() + self.start.grace_s
+        if not left and family.only_daemons(os.getpid()):
+            return True
+        if self._kill_at == NEVER:
+            self._left_over = len(left)
+            family.send(left, signal.SIGTERM)
+            self._kill_at = time.monotonic() + self.start.grace_s
+        return False
 
     def ended(self) -> Ended:
         """The record of the end."""

@@ -12,12 +12,15 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import NamedTuple, Optional
 
 from runyard.foreign import process
 
 TOKEN = "RUNYARD_TOKEN="
+DAEMON = "RUNYARD_DAEMON=1"
+"""In the environment of our own daemons. One that is first started from inside a job outlives that job: it leads a
+session of its own, has this mark, and so is of no attempt's family, nor is what it starts."""
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
@@ -35,12 +38,18 @@ def descendants(pid: int) -> list[Member]:
     while todo:
         parent, child = todo.pop(0)
         stat = process.read_stat(child)
-        if stat is None or stat.ppid != parent:
-            continue  # it is dead, and its pid is perhaps another's
+        if stat is None or stat.ppid != parent or _is_daemon(child, stat):
+            continue  # it is dead, and its pid is perhaps another's; or it is none of the family
         todo.extend((child, below) for below in process.children(child))
         if not stat.dead:
             found.append(Member(child, stat.start_time))
     return found
+
+
+def only_daemons(pid: int) -> bool:
+    """Whether this process has children, but only such as belong to no family."""
+    stats = [(child, process.read_stat(child)) for child in process.children(pid)]
+    return bool(stats) and all(stat is not None and _is_daemon(child, stat) for child, stat in stats)
 
 
 def remains(leader: Optional[Member], token: str) -> list[Member]:
@@ -60,19 +69,20 @@ def remains(leader: Optional[Member], token: str) -> list[Member]:
     return list(found.values())
 
 
-def strangers(zygote: Member, runners: Iterable[int]) -> list[Member]:
-    """Children that a zygote got from dead runners, and everybody below them: all but its runners and what it has
-    just forked (which is still in its own session)."""
+def strangers(zygote: Member, runners: Container[Member]) -> list[Member]:
+    """Children that a zygote got from dead runners, and everybody below them: all but its runners, what it has just
+    forked (which is still in its own session), and daemons."""
     own = process.read_stat(zygote.pid)
     if own is None or own.start_time != zygote.start_time:
         return []
-    known, found = set(runners), []
+    found: list[Member] = []
     for pid in process.children(zygote.pid):
         stat = process.read_stat(pid)
-        if pid in known or stat is None or stat.dead or stat.session == own.session:
+        if stat is None or stat.dead or stat.session == own.session or _is_daemon(pid, stat):
             continue
-        found.append(Member(pid, stat.start_time))
-        found.extend(descendants(pid))
+        member = Member(pid, stat.start_time)
+        if member not in runners:
+            found.extend([member, *descendants(pid)])
     return found
 
 
@@ -130,3 +140,7 @@ def send(members: Iterable[Member], number: int) -> None:
             pass
         finally:
             os.close(fd)
+
+
+def _is_daemon(pid: int, stat: process.Stat) -> bool:
+    return stat.session == pid and process.environ_has(pid, DAEMON)

@@ -10,8 +10,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable
-from typing import Optional
+from collections.abc import Callable, Container
 
 from runyard.runtime import family
 from runyard.runtime.attempt import UNKILLABLE_S
@@ -23,11 +22,15 @@ LOOK_AGAIN_S = 1.0
 
 
 class Funeral:
-    """Call `attend` now and whenever the watch wakes; `over` when the family is dead. `runners` gives the pids of the
-    runners that live, so that what a zygote got from the dead one can be told from them."""
+    """Call `attend` now and whenever the watch wakes; `over` when the family is dead. `runners` gives the runners that
+    may live, so that what a zygote got from the dead one can be told from them. `records` are of its run file; the
+    pids in them count only in the namespace `pid_namespace`."""
 
-    def __init__(self, records: Records, runners: Callable[[], Iterable[int]], watch: Watch) -> None:
+    def __init__(
+        self, records: Records, pid_namespace: int, runners: Callable[[], Container[Member]], watch: Watch
+    ) -> None:
         self._records = records
+        self._pid_namespace = pid_namespace
         self._runners = runners
         self._watch = watch
         self._dying: dict[int, Member] = {}
@@ -59,7 +62,9 @@ class Funeral:
         claim, started = self._records.claim, self._records.started
         if claim is None:
             return []
-        leader: Optional[Member] = Member(started.pid, started.start_time) if started else None
+        if claim.pid_namespace != self._pid_namespace:
+            return family.remains(None, claim.token)
+        leader = Member(started.pid, started.start_time) if started is not None else None
         found = family.remains(leader, claim.token)
         return found + family.strangers(Member(claim.zygote, claim.zygote_start), self._runners())
 

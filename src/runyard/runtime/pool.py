@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import socket
 import time
 from collections import deque
 from typing import Callable, Optional
 
 from runyard.runtime import zygote
+from runyard.runtime.family import Member
 from runyard.runtime.link import Link
 from runyard.runtime.protocol import Message
 from runyard.runtime.rundir import make_private
-from runyard.runtime.runner import Place, connect
+from runyard.runtime.runner import Place, connect, socket_name
 from runyard.runtime.watch import Watch
 from runyard.settings import Home
 
 BIRTH_RETRY_S = 0.5
-BIRTHS_FAILED_MAX = 5
+BIRTHS_FAILED_MAX = 10
 """After so many failures in a row no runner is to be had: orders are given back."""
 TRIM_AFTER_S = 10.0
 """More idle runners than wanted are let go when there were too many for so long."""
+
+_SOCKET_NAME = re.compile(r"([0-9]+)\.([0-9]+)\.sock")
 
 
 class Pool:
@@ -88,36 +93,35 @@ class Pool:
         now = time.monotonic()
         if len(self._idle) <= self._warm:
             self._trim_at = float("inf")
-        elif self._trim_at == float("inf"):
-            self._trim_at = now + TRIM_AFTER_S
-            self._watch.wake(TRIM_AFTER_S)
-        elif now >= self._trim_at:
-            while len(self._idle) > self._warm:
-                self._idle.popleft().close()
+            return
+        self._trim_at = min(self._trim_at, now + TRIM_AFTER_S)
+        if now < self._trim_at:
+            self._watch.wake(self._trim_at - now)
+            return
+        while len(self._idle) > self._warm:
+            self._idle.popleft().close()
 
-    def reach(self, name: str) -> Optional[Link]:
-        """The runner that listens on this socket; None (and no socket any more) if it is dead."""
+    def reach(self, member: Member) -> Optional[Link]:
+        """A link to this runner, that an earlier agent had. None: it cannot be had now; if it is dead its socket is
+        removed."""
         try:
-            connection = connect(self._home.runner_sockets, name)
+            connection = connect(self._home.runner_sockets, socket_name(member))
         except (ConnectionRefusedError, FileNotFoundError):
-            path = os.path.join(self._home.runner_sockets, name)
-            if os.path.lexists(path):
-                os.unlink(path)
+            self._remove_socket(member)
             return None
         except BlockingIOError:
             return None
         return self._link(connection)
 
-    def sockets(self) -> list[str]:
-        """The names of all runners' sockets."""
-        return os.listdir(self._home.runner_sockets)
-
-    def pids(self) -> set[int]:
-        """The pids of all runners that have a socket."""
-        return {int(name.split(".")[0]) for name in self.sockets() if name.endswith(".sock")}
+    def runners(self) -> set[Member]:
+        """All runners that have a socket, and perhaps some that are dead."""
+        named = (_SOCKET_NAME.fullmatch(name) for name in os.listdir(self._home.runner_sockets))
+        return {Member(int(match.group(1)), int(match.group(2))) for match in named if match}
 
     def forget(self, link: Link) -> None:
         """It is dead."""
+        if link.member is not None:
+            self._remove_socket(link.member)
         if link in self._births:
             self._births.discard(link)
             self._failed += 1
@@ -153,6 +157,10 @@ class Pool:
             its.close()
         self._births.add(self._link(ours))
         return True
+
+    def _remove_socket(self, member: Member) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(self._home.runner_sockets, socket_name(member)))
 
     def _link(self, connection: socket.socket) -> Link:
         return Link(connection, self._watch, self._on_message, self._on_end)

@@ -97,9 +97,13 @@ class RunDirs:
                 return place
         return None
 
+    def is_done(self, job: int, number: int) -> bool:
+        """Whether the result of this attempt is committed."""
+        return os.path.lexists(self.done(job, number).path)
+
     def make(self, job: int, number: int) -> bool:
         """Make the live directory of an attempt. False: there is one, or the attempt is done."""
-        if os.path.lexists(self.done(job, number).path):
+        if self.is_done(job, number):
             return False
         try:
             os.mkdir(self.live(job, number).path, 0o700)

@@ -23,6 +23,7 @@ from typing import NamedTuple, Optional
 
 from runyard.runtime import family, native, runfile
 from runyard.runtime.attempt import NEVER, Attempt, names
+from runyard.runtime.family import Member
 from runyard.runtime.protocol import VERSION, Channel, Message, Start, read_start
 from runyard.runtime.rundir import RunDir, RunDirs
 from runyard.runtime.runfile import Claim, Ended
@@ -52,28 +53,26 @@ class Runner:
     def __init__(self, place: Place, connection: socket.socket, wakeup: int) -> None:
         self._place = place
         self._dirs = RunDirs(place.runs, place.host_id)
-        self._start_time = family.start_time(os.getpid())
+        self._me = Member(os.getpid(), family.start_time(os.getpid()))
         self._spawner = Spawner()
         self._wakeup = wakeup
-        self._listener = listen(place.sockets, self.socket_name)
+        self._listener = listen(place.sockets, socket_name(self._me))
         self._channels: dict[int, Channel] = {}
         self._attempt: Optional[Attempt] = None
         self._announce_at = NEVER
         self._unwritten: Optional[tuple[int, Ended]] = None
         self._childless = True
         self._retired = False
+        self._detached = False
         self._poll = select.poll()
         self._poll.register(wakeup, select.POLLIN)
         self._poll.register(self._listener, select.POLLIN)
         self._connect(connection)
 
-    @property
-    def socket_name(self) -> str:
-        return f"{os.getpid()}.{self._start_time}.sock"
-
     def run(self) -> None:
-        """Serve until nobody wants anything of us any more."""
-        while self._channels or self._attempt or self._unwritten or not self._childless:
+        """Serve until nobody wants anything of us any more. What a job has detached stays ours while it lives: the
+        zygote would kill it."""
+        while self._channels or self._attempt or self._unwritten or (self._detached and not self._childless):
             for fd, _ in self._poll.poll(self._timeout_ms()):
                 self._ready(fd)
             self._tick()
@@ -158,8 +157,8 @@ class Runner:
         return {
             "is": "state",
             "v": VERSION,
-            "pid": os.getpid(),
-            "start_time": self._start_time,
+            "pid": self._me.pid,
+            "start_time": self._me.start_time,
             "attempt": attempt,
             "retired": self._retired,
         }
@@ -179,7 +178,7 @@ class Runner:
             channel.close()
 
     def _forget_socket(self) -> None:
-        path = os.path.join(self._place.sockets, self.socket_name)
+        path = os.path.join(self._place.sockets, socket_name(self._me))
         if os.path.lexists(path):
             os.unlink(path)
 
@@ -209,8 +208,8 @@ class Runner:
             place.host_id,
             place.boot_id,
             place.pid_namespace,
-            os.getpid(),
-            self._start_time,
+            self._me.pid,
+            self._me.start_time,
             time.time(),
             "runner",
             place.zygote,
@@ -250,10 +249,9 @@ class Runner:
         attempt = self._attempt
         if attempt is None or attempt.status is None:
             return
-        if self._childless or attempt.start.detach:
+        if self._childless or attempt.start.detach or attempt.is_over():
+            self._detached = attempt.start.detach
             self._end(attempt)
-        else:
-            attempt.end_left_overs()
 
     def _end(self, attempt: Attempt) -> None:
         ended = attempt.ended()
@@ -283,6 +281,11 @@ class Runner:
             **ended._asdict(),
             "retired": self._retired,
         }
+
+
+def socket_name(runner: Member) -> str:
+    """The name of a runner's own socket."""
+    return f"{runner.pid}.{runner.start_time}.sock"
 
 
 def listen(directory: str, name: str) -> socket.socket:

@@ -69,7 +69,7 @@ class Spawner:
 def environment_of(path: str) -> Environment:
     """The environment in a blob (a JSON object of names and values); without a blob our own, which is an allow-list."""
     if not path:
-        return dict(os.environb)
+        return {name: value for name, value in os.environb.items() if name != b"RUNYARD_DAEMON"}
     try:
         with open(path, "rb") as file:
             values: dict[str, str] = json.loads(file.read())

@@ -34,7 +34,7 @@ class Zygote:
     def __init__(self, place: Place, requests: socket.socket) -> None:
         self._place = place
         self._requests: Optional[socket.socket] = requests
-        self._runners: set[int] = set()
+        self._runners: dict[int, family.Member] = {}
         self._wakeup = wake_by_signals()
 
     def run(self) -> None:
@@ -69,10 +69,10 @@ class Zygote:
         try:
             pid = os.fork()
         except OSError as error:
-            print(f"no runner could be forked: {error}", file=sys.stderr, flush=True)  # noqa: T201  # our log
+            sys.stderr.write(f"no runner could be forked: {error}\n")
             return
         if pid:
-            self._runners.add(pid)
+            self._runners[pid] = family.Member(pid, family.start_time(pid))
             return
         status = 1
         try:
@@ -95,11 +95,11 @@ class Zygote:
                 return
             if pid == 0:
                 break
-            self._runners.discard(pid)
+            self._runners.pop(pid, None)
         family.send(self._strangers(), signal.SIGKILL)
 
     def _strangers(self) -> list[family.Member]:
-        return family.strangers(family.Member(self._place.zygote, self._place.zygote_start), self._runners)
+        return family.strangers(family.Member(self._place.zygote, self._place.zygote_start), self._runners.values())
 
 
 def start(home: Home, place: Place) -> tuple[int, socket.socket]:
@@ -109,7 +109,9 @@ def start(home: Home, place: Place) -> tuple[int, socket.socket]:
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     argv = [sys.executable, "-I", "-S", "-c", _BOOT, package, str(its.fileno()), json.dumps(place)]
     try:
-        pid = daemon.spawn(argv, home.log("zygote"), {**os.environ, "RUNYARD_HOME": home.root}, [its.fileno()])
+        pid = daemon.spawn(
+            argv, home.log("zygote"), {**os.environ, "RUNYARD_HOME": home.root, "RUNYARD_DAEMON": "1"}, [its.fileno()]
+        )
     except OSError:
         ours.close()
         raise

@@ -1,0 +1,110 @@
+"""An attempt that an engine answers for: what is known of it, and who has it now."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Optional
+
+from runyard.model.attempt import AttemptKey, Result
+from runyard.model.beat import Observed
+from runyard.runtime import verdict
+from runyard.runtime.funeral import Funeral
+from runyard.runtime.link import Link
+from runyard.runtime.protocol import Message
+from runyard.runtime.rundir import RunDir
+from runyard.runtime.runfile import Records
+
+FINAL = ("ended", "revoked")
+
+
+class Held:
+    """`order` waits for a runner; `link` is the runner that has it; `stop` is kept for a runner that is not reached
+    yet; a `funeral` is held where the runner is dead. Every change of `observed` is published. Not `own`: the
+    directory is another attempt's, or the attempt is done already."""
+
+    def __init__(self, observed: Observed, run_dir: RunDir, publish: Callable[[Observed], None]) -> None:
+        self.observed = observed
+        self.run_dir = run_dir
+        self.assigned_boot_id = ""
+        self.order: Optional[Message] = None
+        self.stop: Optional[Message] = None
+        self.link: Optional[Link] = None
+        self.funeral: Optional[Funeral] = None
+        self.forgotten = False
+        self.own = True
+        self._publish = publish
+
+    @property
+    def key(self) -> AttemptKey:
+        return self.observed.key
+
+    @property
+    def names(self) -> tuple[int, int, str]:
+        """How messages name it."""
+        return self.key.job_id, self.key.number, self.key.token
+
+    @property
+    def final(self) -> bool:
+        return self.observed.stage in FINAL
+
+    @property
+    def touched(self) -> bool:
+        """Somebody has tried to start it, or to give it up."""
+        return os.path.lexists(self.run_dir.run)
+
+    def tell(self, **changes: Any) -> None:
+        """Something is known that was not."""
+        self.observed = replace(self.observed, **changes)
+        self._publish(self.observed)
+
+    def learn_start(self, records: Records) -> None:
+        """What the run file says of the start, if that is news."""
+        started = records.started
+        if started is not None and self.observed.stage == "claimed":
+            self.tell(stage="started", pid=started.pid, started_at=started.at)
+
+    def end(self, message: Message) -> None:
+        """It has ended, as its runner says."""
+        result = Result(
+            message["source"],
+            message["wait_status"],
+            message["why"],
+            message["detail"],
+            message["cpu_s"],
+            message["max_rss_mb"],
+        )
+        started_at, pid = message["started_at"], message["pid"]
+        self.tell(stage="ended", pid=pid, started_at=started_at, ended_at=message["at"], result=result)
+
+    def lose(self, reason: str) -> None:
+        """Nobody knows how it ended; the run file says so from now on."""
+        with contextlib.suppress(OSError):  # if it cannot be written, the next look finds the same
+            verdict.record_lost(self.run_dir, reason)
+        self.over(Result("inferred", None, verdict.LOST, reason))
+
+    def over(self, result: Result) -> None:
+        """It is over, as far as we can tell, now."""
+        self.tell(stage="ended", ended_at=time.time(), result=result)
+
+    def explain(self, reason: str) -> None:
+        """Say why it was never started."""
+        if reason and self.observed.stage == "revoked":
+            self.over(Result("inferred", None, "not-started", reason))
+
+
+def names_in(message: Message) -> tuple[int, int, str]:
+    """Which attempt a message is about."""
+    return message["job"], message["number"], message["token"]
+
+
+def end_message(records: Records) -> Message:
+    """What the runner would have told of an end that is found in its file."""
+    started, ended = records.started, records.ended
+    if ended is None:
+        raise ValueError("there is no record of an end")
+    began = (started.pid, started.at) if started is not None else (None, None)
+    return {**ended._asdict(), "pid": began[0], "started_at": began[1]}
