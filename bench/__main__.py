@@ -1,0 +1,73 @@
+"""`python -m bench [--only NAME ...] [--quick] [--json FILE]`: prints the table of what this machine reaches now.
+
+Each row's yard is private and ends with it. What goes on is told on stderr, the table comes last, on stdout.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+from bench import raw, table
+from bench.figures import Line
+from bench.rows import bulk, command, dag, gap, idle, large, latency, restart, throughput
+from bench.scale import QUICK, Scale
+
+ROWS: dict[str, Callable[[Scale], Iterator[Line]]] = {
+    "throughput": throughput.measure,
+    "latency": latency.measure,
+    "gap": gap.measure,
+    "bulk": bulk.measure,
+    "command": command.measure,
+    "large": large.measure,
+    "dag": dag.measure,
+    "idle": idle.measure,
+    "restart": restart.measure,
+}
+
+
+def main() -> int:
+    """Measure what was asked for; 1 if something could not be measured. (A missed target is no failure.)"""
+    parser = argparse.ArgumentParser(prog="bench", description="Speed and size of Runyard, beside its peers.")
+    parser.add_argument("--only", choices=ROWS, action="append", help="this family of rows (may be repeated)")
+    parser.add_argument("--quick", action="store_true", help="few jobs, one run: does everything work?")
+    parser.add_argument("--json", metavar="FILE", help="write every sample to this file")
+    arguments = parser.parse_args()
+    scale = QUICK if arguments.quick else Scale()
+    lines, failed = measure_all(arguments.only or list(ROWS), scale)
+    print(
+        f"{os.cpu_count()} CPUs, Python {platform.python_version()}; raw is a Python loop of posix_spawn + waitpid on"
+    )
+    print(f"{raw.NO_OP}, {raw.IN_FLIGHT} in flight; a ratio is ours to what stands beside it; medians.\n")
+    print(table.text(lines))
+    if arguments.json:
+        with open(arguments.json, "w", encoding="utf-8") as file:
+            file.write(table.as_json(lines) + "\n")
+    return int(failed)
+
+
+def measure_all(names: list[str], scale: Scale) -> tuple[list[Line], bool]:
+    """The lines of these families. One that fails says so in the table."""
+    lines: list[Line] = []
+    failed = False
+    for name in names:
+        begin = time.monotonic()
+        print(f"bench: {name} ...", file=sys.stderr, flush=True)
+        try:
+            for line in ROWS[name](scale):
+                lines.append(line)
+                print(f"bench:   {line.what}: {line.ours}", file=sys.stderr, flush=True)
+        except Exception as error:  # noqa: BLE001  # one family must not take the others along
+            failed = True
+            lines.append(Line(name, f"failed: {type(error).__name__}: {error}"[:100]))
+            print(f"bench:   failed: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        print(f"bench: {name} took {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
+    return lines, failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
