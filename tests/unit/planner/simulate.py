@@ -51,6 +51,7 @@ class Rounds:
         self.running: dict[int, Occupied] = {}
         self.ended = 0
         self.shape_ids: dict[Shape, int] = {}
+        self.usual_s: float | None = None
 
     def submit(self, tasks: Iterable[Task]) -> None:
         self.waiting.update({task.id: task for task in tasks})
@@ -65,6 +66,7 @@ class Rounds:
                 made,
                 tuple(Head(task.id, 1, task.priority, 1) for task in tasks[:heads]),
                 len(tasks),
+                self.usual_s,
             )
             for made, tasks in by_shape.items()
         ]
@@ -91,8 +93,12 @@ class Rounds:
         return made
 
     def end(self, job_id: int) -> None:
-        del self.running[job_id]
+        """The job ends; whoever follows it takes over."""
+        gone = self.running.pop(job_id).placement
         self.ended += 1
+        for other, held in self.running.items():
+            if held.placement.follows == f"{job_id}.1":
+                self.running[other] = replace(held, placement=replace(held.placement, follows=gone.follows))
 
 
 def check(view: View, made: Plan) -> None:
@@ -165,9 +171,7 @@ def check_limits(view: View, made: Plan) -> None:
 def check_reasons(view: View, made: Plan) -> None:
     """A reason, of a known kind and with words, for every shape that still waits, and for no other."""
     going = {decision.job_id for decision in made.decisions}
-    left = {
-        shape.id for shape in view.shapes if shape.waiting > sum(head.job_id in going for head in shape.heads)
-    }
+    left = {shape.id for shape in view.shapes if shape.waiting > sum(head.job_id in going for head in shape.heads)}
     assert set(made.reasons) == left
     assert all(reason.code in REASONS and reason.text for reason in made.reasons.values())
     assert all(reason.at is None or reason.at >= view.now for reason in made.reasons.values())

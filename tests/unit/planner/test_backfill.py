@@ -145,6 +145,7 @@ def test_a_promised_time_is_kept_whatever_goes_ahead(seed: int) -> None:
         rounds.submit(Task(next(new), chance.choice(kinds), limit_s=limit_s) for limit_s in limits)
         made = rounds.turn()
         assert all(rounds.now <= promised.get(job_id, rounds.now) for job_id in started(made))
+        assert all(rounds.now < promised.get(job_id, rounds.now + 1) for job_id in rounds.waiting)
         if rounds.waiting:
             first = min(rounds.waiting.values(), key=lambda task: task.rank)
             at = made.reasons[rounds.shape_ids[first.shape]].at

@@ -81,10 +81,16 @@ def rounds(draw: st.DrawFn) -> Rounds:
     """A yard in the middle of its life: some jobs run, others wait."""
     queues = [Queue("few", parallel=draw(st.integers(1, 3))), Queue("paused", paused=True)]
     made = Rounds(draw(hosts()), queues, {7: 2})
+    made.usual_s = draw(st.sampled_from([None, 0.01]))
     made.submit(draw(tasks(100)))
     made.turn()
+    followed = {held.placement.follows for held in made.running.values()}
     for job_id, held in made.running.items():
-        if draw(st.sampled_from([False, False, False, True])):
+        if (
+            f"{job_id}.1" not in followed
+            and not held.placement.follows
+            and draw(st.sampled_from([False, False, False, True]))
+        ):
             made.running[job_id] = replace(held, unkillable=True)
     made.submit(draw(tasks(200)))
     return made
@@ -119,7 +125,9 @@ def test_a_draining_yard_starts_nothing(yard: Rounds) -> None:
 def test_a_job_that_is_first_and_fits_starts(yard: Rounds) -> None:
     """Nothing idles for no reason: the best job of all waits only for what its reason says."""
     view = yard.view()
-    first = min((s for s in view.shapes if s.heads), key=lambda s: (-s.heads[0].priority, s.heads[0].job_id), default=None)
+    first = min(
+        (s for s in view.shapes if s.heads), key=lambda s: (-s.heads[0].priority, s.heads[0].job_id), default=None
+    )
     made = plan(view)
     if first is not None and first.heads[0].job_id not in {decision.job_id for decision in made.decisions}:
         assert made.reasons[first.id].code != "priority"

@@ -1,0 +1,143 @@
+"""Short jobs are named ahead, behind the placements that run."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from runyard.model.queue import Queue
+from runyard.model.view import Occupied, Plan, ShapeView
+from runyard.planner.planner import plan
+from runyard.planner.successors import FULL, LOW
+from tests.unit.planner.build import CPU, GPU, asks, decision_of, host, runs, shape, started, yard
+from tests.unit.planner.simulate import check
+
+SHORT_S = 0.01
+
+
+def short(jobs: range, shape_id: int = 1, queue: str = "default", unseen: int = 0) -> ShapeView:
+    return shape(shape_id, jobs, CPU, usual_s=SHORT_S, queue=queue, unseen=unseen)
+
+
+def slots(*job_ids: int) -> list[Occupied]:
+    return [runs(job_id, shape_id=1) for job_id in job_ids]
+
+
+def chain(first: int, length: int) -> list[Occupied]:
+    """A running job, and so many that follow it."""
+    behind = [runs(first + n, shape_id=1, follows=f"{first + n - 1}.1") for n in range(1, length + 1)]
+    return [runs(first, shape_id=1), *behind]
+
+
+def follows(made: Plan) -> dict[int, str]:
+    return {decision.job_id: decision.placement.follows for decision in made.decisions}
+
+
+def test_a_chain_follows_the_running_job_and_then_itself() -> None:
+    made = plan(yard(host(cpus=1), [short(range(10, 13))], slots(5)))
+    assert follows(made) == {10: "5.1", 11: "10.1", 12: "11.1"}
+    assert made.reasons == {}, "none of them waits for the planner any more"
+
+
+def test_a_successor_takes_over_the_very_same_place() -> None:
+    job = asks(cpus=2, gpus=1)
+    held = [runs(5, job, gpus=[1], shape_id=1)]
+    made = plan(yard(host(cpus=3, gpus=2), [shape(1, [10], job, usual_s=SHORT_S)], held))
+    after, before = decision_of(made, 10).placement, held[0].placement
+    assert (after.agent, after.host, after.cpus, after.devices) == (
+        before.agent, before.host, before.cpus, before.devices
+    )  # fmt: skip
+    assert after.started_at is None
+
+
+def test_jobs_are_shared_evenly_among_the_chains() -> None:
+    made = plan(yard(host(cpus=2), [short(range(10, 20))], slots(5, 6)))
+    assert longest(made, [5, 6]) == [5, 5]
+
+
+def test_free_places_are_filled_before_chains_are_made() -> None:
+    made = plan(yard(host(cpus=2), [short(range(10, 20))], slots(5)))
+    assert started(made) == [10]
+    assert longest(made, [5, 10]) == [5, 4]
+
+
+def test_no_chain_is_made_while_a_place_is_free() -> None:
+    made = plan(yard(host(cpus=4), [short(range(10, 12))], slots(5)))
+    assert started(made) == [10, 11]
+
+
+def test_a_chain_is_filled_up_to_its_length() -> None:
+    made = plan(yard(host(cpus=1), [short(range(100, 200))], slots(5)))
+    assert len(made.decisions) == FULL
+    assert made.reasons[1].code == "resources"
+
+
+def test_a_chain_that_is_still_long_is_left_alone() -> None:
+    made = plan(yard(host(cpus=2), [short(range(100, 200))], [*chain(5, LOW), *chain(50, LOW - 1)]))
+    assert len(made.decisions) == FULL - (LOW - 1)
+    assert follows(made)[100] == f"{50 + LOW - 1}.1"
+
+
+def test_a_full_queue_has_successors_and_they_do_not_count_in_it() -> None:
+    held = [runs(4, shape_id=1, queue="few"), runs(5, shape_id=1, queue="few", follows="4.1")]
+    made = plan(yard(host(), [short(range(10, 13), queue="few")], held, queues=[Queue("few", parallel=2)]))
+    assert started(made) == [10]
+    assert follows(made) == {10: "", 11: "10.1", 12: "5.1"}
+
+
+@pytest.mark.parametrize("usual_s", [None, 0.1, 5.0])
+def test_only_short_jobs_are_named_ahead(usual_s: float | None) -> None:
+    assert not plan(yard(host(cpus=1), [shape(1, [10], usual_s=usual_s)], slots(5))).decisions
+
+
+def test_a_queue_that_stops_on_a_failure_has_no_successors() -> None:
+    strict = Queue("strict", parallel=1, stop_on_fail=True)
+    held = [runs(5, shape_id=1, queue="strict")]
+    assert not plan(yard(host(), [short(range(10, 13), queue="strict")], held, queues=[strict])).decisions
+
+
+def test_a_paused_queue_has_no_successors() -> None:
+    paused = Queue("default", paused=True)
+    assert not plan(yard(host(cpus=1), [short(range(10, 13))], slots(5), queues=[paused])).decisions
+
+
+def test_another_shape_with_a_better_place_is_not_overtaken() -> None:
+    other = shape(2, 11, asks(cpus=2))
+    mine = shape(1, [10, 12, 13], usual_s=SHORT_S)
+    made = plan(yard(host(cpus=2), [mine, other], slots(5, 6)))
+    assert follows(made) == {10: "5.1"}, "job 10 is older than job 11, the others are not"
+
+
+def test_another_shape_that_waits_for_something_else_does_not_matter() -> None:
+    other = shape(2, 7, asks(cpus=0, gpus=1))
+    held = [*slots(5), runs(6, asks(cpus=0, gpus=1), gpus=[0])]
+    assert len(plan(yard(host(cpus=1, gpus=1), [short(range(10, 13)), other], held)).decisions) == 3
+
+
+def test_another_shape_in_the_same_full_queue_is_not_overtaken() -> None:
+    shapes = [short(range(10, 13), queue="few"), shape(2, 9, GPU, queue="few")]
+    held = [runs(5, shape_id=1, queue="few")]
+    assert not plan(yard(host(gpus=1), shapes, held, queues=[Queue("few", parallel=1)])).decisions
+
+
+def test_an_unkillable_job_has_no_successors() -> None:
+    held = [runs(5, asks(cpus=0, gpus=1), gpus=[0], shape_id=1, unkillable=True)]
+    job = shape(1, [10], asks(cpus=0, gpus=1), usual_s=SHORT_S)
+    assert not plan(yard(host(gpus=1), [job], held)).decisions
+
+
+def test_successors_keep_all_rules_of_a_plan() -> None:
+    view = yard(host(cpus=3), [short(range(100, 164), unseen=900), shape(2, 300)], [*chain(5, 3), *slots(50, 60)])
+    check(view, plan(view))
+
+
+def longest(made: Plan, bases: list[int]) -> list[int]:
+    """How many follow each of these running jobs."""
+    root: dict[str, str] = {f"{base}.1": f"{base}.1" for base in bases}
+    counts: Counter[str] = Counter()
+    for decision in made.decisions:
+        if decision.placement.follows:
+            base = root[f"{decision.job_id}.1"] = root[decision.placement.follows]
+            counts[base] += 1
+    return [counts[f"{base}.1"] for base in bases]
