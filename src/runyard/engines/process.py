@@ -97,7 +97,8 @@ class ProcessEngine:
             self._judge(held)
         else:
             held.order = start_message(order, environment, script)
-            self._hand_over(held)
+            self._waiting.append(held)
+            self._hand_out()
 
     def stop(self, order: StopOrder) -> None:
         self.revoke(order.key)
@@ -160,18 +161,18 @@ class ProcessEngine:
         held = self._held[key] = Held(Observed(key, "claimed", rank), run_dir, self._publish)
         return held
 
-    def _hand_over(self, held: Held) -> None:
-        """Give the order to an idle runner, or let it wait for one."""
-        if held.order is None or held.final:
-            return
-        link = self._pool.take()
-        if link is None:
-            self._waiting.append(held)
-            self._watch.wake(0.0)
-            return
-        self._bind(held, link)
-        link.send(held.order)
-        if self._pool.short:
+    def _hand_out(self) -> None:
+        """Give the orders that wait to idle runners, as far as there are some."""
+        while self._waiting:
+            held = self._waiting[0]
+            if held.order is not None and not held.final:
+                link = self._pool.take()
+                if link is None:
+                    break
+                self._bind(held, link)
+                link.send(held.order)
+            self._waiting.popleft()
+        if self._waiting or self._pool.short:
             self._watch.wake(REFILL_S)
 
     def _bind(self, held: Held, link: Link) -> None:
@@ -182,8 +183,7 @@ class ProcessEngine:
         """The runner has nothing to do: the next order, or a place among the idle."""
         self._unbind(link)
         self._pool.give_back(link)
-        if self._waiting:
-            self._hand_over(self._waiting.popleft())
+        self._hand_out()
 
     def _unbind(self, link: Link) -> Optional[Held]:
         held = self._by_link.pop(link, None)
@@ -241,19 +241,18 @@ class ProcessEngine:
         """Nothing was started: the claim was there, or could not be written."""
         if reason == "busy":
             link.usable = False
-            self._waiting.append(held)
+            self._waiting.appendleft(held)
         elif not held.final:
             self._judge(held)
             held.explain("" if reason == "claimed" else reason)
         self._free(link)
 
     def _on_end(self, link: Link) -> None:
-        """A runner is dead."""
+        """A runner says no more."""
         self._pool.forget(link)
         held = self._unbind(link)
         if held is not None and not held.final:
             self._unsettled.add(held)
-            self._watch.wake(0.0)
 
     # verdicts
 
@@ -267,7 +266,8 @@ class ProcessEngine:
         elif held.funeral is not None:
             self._attend(held, held.funeral)
         elif held.order is not None and held.link is None and not held.touched:
-            self._hand_over(held)  # the runner died before it claimed anything
+            self._waiting.append(held)  # the runner died before it claimed anything
+            self._hand_out()
         elif held.link is None:
             self._judge(held)
 

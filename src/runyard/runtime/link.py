@@ -1,22 +1,21 @@
-"""A runner as its engine sees it: a connection, and once it has said who it is, a pidfd that tells its death."""
+"""A runner as its engine sees it: a connection, and what it has said of itself."""
 
 from __future__ import annotations
 
-import os
 import socket
-from typing import Callable, Optional
+from collections.abc import Callable
+from typing import Optional
 
-from runyard.runtime import family
 from runyard.runtime.family import Member
 from runyard.runtime.protocol import VERSION, Channel, Message
 from runyard.runtime.watch import Watch
 
 
 class Link:
-    """Calls `on_message` for what the runner says, and `on_end` once when it is dead or cannot be reached any more.
+    """Calls `on_message` for what the runner says, and `on_end` once when it says no more: it is dead, or dying (its
+    lock may be held a moment longer), or has dropped us.
 
-    The end is told by the pidfd where there is one: a connection closes a little before the lock of the run file is
-    free.
+    `usable`: it may be given another attempt.
     """
 
     def __init__(
@@ -26,73 +25,39 @@ class Link:
         on_message: Callable[[Link, Message], None],
         on_end: Callable[[Link], None],
     ) -> None:
-        self.channel = Channel(connection)
         self.member: Optional[Member] = None
         self.usable = False
+        self._channel = Channel(connection)
         self._watch = watch
         self._on_message = on_message
         self._on_end = on_end
-        self._pidfd = -1
         self._open = True
-        self._heard_end = False
-        self._watch.add(self.channel.fd, self._ready)
+        self._watch.add(self._channel.fd, self._ready)
 
     def send(self, message: Message) -> None:
-        self.channel.send(message)  # that it is gone is told by `on_end`
-        if self.channel.unsent:
-            self._watch.writing(self.channel.fd, True)
+        """Say this. If nobody hears it, `on_end` comes."""
+        self._channel.send(message)
+        if self._channel.unsent:
+            self._watch.writing(self._channel.fd, True)
 
     def close(self) -> None:
         """Let go. A runner with nothing to do exits."""
-        if not self._open:
-            return
-        self._open = False
-        self._hang_up()
-        if self._pidfd >= 0:
-            self._watch.remove(self._pidfd)
-            os.close(self._pidfd)
+        if self._open:
+            self._open = False
+            self._watch.remove(self._channel.fd)
+            self._channel.close()
 
     def _ready(self) -> None:
-        if self.channel.unsent:
-            self.channel.flush()
-            self._watch.writing(self.channel.fd, self.channel.unsent)
-        self._listen()
-
-    def _listen(self) -> bool:
-        """Take what has arrived. False: nothing has, or the other side is gone."""
-        messages = self.channel.receive()
+        if self._channel.unsent:
+            self._channel.flush()
+            self._watch.writing(self._channel.fd, self._channel.unsent)
+        messages = self._channel.receive()
         if messages is None:
-            self._hang_up()
-            if self._pidfd < 0:
-                self._end()
-            return False
-        for message in messages:
-            if self.member is None and message.get("is") == "state":
-                self._greeted(message)
-            self._on_message(self, message)
-        return bool(messages)
-
-    def _greeted(self, message: Message) -> None:
-        self.member = Member(message["pid"], message["start_time"])
-        self.usable = message.get("v") == VERSION and not message.get("retired")
-        fd = family.open_member(self.member)
-        if fd is not None:
-            self._pidfd = fd
-            self._watch.add(fd, self._died)
-
-    def _died(self) -> None:
-        """The last words first."""
-        while not self._heard_end and self._listen():
-            pass
-        self._end()
-
-    def _hang_up(self) -> None:
-        if not self._heard_end:
-            self._heard_end = True
-            self._watch.remove(self.channel.fd)
-            self.channel.close()
-
-    def _end(self) -> None:
-        if self._open:
             self.close()
             self._on_end(self)
+            return
+        for message in messages:
+            if message.get("is") == "state":
+                self.member = Member(message["pid"], message["start_time"])
+                self.usable = message["v"] == VERSION and not message["retired"]
+            self._on_message(self, message)

@@ -10,7 +10,7 @@ import time
 from collections import deque
 from typing import Callable, Optional
 
-from runyard.runtime import zygote
+from runyard.runtime import family, zygote
 from runyard.runtime.family import Member
 from runyard.runtime.link import Link
 from runyard.runtime.protocol import Message
@@ -119,8 +119,8 @@ class Pool:
         return {Member(int(match.group(1)), int(match.group(2))) for match in named if match}
 
     def forget(self, link: Link) -> None:
-        """It is dead."""
-        if link.member is not None:
+        """It says no more."""
+        if link.member is not None and family.identity(link.member.pid) != link.member:
             self._remove_socket(link.member)
         if link in self._births:
             self._births.discard(link)
