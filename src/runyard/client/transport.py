@@ -41,6 +41,11 @@ class UnixTransport:
         self._path = path
         self._socket: Optional[socket.socket] = None
 
+    def open(self) -> None:
+        """Connect now, to learn whether a server is there."""
+        if self._socket is None:
+            self._socket = connect(self._path)
+
     def send(self, request: Request, timeout_s: Optional[float] = 60.0) -> Response:
         wire = encode_request(request)
         if self._socket is not None:

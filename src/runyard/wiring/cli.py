@@ -1,4 +1,7 @@
-"""What the command line and `runyard.connect()` need: a Service, and a server to start, stop or be."""
+"""What the command line and `runyard.connect()` need: a Service, and a server to start, stop or be.
+
+The module itself is the `cli.context.Wiring`.
+"""
 
 from __future__ import annotations
 
@@ -7,74 +10,75 @@ import select
 import signal
 import sys
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 
+from runyard.api import Service
 from runyard.client.remote import RemoteService
-from runyard.client.transport import UnixTransport, connect
+from runyard.client.transport import UnixTransport
+from runyard.client.transport import connect as connect_socket
 from runyard.errors import TimedOut, Unavailable
 from runyard.foreign.daemon import spawn
-from runyard.settings import Home
-from runyard.wiring.home import server_lock
+from runyard.settings import Home, Settings
+from runyard.wiring.home import home_at, server_lock
 
 START_S = 30.0
 STOP_S = 15.0
+LOOK_S = 0.02
 
 
-def service(home: Home, start: bool = True, environ: Mapping[str, str] = os.environ) -> RemoteService:
-    """The verbs of the yard at this home; a server is started if none runs (and `start`)."""
+def home(settings: Settings) -> Home:
+    """Where this yard keeps its files."""
+    return home_at(settings.home)
+
+
+def connect(settings: Settings) -> Service:
+    """The verbs of the yard; a server is started if none runs."""
+    service = reach(settings)
+    if service is None:
+        start_server(settings)
+        service = RemoteService(UnixTransport(home(settings).server_socket))
+    return service
+
+
+def reach(settings: Settings) -> Service | None:
+    """The verbs if a server answers at once; starts nothing."""
+    path = home(settings).server_socket
+    transport = UnixTransport(path)
     try:
-        connect(home.server_socket).close()
+        transport.open()
     except Unavailable:
-        if not start:
-            raise
-        start_server(home, environ)
-    return RemoteService(UnixTransport(home.server_socket))
+        return None
+    return RemoteService(transport)
 
 
-def start_server(home: Home, environ: Mapping[str, str], accept_older_store: bool = False) -> int:
+def start_server(settings: Settings, accept_older_store: bool = False) -> int:
     """Start the server as a daemon and wait until it answers; its pid. One that runs already is left alone."""
-    holder = server_pid(home)
-    if holder is None:
+    place = home(settings)
+    if server_pid(place) is None:
         read, write = os.pipe()
         os.set_inheritable(write, True)
         argv = [sys.executable, "-m", "runyard.wiring.server", "--ready-fd", str(write)]
         argv += ["--accept-older-store"] if accept_older_store else []
-        spawn(argv, home.log("server"), {**environ, "RUNYARD_HOME": home.root}, (write,))
+        spawn(argv, place.log("server"), {**os.environ, "RUNYARD_HOME": place.root}, (write,))
         os.close(write)
         ready, _, _ = select.select([read], [], [], START_S)
         told = os.read(read, 1) if ready else b""
         os.close(read)
         if told:
-            return server_pid(home) or 0
-    return _wait_for_server(home)
+            return server_pid(place) or 0
+    return _wait_for_server(place)
 
 
-def _wait_for_server(home: Home) -> int:
-    """Another process is starting it, or it has failed: whichever shows first."""
-    end = time.monotonic() + START_S
-    while time.monotonic() < end:
-        pid = server_pid(home)
-        if pid is None:
-            break
-        with suppress(Unavailable):
-            connect(home.server_socket).close()
-            return pid
-        time.sleep(0.02)
-    raise Unavailable(
-        f"the server did not start; its log is {home.log('server')}\n{_last_lines(home.log('server'))}".rstrip()
-    )
-
-
-def stop_server(home: Home) -> bool:
+def stop_server(settings: Settings) -> bool:
     """End the server and its agent; jobs run on. False if none ran."""
-    pid = server_pid(home)
+    place = home(settings)
+    pid = server_pid(place)
     if pid is None:
         return False
     with suppress(ProcessLookupError):
         descriptor = os.pidfd_open(pid)
         try:
-            if server_pid(home) == pid:
+            if server_pid(place) == pid:
                 signal.pidfd_send_signal(descriptor, signal.SIGTERM)
             if not select.select([descriptor], [], [], STOP_S)[0]:
                 raise TimedOut(f"the server (pid {pid}) has not ended after {STOP_S:.0f} s; its log says why")
@@ -83,21 +87,37 @@ def stop_server(home: Home) -> bool:
     return True
 
 
-def server_pid(home: Home) -> int | None:
+def run_server(settings: Settings) -> None:
+    """Become the server, in the foreground."""
+    environ = {**os.environ, "RUNYARD_HOME": home(settings).root}
+    os.execve(sys.executable, [sys.executable, "-m", "runyard.wiring.server"], environ)
+
+
+def server_pid(place: Home) -> int | None:
     """The pid of the server that holds this home, if one does."""
-    holder = server_lock(home).holder()
+    holder = server_lock(place).holder()
     pid = holder.get("pid") if holder else None
     return pid if isinstance(pid, int) else None
 
 
-def run_server(home: Home, environ: Mapping[str, str]) -> None:
-    """Become the server, in the foreground."""
-    os.execve(sys.executable, [sys.executable, "-m", "runyard.wiring.server"], {**environ, "RUNYARD_HOME": home.root})
+def _wait_for_server(place: Home) -> int:
+    """Another process is starting it, or it has failed: whichever shows first."""
+    end = time.monotonic() + START_S
+    while time.monotonic() < end:
+        pid = server_pid(place)
+        if pid is None:
+            break
+        with suppress(Unavailable):
+            connect_socket(place.server_socket).close()
+            return pid
+        time.sleep(LOOK_S)
+    told = _last_line(place.log("server"))
+    raise Unavailable(f"the server did not start{': ' + told if told else ''} (its log: {place.log('server')})")
 
 
-def _last_lines(path: str, most: int = 5) -> str:
+def _last_line(path: str) -> str:
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            return "".join(file.readlines()[-most:])
+            return ([""] + [line.strip() for line in file if line.strip()])[-1]
     except OSError:
         return ""

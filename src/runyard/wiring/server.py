@@ -52,10 +52,10 @@ def build(settings: Settings, home: Home) -> Yard:
             "put the newer database back, or accept this one with `ry server start --accept-older-store`"
         )
     controller.start()
-    runs = RunDirs(home, host_id(home))
+    runs = RunDirs(home.runs, host_id(home))
 
     def collect() -> tuple[int, ...]:
-        return tuple(sorted({job_id for job_id, _ in runs.collect(settings.keep_runs_days, settings.keep_runs_mb)}))
+        return tuple(sorted({gone.job for gone in runs.collect(settings.keep_runs_days, settings.keep_runs_mb)}))
 
     return Yard(
         controller=controller,
