@@ -47,11 +47,13 @@ class App:
         output: Output | None = None,
         environ: Mapping[str, str] = os.environ,
         now: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._wiring = wiring
         self.output = output or Output()
         self.environ = environ
         self.now = now
+        self.sleep = sleep
         self.flags: dict[str, Any] = {}
 
     @cached_property
@@ -73,6 +75,10 @@ class App:
     def service(self) -> Service:
         """The verbs; the first call may start a server."""
         return self._service
+
+    def forget_service(self) -> None:
+        """The server has gone: the next call of `service` connects again."""
+        self.__dict__.pop("_service", None)
 
     def reach(self) -> Service | None:
         """The verbs if a server runs."""

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from typing import TYPE_CHECKING
 
 from runyard.cli.app import root
-from runyard.cli.context import App
-from runyard.errors import Unavailable
-from runyard.settings import Home, Settings
-
-if TYPE_CHECKING:
-    from runyard.api import Service
+from runyard.cli.context import App, Wiring
 
 
 def main() -> None:
@@ -21,44 +14,13 @@ def main() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
-    root.main(obj=App(Wired))
+    root.main(obj=App(_wiring))
 
 
-class Wired:
-    """`context.Wiring` as the composition root has it."""
+def _wiring() -> Wiring:
+    from runyard.wiring import cli
 
-    def connect(self, settings: Settings) -> Service:
-        from runyard.wiring import cli
-
-        return cli.service(self.home(settings))
-
-    def reach(self, settings: Settings) -> Service | None:
-        from runyard.wiring import cli
-
-        try:
-            return cli.service(self.home(settings), start=False)
-        except Unavailable:
-            return None
-
-    def start_server(self, settings: Settings) -> int:
-        from runyard.wiring import cli
-
-        return cli.start_server(self.home(settings), os.environ)
-
-    def stop_server(self, settings: Settings) -> bool:
-        from runyard.wiring import cli
-
-        return cli.stop_server(self.home(settings))
-
-    def run_server(self, settings: Settings) -> None:
-        from runyard.wiring import cli
-
-        cli.run_server(self.home(settings), os.environ)
-
-    def home(self, settings: Settings) -> Home:
-        from runyard.wiring.home import home_at
-
-        return home_at(settings.home)
+    return cli
 
 
 if __name__ == "__main__":

@@ -37,5 +37,7 @@ def _indices(part: str, text: str, flag: str) -> range:
     last = int(match[2]) if match[2] else first
     step = int(match[3]) if match[3] else 1
     if last < first or step < 1 or last > INDEX_MAX or (last - first) // step >= SIZE_MAX:
-        raise InvalidSpec(f"{text!r}: a range goes from the lower index to the higher, at most {SIZE_MAX} of them", flag)
+        raise InvalidSpec(
+            f"{text!r}: a range goes from the lower index to the higher, at most {SIZE_MAX} of them", flag
+        )
     return range(first, last + 1, step)

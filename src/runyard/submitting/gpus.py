@@ -23,7 +23,7 @@ def parse(text: str, flag: str = "gpus") -> GpuRequest:
     if indices and count is not None and count != len(indices):
         raise InvalidSpec(f"{text!r}: {len(indices)} devices are named but {count} asked for", flag)
     if share and not memory_mb:
-        raise InvalidSpec(f"{text!r}: to share a device say how much of its memory the job needs, as in 1,mem=10G", flag)
+        raise InvalidSpec(f"{text!r}: to share a device say how much of its memory is needed, as in 1,mem=10G", flag)
     if count is None:
         count = len(indices) if indices else 1
     return GpuRequest(count, memory_mb, model, indices)

@@ -65,7 +65,7 @@ def _script(path: str) -> bytes | None:
     except OSError as error:
         raise InvalidSpec(f"{path} cannot be read: {error.strerror}", "command") from None
     if len(data) > SCRIPT_MAX:
-        raise InvalidSpec(f"{path} is larger than {SCRIPT_MAX >> 20} MB; put it after -- to run it as it lies", "command")
+        raise InvalidSpec(f"{path} is larger than {SCRIPT_MAX >> 20} MB; after -- it is run as it lies", "command")
     if data.split(b"\n", 1)[0].endswith(b"\r"):
         raise InvalidSpec(f"{path} has line ends of Windows, so its first line names no program; convert it", "command")
     return data if start == b"#!" else (first or b"") + data

@@ -15,7 +15,7 @@ def venv_lines(path: str, cwd: str) -> tuple[str, ...]:
         raise InvalidSpec(f"{root} is no virtual environment: it has no bin/python", "venv")
     return (
         f"export VIRTUAL_ENV={quoted(root)}",
-        f"export PATH={quoted(os.path.join(root, 'bin'))}:\"$PATH\"",
+        f'export PATH={quoted(os.path.join(root, "bin"))}:"$PATH"',
         "unset PYTHONHOME",
     )
 

@@ -1,0 +1,99 @@
+"""`run`: submit, show the output as it comes, exit with the job's code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from runyard.api import JobRow, StopCall
+from runyard.cli.context import App
+from runyard.cli.following import Follower
+from runyard.cli.options import WordsCommand, as_json, job_options, request
+from runyard.cli.submit import deliver, here
+from runyard.cli.wait import told, verdict
+from runyard.cli.waiting import exit_code
+from runyard.errors import UsageError
+from runyard.submitting.build import Builder
+
+EXIT_DETACHED = 130
+SIGKILL = 9
+DETACH, STOP, CONTINUE = "d", "s", "c"
+
+
+@click.command("run", cls=WordsCommand)
+@job_options
+@as_json
+@click.pass_obj
+def run(app: App, /, words: tuple[str, ...], **options: Any) -> int:
+    """Submit, show the output, exit with the job's code.
+
+    The exit code is the command's own, 128+n for signal n, or: lost 70, skipped 71, timeout 124, not-started 127,
+    cancelled 130. With --json the output goes to standard error and the verdict to standard output; there
+    `exit_code` is the command's and `ry_exit_code` ours.
+
+    Ctrl-C asks whether to detach from the job or to stop it; a second Ctrl-C stops it. Where nobody can be asked,
+    Ctrl-C stops it.
+
+    \b
+    Examples:
+      ry run -G1 -- python train.py
+      ry run -t 10 "make test"
+    """
+    if options.get("array"):
+        raise UsageError("run follows one job: submit an array with `ry submit` and wait for it with `ry wait`")
+    submission = Builder(app.service(), here(app)).submission(request(words, options))
+    job_id = deliver(app, submission).ids[0]
+    app.output.note(f"job {job_id}")
+    log = app.output.log(to_stderr=app.output.as_json)
+    row = _Run(app, job_id, Follower(app, job_id, log)).to_the_end()
+    log.end()
+    if row is None:
+        app.output.note(f"job {job_id} runs on; `ry logs -f {job_id}` shows it")
+        return EXIT_DETACHED
+    code = exit_code(row)
+    if app.output.as_json:
+        app.output.json(verdict(row, code))
+    elif code:
+        app.output.note(f"ry: {told(row)}")
+    return code
+
+
+class _Run:
+    """A job in the foreground, and what Ctrl-C does to it."""
+
+    def __init__(self, app: App, job_id: int, follower: Follower) -> None:
+        self._app = app
+        self._job_id = job_id
+        self._follower = follower
+        self._stopping = False
+
+    def to_the_end(self) -> JobRow | None:
+        """The job's last row, or None where the user detached."""
+        while True:
+            try:
+                return self._follower.to_the_end()
+            except KeyboardInterrupt:
+                choice = self._choice()
+                if choice == DETACH:
+                    return None
+                self._follower.reconnect()
+                if choice == STOP:
+                    self._stop()
+
+    def _choice(self) -> str:
+        """What to do; a second Ctrl-C while asked means stop."""
+        if self._stopping or not self._app.output.asks:
+            return STOP
+        try:
+            answer = self._app.output.ask(f"\njob {self._job_id}: (d)etach, (s)top or (c)ontinue?")
+        except KeyboardInterrupt:
+            return STOP
+        return answer[:1] if answer[:1] in (STOP, CONTINUE) else DETACH
+
+    def _stop(self) -> None:
+        """Ask it to end; if it was asked before, kill it."""
+        call = StopCall((self._job_id,), SIGKILL) if self._stopping else StopCall((self._job_id,))
+        self._app.output.note(f"ry: {'killing' if self._stopping else 'stopping'} job {self._job_id}")
+        self._stopping = True
+        self._app.service().stop(call)

@@ -1,0 +1,77 @@
+"""`stop` and `kill`: the end of jobs."""
+
+from __future__ import annotations
+
+import signal
+
+import click
+
+from runyard.api import StopCall
+from runyard.cli.context import App
+from runyard.cli.options import SELECTORS, as_json, dry_run, some_jobs, yes
+from runyard.cli.selecting import Change
+from runyard.errors import UsageError
+from runyard.model.job import JobState
+from runyard.submitting import durations
+
+
+def _alive(state: str) -> bool:
+    return state != JobState.DONE.value
+
+
+@click.command("stop", epilog=SELECTORS)
+@some_jobs
+@click.option("-s", "--signal", "name", metavar="SIG", default="TERM", help="The first signal (default: TERM).")
+@click.option("--grace", metavar="SPAN", help="Between it and the kill (default: the job's own).")
+@yes
+@dry_run
+@as_json
+@click.pass_obj
+def stop(app: App, selectors: tuple[str, ...], name: str, grace: str | None, yes: bool, dry_run: bool) -> int:
+    """End jobs: signal, grace, kill.
+
+    A waiting job is cancelled at once. A running one gets the signal, and is killed with all its processes if they
+    are not gone after the grace.
+
+    \b
+    Examples:
+      ry stop 12
+      ry stop --grace 60 'train*'
+      ry stop all --yes
+    """
+    number = signal_number(name)
+    grace_s = None if grace is None else durations.seconds(grace, "grace", bare_s=1)
+    change = Change("stop", "told to stop", lambda row: _alive(row.state))
+    return change.run(
+        app, selectors, lambda ids: app.service().stop(StopCall(ids, number, grace_s)), yes=yes, dry=dry_run
+    )
+
+
+@click.command("kill", epilog=SELECTORS)
+@some_jobs
+@click.option("-s", "--signal", "name", metavar="SIG", default="KILL", help="Another signal first (default: KILL).")
+@yes
+@dry_run
+@as_json
+@click.pass_obj
+def kill(app: App, selectors: tuple[str, ...], name: str, yes: bool, dry_run: bool) -> int:
+    """End jobs at once, without grace.
+
+    \b
+    Examples:
+      ry kill 12
+      ry kill state:stopping --yes
+    """
+    number = signal_number(name)
+    change = Change("kill", "killed", lambda row: _alive(row.state))
+    return change.run(app, selectors, lambda ids: app.service().stop(StopCall(ids, number)), yes=yes, dry=dry_run)
+
+
+def signal_number(name: str) -> int:
+    """The number of TERM, SIGTERM or 15."""
+    if name.isdecimal() and int(name) in {int(known) for known in signal.Signals}:
+        return int(name)
+    try:
+        return int(signal.Signals["SIG" + name.upper().removeprefix("SIG")])
+    except KeyError:
+        raise UsageError(f"{name} is no signal; use TERM, INT, USR1, KILL or a number") from None

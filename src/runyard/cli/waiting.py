@@ -1,0 +1,103 @@
+"""Waiting for jobs: one call that sleeps in the server, and a client that outlives the server's restart.
+
+A server that goes away is waited for, never started: who stopped it did so on purpose, and the jobs run on.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from runyard.api import JobRow
+from runyard.cli.context import App
+from runyard.cli.render.text import ranges
+from runyard.errors import StorageFull, TimedOut, Unavailable
+from runyard.model.filter import JobQuery
+from runyard.model.job import JobState, Outcome
+from runyard.model.lifecycle import EXIT_OF, EXIT_SIGNAL
+
+if TYPE_CHECKING:
+    from runyard.api import Service
+
+T = TypeVar("T")
+
+CALL_S = 20.0
+"""How long one call waits in the server."""
+WINDOW = 50
+"""So many jobs are watched at a time; those after them are looked at when these have ended."""
+AWAY_S = 30.0
+"""How long a server may be away before we give up."""
+AGAIN_S = 0.25
+SIGKILL = 9
+DONE = JobState.DONE.value
+
+
+class Watcher:
+    """Calls to a server that may come and go, and its news."""
+
+    def __init__(self, app: App, clock: Callable[[], float] = time.monotonic) -> None:
+        self._app = app
+        self.clock = clock
+        self._service = app.service()
+        self._position = 0
+
+    def call(self, verb: Callable[[Service], T]) -> T:
+        """The verb's answer, asked again when the server has come back."""
+        end = self.clock() + AWAY_S
+        while True:
+            try:
+                return verb(self._service)
+            except StorageFull:
+                raise
+            except Unavailable:
+                if self.clock() > end:
+                    raise Unavailable(
+                        "the server has gone; the jobs run on (`ry server start` starts it again)"
+                    ) from None
+                self._position = 0
+                self._app.sleep(AGAIN_S)
+                self._service = self._app.reach() or self._service
+
+    def rows(self, ids: Sequence[int]) -> dict[int, JobRow]:
+        """Where these jobs stand, by id."""
+        selectors = tuple(str(low) if low == high else f"{low}-{high}" for low, high in ranges(ids))
+        wanted = set(ids)
+        rows = self.call(lambda service: service.jobs(JobQuery(selectors=selectors)))
+        return {row.id: row for row in rows if row.id in wanted}
+
+    def news(self, ids: Sequence[int], timeout_s: float) -> None:
+        """Return when one of the jobs may have changed, or after the time. The first call returns at once."""
+        topics = tuple(f"job:{job_id}" for job_id in ids)
+        after = self._position
+        self._position = self.call(lambda service: service.changed(topics, after, timeout_s))
+
+
+def until_ended(watcher: Watcher, ids: Sequence[int], timeout_s: float | None = None) -> Iterator[JobRow]:
+    """Each job as it is found to have ended; TimedOut when the time is over before that."""
+    end = None if timeout_s is None else watcher.clock() + timeout_s
+    left = list(dict.fromkeys(ids))
+    while left:
+        window = left[:WINDOW]
+        watcher.news(window, _wait_s(watcher, end))
+        rows = watcher.rows(window)
+        ended = [job_id for job_id in window if job_id not in rows or rows[job_id].state == DONE]
+        yield from (rows[job_id] for job_id in ended if job_id in rows)
+        gone = set(ended)
+        left = [job_id for job_id in left if job_id not in gone]
+        if left and end is not None and watcher.clock() >= end:
+            raise TimedOut(f"{len(left)} of {len(ids)} jobs have not ended yet; they run on")
+
+
+def _wait_s(watcher: Watcher, end: float | None) -> float:
+    return CALL_S if end is None else max(0.0, min(CALL_S, end - watcher.clock()))
+
+
+def exit_code(row: JobRow) -> int:
+    """What `run` and `wait` return for a job that has ended."""
+    outcome = Outcome(row.outcome) if row.outcome else Outcome.LOST
+    if outcome in EXIT_OF:
+        return EXIT_OF[outcome]
+    if row.exit_code is not None:
+        return row.exit_code
+    return EXIT_SIGNAL + SIGKILL if outcome is Outcome.OOM else 1

@@ -1,0 +1,195 @@
+"""From options and a command to a JobSpec: the one place where specs are put together.
+
+A `Builder` serves one submission. It asks the service for queues (their defaults) and for the jobs that dependencies
+name, and uploads each environment and script once, however many jobs share it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from runyard.api import Submission
+from runyard.errors import InvalidSpec, NotFound
+from runyard.model.filter import JobQuery, parse_selector
+from runyard.model.queue import Queue
+from runyard.model.spec import (
+    DEFAULT_GRACE_S,
+    DEFAULT_QUEUE,
+    DEFAULT_SHELL,
+    ArraySpec,
+    Dependency,
+    GpuRequest,
+    JobSpec,
+    Resources,
+    Retry,
+)
+from runyard.submitting import environment as environments
+from runyard.submitting import fields, venv
+from runyard.submitting.dependencies import resolve
+from runyard.submitting.fields import Here
+from runyard.submitting.nearest import meant
+from runyard.submitting.script import Command, command_of
+
+if TYPE_CHECKING:
+    from runyard.api import Service
+
+KEY_BYTES = 16
+NO_BLOB = "0" * 64
+"""Stands for what a dry run does not upload."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a person typed: words, whether they came after `--`, and options by long flag."""
+
+    words: tuple[str, ...]
+    literal: bool = False
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Builder:
+    """Makes the specs of one submission; a `dry` one uploads nothing."""
+
+    def __init__(self, service: Service, here: Here, dry: bool = False) -> None:
+        self._dry = dry
+        self._service = service
+        self._here = here
+        self._queues: dict[str, Queue] | None = None
+        self._blobs: dict[bytes, str] = {}
+        self._environments: dict[tuple[Any, ...], str] = {}
+
+    def submission(self, request: Request) -> Submission:
+        """One job, or one array."""
+        values = self.values(request.options)
+        command = command_of(request.words, request.literal, values.get("shell", ""), self._here.cwd)
+        array: ArraySpec | None = values.get("array")
+        return Submission((self.spec(values, command),), new_key(), array)
+
+    def values(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The options read, with the defaults of their queue below them."""
+        values = fields.read(options, self._here)
+        queue = self.queue(values.get("queue", DEFAULT_QUEUE))
+        if queue.defaults:
+            values = {**fields.read(queue.defaults, self._here), **values}
+            if "shell" in queue.defaults and "shell" not in options:
+                values["default-shell"] = values.pop("shell")
+        return values
+
+    def queue(self, name: str) -> Queue:
+        """The queue of this name."""
+        if self._queues is None:
+            self._queues = {row.queue.name: row.queue for row in self._service.queues()}
+        if name not in self._queues:
+            known = ", ".join(sorted(self._queues))
+            guess = meant(name, self._queues) or ";"
+            raise InvalidSpec(
+                f"there is no queue {name!r}{guess} there are: {known} (`ry queue add` makes one)", "queue"
+            )
+        return self._queues[name]
+
+    def spec(self, values: Mapping[str, Any], command: Command, after: tuple[Dependency, ...] | None = None) -> JobSpec:
+        """The job. `after` are dependencies that have been looked up already."""
+        here = self._here
+        workdir = os.path.abspath(os.path.join(here.cwd, os.path.expanduser(values.get("workdir", ""))))
+        if not values.get("after"):  # what it waits for may make the directory
+            _check_workdir(workdir)
+        shell = command.shell
+        if shell == DEFAULT_SHELL and "shell" not in values:
+            shell = values.get("default-shell", shell)
+        return JobSpec(
+            command=command.words,
+            name=values.get("name", ""),
+            workdir=workdir,
+            shell=shell,
+            script=self.blob(command.script) if command.script is not None else "",
+            environment=self.environment(values, command.python_path),
+            setup=self.setup(values, workdir),
+            output=values.get("output", ""),
+            input=_input(values, workdir),
+            queue=values.get("queue", DEFAULT_QUEUE),
+            priority=values.get("priority", 0),
+            after=resolve(values.get("after", ()), self.jobs_of) if after is None else after,
+            hold=values.get("hold", False),
+            begin_at=values.get("begin"),
+            time_limit_s=values.get("time"),
+            grace_s=values.get("grace", DEFAULT_GRACE_S),
+            detach=values.get("detach", False),
+            retry=Retry(values.get("retries", 0), values.get("retry-on", ()), values.get("backoff", 0.0)),
+            on_lost=values.get("on-lost", ""),
+            resources=Resources(values.get("cpus", 1), values.get("mem", 0), values.get("gpus", GpuRequest())),
+            unique=values.get("unique", ""),
+        )
+
+    def environment(self, values: Mapping[str, Any], python_path: str = "") -> str:
+        """The hash of the environment that these options ask for."""
+        sets, files, clean = values.get("env", ()), values.get("env-file", ()), values.get("clean-env", False)
+        key = (sets, files, clean, python_path)
+        if key not in self._environments:
+            environ = self._here.environ
+            wanted = environments.captured(environ, clean)
+            for path in files:
+                wanted.update(environments.read_file(_text(path, self._here.cwd), environ))
+            wanted.update(environments.assignments(sets, environ))
+            if python_path:
+                rest = wanted.get("PYTHONPATH", "")
+                wanted["PYTHONPATH"] = f"{python_path}:{rest}" if rest else python_path
+            self._environments[key] = self.blob(environments.blob(wanted, self._here.environment_max_kb))
+        return self._environments[key]
+
+    def setup(self, values: Mapping[str, Any], workdir: str) -> tuple[str, ...]:
+        """The lines that run before the command."""
+        if "venv" in values and "conda" in values:
+            raise InvalidSpec("either --venv or --conda, please", "conda")
+        lines: tuple[str, ...] = ()
+        if values.get("venv"):
+            lines += venv.venv_lines(values["venv"], self._here.cwd)
+        if values.get("conda"):
+            lines += venv.conda_lines(values["conda"], self._here.environ)
+        return lines + venv.setup_lines(values.get("setup", ()))
+
+    def blob(self, data: bytes) -> str:
+        """The hash of these bytes, uploaded once."""
+        if data not in self._blobs:
+            self._blobs[data] = NO_BLOB if self._dry else self._service.put_blob(data)
+        return self._blobs[data]
+
+    def jobs_of(self, text: str) -> tuple[int, ...]:
+        """The ids that a selector in a dependency means."""
+        try:
+            spreads = parse_selector(text).spreads
+            rows = self._service.jobs(JobQuery(selectors=(text,)))
+        except NotFound:
+            rows, spreads = (), False
+        except InvalidSpec as error:
+            raise InvalidSpec(error.message, "after") from None
+        if not rows:
+            raise InvalidSpec(f"there is no job {text!r} to wait for", "after")
+        return tuple(row.id for row in rows) if spreads else (max(row.id for row in rows),)
+
+
+def new_key() -> str:
+    """A key under which a submission can be repeated and counts once."""
+    return os.urandom(KEY_BYTES).hex()
+
+
+def _check_workdir(workdir: str) -> None:
+    if not os.path.isdir(workdir):
+        raise InvalidSpec(f"there is no directory {workdir}", "workdir")
+
+
+def _input(values: Mapping[str, Any], workdir: str) -> str:
+    path: str = os.path.expanduser(values.get("input", ""))
+    if path and not values.get("after") and not os.path.isfile(os.path.join(workdir, path)):
+        raise InvalidSpec(f"there is no file {path}", "input")
+    return path
+
+
+def _text(path: str, cwd: str) -> str:
+    try:
+        with open(os.path.join(cwd, os.path.expanduser(path)), encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+    except OSError as error:
+        raise InvalidSpec(f"{path} cannot be read: {error.strerror}", "env-file") from None

@@ -1,0 +1,165 @@
+"""Every option of a job, once: its name (the long flag) and how its text or JSON value is read.
+
+Flags, entries of a file and the defaults of a queue all go through this table, so an option means the same everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from runyard.errors import InvalidSpec
+from runyard.submitting import arrays, dependencies, durations, gpus, sizes
+from runyard.submitting.nearest import meant
+
+NO_LIMIT = ("0", "none", "unlimited", "infinite")
+TRUE = ("true", "yes", "on", "1")
+FALSE = ("false", "no", "off", "0")
+
+
+@dataclass(frozen=True)
+class Here:
+    """Where and when something is submitted. `environment_max_kb` is the yard's limit."""
+
+    environ: Mapping[str, str]
+    cwd: str
+    now: float
+    environment_max_kb: int = 2_048
+
+
+Read = Callable[[Any, str, Here], Any]
+
+
+def text(value: Any, name: str, here: Here) -> str:
+    if isinstance(value, (str, int, float)) and not isinstance(value, bool):
+        return str(value)
+    raise InvalidSpec(f"a text was expected, not {value!r}", name)
+
+
+def integer(value: Any, name: str, here: Here) -> int:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        try:
+            return int(value)
+        except ValueError:
+            pass
+    raise InvalidSpec(f"a whole number was expected, not {value!r}", name)
+
+
+def flag(value: Any, name: str, here: Here) -> bool:
+    if isinstance(value, bool):
+        return value
+    word = str(value).lower()
+    if word in TRUE or word in FALSE:
+        return word in TRUE
+    raise InvalidSpec(f"true or false was expected, not {value!r}", name)
+
+
+def texts(value: Any, name: str, here: Here) -> tuple[str, ...]:
+    """One text or a list of them."""
+    items = value if isinstance(value, (list, tuple)) else [value]
+    return tuple(text(item, name, here) for item in items)
+
+
+def listed(value: Any, name: str, here: Here) -> tuple[str, ...]:
+    """A list, or a text with commas."""
+    return tuple(part.strip() for item in texts(value, name, here) for part in item.split(",") if part.strip())
+
+
+def variables(value: Any, name: str, here: Here) -> tuple[str, ...]:
+    """`K=V`, a list of them, or an object."""
+    if isinstance(value, dict):
+        return tuple(f"{key}={text(held, name, here)}" for key, held in value.items())
+    return texts(value, name, here)
+
+
+def after(value: Any, name: str, here: Here) -> tuple[dependencies.Wanted, ...]:
+    return tuple(part for item in texts(value, name, here) for part in dependencies.parse(item, name))
+
+
+def time_limit(value: Any, name: str, here: Here) -> float | None:
+    word = text(value, name, here).strip().lower()
+    return None if word in NO_LIMIT else durations.seconds(word, name)
+
+
+def span(value: Any, name: str, here: Here) -> float:
+    """A bare number is seconds here: grace and pauses are short."""
+    return durations.seconds(text(value, name, here), name, bare_s=1)
+
+
+def begin(value: Any, name: str, here: Here) -> float:
+    return durations.moment(text(value, name, here), here.now, name)
+
+
+def memory(value: Any, name: str, here: Here) -> int:
+    return sizes.megabytes(text(value, name, here), name)
+
+
+def devices(value: Any, name: str, here: Here) -> Any:
+    return gpus.parse(text(value, name, here), name)
+
+
+def array(value: Any, name: str, here: Here) -> Any:
+    return arrays.parse(text(value, name, here), name)
+
+
+FIELDS: dict[str, Read] = {
+    "name": text,
+    "workdir": text,
+    "queue": text,
+    "priority": integer,
+    "gpus": devices,
+    "cpus": integer,
+    "mem": memory,
+    "time": time_limit,
+    "grace": span,
+    "after": after,
+    "array": array,
+    "hold": flag,
+    "begin": begin,
+    "retries": integer,
+    "backoff": span,
+    "retry-on": listed,
+    "on-lost": text,
+    "unique": text,
+    "output": text,
+    "input": text,
+    "shell": text,
+    "env": variables,
+    "env-file": texts,
+    "clean-env": flag,
+    "venv": text,
+    "conda": text,
+    "setup": texts,
+    "detach": flag,
+}
+"""Every option of a job by its long flag."""
+
+DEFAULTABLE = (
+    "priority", "gpus", "cpus", "mem", "time", "grace", "retries", "backoff", "retry-on", "output", "shell", "venv",
+    "conda", "setup", "clean-env", "detach",
+)  # fmt: skip
+"""What a queue may give to jobs whose submitter says nothing. (Its on-lost is a limit of the queue itself.)"""
+
+
+def read(options: Mapping[str, Any], here: Here) -> dict[str, Any]:
+    """The options with their values read; an unknown name or a bad value raises InvalidSpec that names it."""
+    values = {}
+    for name, value in options.items():
+        reader = FIELDS.get(name)
+        if reader is None:
+            raise InvalidSpec(f"there is no such option{meant(name, FIELDS)}", name)
+        values[name] = reader(value, name, here)
+    return values
+
+
+def check_defaults(defaults: Mapping[str, str], here: Here) -> None:
+    """Whether a queue may have these defaults."""
+    for name in defaults:
+        if name not in DEFAULTABLE:
+            raise InvalidSpec(
+                f"a queue has no default for it{meant(name, DEFAULTABLE)}; it may have: {', '.join(DEFAULTABLE)}", name
+            )
+    read(defaults, here)
