@@ -2,7 +2,8 @@
 
 Absence stops nothing: only orders that were given lead to actions. An order whose attempt is here already starts
 nothing. An order that follows another attempt waits until that is over; where that one is revoked before it ever
-started, the order follows the one before it.
+started, the order follows the one before it, also if it comes only afterwards. The same request to stop, told again in
+another answer, is carried out once.
 """
 
 from __future__ import annotations
@@ -59,21 +60,28 @@ Action = Union[Start, Stop, Revoke, Lose, Forget]
 
 @dataclass(frozen=True)
 class Desired:
-    """Orders that have come and are not carried out yet. `start` keeps their order."""
+    """Orders that have come and are not carried out yet; `start` keeps their order.
+
+    `passed` says of revoked attempts ("12.1") whom they followed, as long as that one is not over; `stopped` holds the
+    last stop of each attempt that was carried out.
+    """
 
     start: dict[AttemptKey, Order] = field(default_factory=dict)
     stop: tuple[StopOrder, ...] = ()
     forget: tuple[AttemptKey, ...] = ()
+    passed: dict[str, str] = field(default_factory=dict)
+    stopped: dict[AttemptKey, StopOrder] = field(default_factory=dict)
 
 
 def wanted(
     desired: Desired, start: Iterable[Order], stop: Iterable[StopOrder], forget: Iterable[AttemptKey]
 ) -> Desired:
     """The desires after another answer."""
-    return Desired(
-        {**desired.start, **{order.key: order for order in start if order.key not in desired.start}},
-        desired.stop + tuple(stop),
-        desired.forget + tuple(forget),
+    return replace(
+        desired,
+        start={**desired.start, **{order.key: order for order in start if order.key not in desired.start}},
+        stop=desired.stop + tuple(stop),
+        forget=desired.forget + tuple(forget),
     )
 
 
@@ -81,34 +89,56 @@ def reconcile(
     desired: Desired, observed: Mapping[AttemptKey, Observed], boot_id: str
 ) -> tuple[tuple[Action, ...], Desired]:
     """The actions to take now, and what stays to be done. Every stop and forget is settled; starts may have to wait."""
+    if not (desired.start or desired.stop or desired.forget):
+        return (), desired
     waiting = {key: order for key, order in desired.start.items() if key not in observed}
+    passed, stopped = dict(desired.passed), dict(desired.stopped)
     actions: list[Action] = []
     for stop in desired.stop:
-        if stop.key in waiting:
-            waiting = _without(waiting, stop.key)
+        order = waiting.pop(stop.key, None)
+        if order is not None:
+            passed[str(stop.key)] = order.follows
             actions.append(Revoke(stop.key))
-        elif stop.key not in observed or observed[stop.key].stage not in OVER:
+        elif not _over(stop.key, observed) and stopped.get(stop.key) != stop:
+            stopped[stop.key] = stop
             actions.append(Stop(stop))
     for key in desired.forget:
-        waiting.pop(key, None)
-        if key in observed and observed[key].stage in OVER:
+        order = waiting.pop(key, None)
+        if order is not None:
+            passed[str(key)] = order.follows
+        if _over(key, observed):
             actions.append(Forget(key))
-    busy = {str(key) for key, seen in observed.items() if seen.stage not in OVER}
-    for key, order in list(waiting.items()):
-        if order.follows and (order.follows in busy or order.follows in {str(k) for k in waiting}):
-            continue
-        del waiting[key]
-        busy.add(str(key))
+    starts, waiting, alive = _starts(waiting, passed, observed)
+    for order in starts:
         stale = bool(order.assigned_boot_id) and order.assigned_boot_id != boot_id
         actions.append(Lose(order) if stale else Start(order))
-    return tuple(actions), Desired(waiting)
+    return tuple(actions), Desired(
+        waiting,
+        passed={name: before for name, before in passed.items() if _first_not_passed(before, passed) in alive},
+        stopped={key: stop for key, stop in stopped.items() if key in observed and not _over(key, observed)},
+    )
 
 
-def _without(waiting: dict[AttemptKey, Order], gone: AttemptKey) -> dict[AttemptKey, Order]:
-    """The orders without this one; who followed it now follows what it followed."""
-    followed = waiting[gone].follows
-    return {
-        key: replace(order, follows=followed) if order.follows == str(gone) else order
-        for key, order in waiting.items()
-        if key != gone
-    }
+def _starts(
+    waiting: Mapping[AttemptKey, Order], passed: Mapping[str, str], observed: Mapping[AttemptKey, Observed]
+) -> tuple[list[Order], dict[AttemptKey, Order], set[str]]:
+    """The orders to start now, those that wait for another one, and the names of all that is not over."""
+    alive = {str(key) for key in waiting} | {str(key) for key, seen in observed.items() if seen.stage not in OVER}
+    starts, kept = [], {}
+    for key, order in waiting.items():
+        if order.follows and _first_not_passed(order.follows, passed) in alive:
+            kept[key] = order
+        else:
+            starts.append(order)
+    return starts, kept, alive
+
+
+def _first_not_passed(name: str, passed: Mapping[str, str]) -> str:
+    while name in passed:
+        name = passed[name]
+    return name
+
+
+def _over(key: AttemptKey, observed: Mapping[AttemptKey, Observed]) -> bool:
+    seen = observed.get(key)
+    return seen is not None and seen.stage in OVER

@@ -114,12 +114,13 @@ class Order:
 
 @dataclass(frozen=True)
 class StopOrder:
-    """End this attempt: `why` becomes the cause in its result."""
+    """End this attempt: `why` becomes the cause in its result. `at` tells one request from the next."""
 
     key: AttemptKey
     why: str
     signal: int = 15
     grace_s: Optional[float] = None
+    at: float = 0.0
 
 
 @dataclass(frozen=True)
