@@ -108,7 +108,7 @@ def test_each_kind_of_event_is_tried() -> None:
     assert {state.value for state in JobState} == set(MOVES)
 
 
-@pytest.mark.parametrize(("state", "kind"), itertools.product(MOVES, EVENTS))
+@pytest.mark.parametrize(("state", "kind"), list(itertools.product(MOVES, EVENTS)))
 def test_the_table(state: str, kind: str) -> None:
     job = job_in(state)
     assert job.state.value == state
