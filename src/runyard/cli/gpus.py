@@ -1,0 +1,120 @@
+"""`gpus`: every device, and who sits on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import click
+
+from runyard.api import JobRow
+from runyard.cli.context import App
+from runyard.cli.options import as_json
+from runyard.cli.render.grid import Column, Grid, Row
+from runyard.cli.render.json import plain
+from runyard.cli.render.text import counted, harmless, memory
+from runyard.model.filter import JobQuery
+from runyard.model.host import Device, DeviceProcess, Host
+
+ON_HOSTS = ("state:starting,running,stopping",)
+COLUMNS = (
+    Column("HOST"), Column("GPU", right=True), Column("MODEL", flexible=True), Column("USED", right=True),
+    Column("TOTAL", right=True), Column("UTIL", right=True), Column("STATE"), Column("JOB"), Column("USER"),
+    Column("PID", right=True), Column("MEMORY", right=True), Column("COMMAND", flexible=True, optional=True),
+)  # fmt: skip
+
+Holders = Mapping[tuple[str, int], Sequence[JobRow]]
+"""The jobs that hold a device, by name of the host and index."""
+
+
+@click.command("gpus")
+@as_json
+@click.pass_obj
+def gpus(app: App) -> int:
+    """Every GPU: its memory and load, and its job, its foreign process, or that it is free.
+
+    A foreign process was not started by Runyard; while it is there the device is not given out.
+
+    \b
+    Examples:
+      ry gpus
+      ry gpus --json
+    """
+    hosts = app.service().hosts()
+    jobs = app.service().jobs(JobQuery(selectors=ON_HOSTS))
+    holders = holding(jobs)
+    if app.output.as_json:
+        app.output.json([record(host, device, holders) for host in hosts for device in host.devices])
+        return 0
+    rows = [row for host in hosts for device in host.devices for row in _rows(host, device, holders)]
+    if rows or not app.output.terminal:
+        app.output.grid(Grid(COLUMNS, tuple(rows)))
+    for host in hosts:
+        if not host.devices:
+            app.output.note(f"{host.name}: no GPU, {counted(host.cpus, 'cpu')}, {memory(host.memory_mb)} of memory")
+    if not hosts:
+        app.output.note("no host has reported yet")
+    return 0
+
+
+def holding(jobs: Sequence[JobRow]) -> dict[tuple[str, int], list[JobRow]]:
+    """Which jobs hold which device."""
+    holders: dict[tuple[str, int], list[JobRow]] = {}
+    for job in jobs:
+        for index in job.gpus:
+            holders.setdefault((job.host, index), []).append(job)
+    return holders
+
+
+def state(device: Device, jobs: Sequence[JobRow]) -> str:
+    """What the device is, in a word."""
+    if device.fault:
+        return "fault"
+    if any(not process.attempt for process in device.processes):
+        return "foreign"
+    return "job" if jobs or device.processes else "free"
+
+
+def record(host: Host, device: Device, holders: Holders) -> dict[str, object]:
+    """A device for `--json`."""
+    jobs = holders.get((host.name, device.index), ())
+    return {
+        "host": host.name,
+        **plain(device),
+        "state": state(device, jobs),
+        "jobs": [job.id for job in jobs],
+        "looked_at": host.looked_at,
+    }
+
+
+def _rows(host: Host, device: Device, holders: Holders) -> Iterator[Row]:
+    """A line for each process or job on a device; the device itself is told once."""
+    jobs = holders.get((host.name, device.index), ())
+    word = state(device, jobs)
+    look = {"free": "ok", "fault": "fail", "foreign": "warn"}.get(word, "running")
+    busy = "" if device.utilization is None else f"{device.utilization}%"
+    head = (
+        harmless(host.name), str(device.index), harmless(device.model), memory(device.used_mb),
+        memory(device.memory_mb), busy,
+    )  # fmt: skip
+    blank = (head[0], head[1], "", "", "", "")
+    told = list(_sitting(device, jobs)) or [(f"{word}: {harmless(device.fault)}" if device.fault else word, ("",) * 5)]
+    for place, (what, cells) in enumerate(told):
+        yield Row((*(blank if place else head), what, *cells), look)
+
+
+def _sitting(device: Device, jobs: Sequence[JobRow]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """State, and job, user, pid, memory, command of each who sits on the device."""
+    seen = set()
+    by_id = {job.id: job for job in jobs}
+    for process in device.processes:
+        job_id = int(process.attempt.partition(".")[0]) if process.attempt else 0
+        seen.add(job_id)
+        yield ("job" if job_id else "foreign"), _process(process, by_id.get(job_id))
+    for job in jobs:
+        if job.id not in seen:
+            yield "job", (f"{job.id} ({harmless(job.name)})", harmless(job.user), str(job.pid or ""), "", "")
+
+
+def _process(process: DeviceProcess, job: JobRow | None) -> tuple[str, ...]:
+    name = f"{job.id} ({harmless(job.name)})" if job else process.attempt
+    return name, harmless(process.user), str(process.pid), memory(process.memory_mb), harmless(process.command)

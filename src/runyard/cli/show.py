@@ -1,0 +1,159 @@
+"""`show` and its parts: everything about one job."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from runyard.api import JobDetail, JobRow
+from runyard.cli.context import App
+from runyard.cli.ls import elapsed, gpus
+from runyard.cli.options import SELECTORS, as_json, one_job
+from runyard.cli.render.json import plain
+from runyard.cli.render.text import clock, harmless, memory, numbers, span, words
+from runyard.cli.selecting import attempt_of, single
+from runyard.cli.submit import asked
+from runyard.errors import NotFound
+from runyard.model.attempt import Attempt
+from runyard.model.events import KIND_OF
+from runyard.model.lifecycle import describe, exit_code
+from runyard.model.spec import JobSpec
+
+NAMES_SHOWN = 8
+
+
+@click.command("show", epilog=SELECTORS)
+@one_job
+@click.option("--script", is_flag=True, help="Print the script as it was copied at submit, and nothing else.")
+@as_json
+@click.pass_obj
+def show(app: App, selector: str, script: bool) -> int:
+    """Everything about a job (default: your last one).
+
+    \b
+    Examples:
+      ry show 12
+      ry show 12 --script
+    """
+    detail = app.service().job(single(app, attempt_of(selector)[0]).id)
+    if script:
+        return _script(app, detail)
+    if app.output.as_json:
+        app.output.json(record(detail))
+        return 0
+    for name, value in _facts(detail, app.now()):
+        app.output.line(f"{name + ':' if name else '':<13} {value}".rstrip())
+    return 0
+
+
+def _script(app: App, detail: JobDetail) -> int:
+    if not detail.spec.script:
+        raise NotFound(f"job {detail.row.id} has no script: its command is {detail.row.command}")
+    log = app.output.log()
+    log.write(app.service().blob(detail.spec.script))
+    log.end()
+    return 0
+
+
+def record(detail: JobDetail) -> dict[str, object]:
+    """The job for `--json`: the fields of `ls`, and beside them the rest."""
+    events = [
+        {"number": event.number, "kind": KIND_OF[type(event.event)], **plain(event.event)} for event in detail.events
+    ]
+    rest = {name: value for name, value in plain(detail).items() if name not in ("row", "events")}
+    return {**plain(detail.row), **rest, "events": events}
+
+
+def _facts(detail: JobDetail, now: float) -> Iterator[tuple[str, str]]:
+    row, spec = detail.row, detail.spec
+    yield "job", f"{row.id} ({harmless(row.name)})"
+    yield "state", _state(row)
+    if row.reason:
+        yield "reason", harmless(row.reason)
+    yield "command", harmless(row.command)
+    if spec.script:
+        yield "script", f"copied at submit; `ry show {row.id} --script` prints it"
+    for line in spec.setup:
+        yield "setup", harmless(line)
+    yield "workdir", harmless(row.workdir)
+    yield "asks for", asked(spec)
+    if detail.limits:
+        yield "limits", harmless(detail.limits)
+    yield from _wishes(spec, now)
+    yield from _place(row)
+    yield "user", harmless(row.user)
+    yield "submitted", clock(row.submitted_at, now)
+    yield from _times(row, now)
+    if spec.output:
+        yield "output", harmless(spec.output)
+    if spec.input:
+        yield "input", harmless(spec.input)
+    if detail.environment:
+        shown = ", ".join(harmless(name) for name in detail.environment[:NAMES_SHOWN])
+        more = len(detail.environment) - NAMES_SHOWN
+        yield "environment", f"{len(detail.environment)} variables: {shown}" + (f" and {more} more" if more > 0 else "")
+    if detail.dependants:
+        yield "waited for by", numbers(detail.dependants)
+    for attempt in detail.attempts:
+        yield f"attempt {attempt.number}", _attempt(attempt, now)
+
+
+def _state(row: JobRow) -> str:
+    code = f", exit code {row.exit_code}" if row.exit_code is not None else ""
+    flags = "".join(f", {flag}" for flag in row.flags)
+    return row.word + code + flags
+
+
+def _wishes(spec: JobSpec, now: float) -> Iterator[tuple[str, str]]:
+    for after in spec.after:
+        yield "after", f"{after.kind}:{after.job_id}"
+    if spec.begin_at is not None:
+        yield "begin", clock(spec.begin_at, now)
+    if spec.priority:
+        yield "priority", str(spec.priority)
+    if spec.retry.limit:
+        on = ", ".join(spec.retry.on) or "fail, oom, timeout"
+        pause = f", first after {words(spec.retry.backoff_s)}" if spec.retry.backoff_s else ""
+        yield "retries", f"{spec.retry.limit} on {on}{pause}"
+    if spec.on_lost:
+        yield "on-lost", spec.on_lost
+    if spec.unique:
+        yield "unique", harmless(spec.unique)
+
+
+def _place(row: JobRow) -> Iterator[tuple[str, str]]:
+    if row.group is not None:
+        index = f", index {row.array_index}" if row.array_index is not None else ""
+        yield "group", f"{row.group}{index}"
+    if row.host:
+        pid = f", pid {row.pid}" if row.pid else ""
+        devices = f", gpu {gpus(row)}" if row.gpus else ""
+        yield "host", f"{harmless(row.host)}{pid}{devices}"
+
+
+def _times(row: JobRow, now: float) -> Iterator[tuple[str, str]]:
+    if row.started_at is not None:
+        yield "started", f"{clock(row.started_at, now)}, ran {elapsed(row, now)}"
+    if row.ended_at is not None:
+        yield "ended", clock(row.ended_at, now)
+
+
+def _attempt(attempt: Attempt, now: float) -> str:
+    parts = [f"assigned {clock(attempt.assigned_at, now)}"]
+    if attempt.started_at is not None:
+        parts.append(f"started {clock(attempt.started_at, now)}")
+    if attempt.ended_at is not None and attempt.started_at is not None:
+        parts.append(f"ran {span(attempt.ended_at - attempt.started_at)}")
+    for placement in attempt.placements:
+        if placement.result is not None:
+            parts.append(_result(exit_code(placement.result.wait_status), placement.result.why))
+            parts += [text for text in (describe(placement.result),) if text]
+            if placement.result.max_rss_mb:
+                parts.append(f"{span(placement.result.cpu_s)} of cpu, {memory(placement.result.max_rss_mb)} at most")
+            parts.append(f"known from the {placement.result.source}")
+    return harmless(", ".join(parts))
+
+
+def _result(code: int | None, why: str) -> str:
+    return why or ("no exit code" if code is None else f"exit code {code}")
