@@ -7,17 +7,18 @@ committed state, except in the writer's thread, which sees what it has written s
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import CursorResult, Engine, Executable, bindparam, select, update
+from sqlalchemy import BindParameter, CursorResult, Engine, Executable, Select, bindparam, select, update
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError
 
+from runyard.errors import RunyardError
+from runyard.store.prepared import Compiled, Prepared, Values, compile_for
 from runyard.store.schema import yard
-from runyard.store.sqlite import WRITER, translate
+from runyard.store.sqlite import BEGIN_WRITING, FAILURES, WRITER, translate
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,12 @@ class Counters:
     last_group: int
 
 
-_COUNTERS = select(yard.c.id, yard.c.epoch, yard.c.serial, yard.c.feed, yard.c.last_job, yard.c.last_group)
-_COUNTED = ("serial", "feed", "last_job", "last_group", "epoch")
-_SAVE = update(yard).values({name: bindparam(f"new_{name}") for name in _COUNTED})
+Picking = Callable[[list[BindParameter[Any]]], Select[Any]]
+"""Makes a query about so many ids."""
+
+_COUNTED = ("epoch", "serial", "feed", "last_job", "last_group")
+_COUNTERS = Prepared(select(yard.c.id, *(yard.c[name] for name in _COUNTED)))
+_SAVE = Prepared(update(yard).values({name: bindparam(name) for name in _COUNTED}), _COUNTED)
 
 
 class Database:
@@ -46,13 +50,16 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._compiled: dict[Prepared, Compiled] = {}
+        self._picks: dict[tuple[Picking, int], Prepared] = {}
         self._lock = threading.Lock()
         self._readers = threading.local()
         self._writer: Connection | None = None
         self._thread: int | None = None
-        self._before: Counters | None = None
         self._counters: Counters | None = None
+        self._depth = 0
         self._wrote = False
+        self._doomed: RunyardError | None = None
         self.begun: Callable[[Counters], None] = lambda counters: None
         self.committed: Callable[[Counters], None] = lambda counters: None
         self.forget: Callable[[], None] = lambda: None
@@ -67,8 +74,7 @@ class Database:
         """As this thread sees them."""
         if self.writing and self._counters is not None:
             return self._counters
-        with self.reading() as connection:
-            return _read_counters(connection)
+        return Counters(*self.fetch(_COUNTERS)[0])
 
     def count(self, counters: Counters) -> None:
         """Numbers have been given out (inside a transaction)."""
@@ -76,17 +82,43 @@ class Database:
         self._counters = counters
         self._wrote = True
 
-    def write(self, statement: Executable, rows: Sequence[Mapping[str, Any]] | Mapping[str, Any] | None = None) -> int:
-        """Execute once, or for each of the rows; how many rows it changed (where the database says)."""
+    def run(self, prepared: Prepared, rows: Iterable[Values]) -> None:
+        """Execute for each row (inside a transaction)."""
+        values = list(rows)
+        if values:
+            compiled, cursor = self._ready(prepared), self._cursor(self._connection())
+            self._wrote = True
+            cursor.executemany(compiled.text, compiled.rows(values))
+
+    def fetch(self, prepared: Prepared, values: Values = ()) -> list[tuple[Any, ...]]:
+        """All rows of one query, as tuples."""
+        compiled = self._ready(prepared)
+        with self.reading() as connection:
+            cursor = self._cursor(connection)
+            cursor.execute(compiled.text, compiled.row(values))
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+            return rows
+
+    def pick(self, query: Picking, ids: Sequence[int]) -> list[tuple[Any, ...]]:
+        """All rows of a query about these ids. Its text is made for few lengths: the last id is said again to fit."""
+        length = 1 << (len(ids) - 1).bit_length()
+        prepared = self._picks.get((query, length))
+        if prepared is None:
+            names = tuple(f"id_{place}" for place in range(length))
+            prepared = self._picks[query, length] = Prepared(query([bindparam(name) for name in names]), names)
+        return self.fetch(prepared, [*ids, *[ids[-1]] * (length - len(ids))])
+
+    def write(self, statement: Executable, row: dict[str, Any] | None = None) -> int:
+        """Execute what is not prepared (inside a transaction); how many rows it changed."""
         connection = self._connection()
         self._wrote = True
-        result: CursorResult[Any] = connection.execute(statement, rows)
+        result: CursorResult[Any] = connection.execute(statement, row)
         return result.rowcount
 
-    def read(self, statement: Executable, values: Mapping[str, Any] | None = None) -> Sequence[Any]:
-        """All rows of one query."""
+    def read(self, statement: Executable) -> Sequence[Any]:
+        """All rows of a query that is not prepared."""
         with self.reading() as connection:
-            return connection.execute(statement, values).fetchall()
+            return connection.execute(statement).fetchall()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -99,13 +131,14 @@ class Database:
             with self._engine.connect() as connection, connection.begin():
                 self._readers.connection = connection
                 yield connection
-        except DBAPIError as error:
+        except FAILURES as error:
             raise translate(error) from error
         finally:
             self._readers.connection = None
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
+        """Hold the writer; commit at the end or roll back."""
         with self._lock:
             try:
                 self._begin()
@@ -113,7 +146,7 @@ class Database:
                 counters = self._commit()
             except BaseException as error:
                 self._abandon(error)
-                if isinstance(error, DBAPIError):
+                if isinstance(error, FAILURES):
                     raise translate(error) from error
                 raise
             finally:
@@ -123,21 +156,25 @@ class Database:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        connection, counters = self._connection(), self._counters
-        point = connection.begin_nested()
+        """Roll back alone what is written inside when it raises."""
+        connection, counters, wrote = self._connection(), self._counters, self._wrote
+        self._depth += 1
+        name = f"point_{self._depth}"
         try:
+            self._say(connection, f"SAVEPOINT {name}")
             yield
-            point.commit()
+            self._say(connection, f"RELEASE SAVEPOINT {name}")
         except BaseException as error:
-            self._counters = counters
+            self._counters, self._wrote = counters, wrote
             self.forget()
-            try:
-                point.rollback()
-            except DBAPIError as second:  # the database has given up the whole transaction
-                raise translate(second) from error
-            if isinstance(error, DBAPIError):
-                raise translate(error) from error
+            if isinstance(error, FAILURES):
+                self._doomed = translate(error)  # nobody can tell what was written
+                raise self._doomed from error
+            self._say(connection, f"ROLLBACK TO SAVEPOINT {name}")
+            self._say(connection, f"RELEASE SAVEPOINT {name}")
             raise
+        finally:
+            self._depth -= 1
 
     def close(self) -> None:
         """Let go of all connections."""
@@ -145,42 +182,41 @@ class Database:
             self._drop_writer()
             self._engine.dispose()
 
-    def _connection(self) -> Connection:
-        if not self.writing or self._writer is None:
-            raise RuntimeError("a store is changed inside transaction() only")
-        return self._writer
-
     def _begin(self) -> None:
         if self._writer is None:
             self._writer = self._engine.connect().execution_options(**{WRITER: True})
-        self._writer.begin()
+        self._say(self._writer, BEGIN_WRITING)
         self._thread = threading.get_ident()
-        self._before = self._counters = _read_counters(self._writer)
+        self._counters = None
+        self._counters = self.counters
+        self._depth = 0
         self._wrote = False
+        self._doomed = None
         self.begun(self._counters)
 
     def _commit(self) -> Counters | None:
         """End the transaction; the counters if anything was written."""
-        connection, counters = self._connection(), self._counters
-        if self._wrote and counters is not None:
+        connection, counters = self._connection(), self.counters
+        if self._doomed is not None:
+            raise self._doomed
+        if self._wrote:
             counters = replace(counters, serial=counters.serial + 1)
-            connection.execute(_SAVE, {f"new_{name}": getattr(counters, name) for name in _COUNTED})
-        connection.commit()
+            self.run(_SAVE, [[getattr(counters, name) for name in _COUNTED]])
+        self._say(connection, "COMMIT")
         return counters if self._wrote else None
 
     def _abandon(self, error: BaseException) -> None:
-        """Roll back. After a failure of the database itself the connection is not trusted any more."""
+        """Roll back. After a failure of the database itself its connection is not trusted any more."""
         self.forget()
-        connection = self._writer
-        if connection is None:
+        if self._writer is None or self._thread is None:
             return
-        if not isinstance(error, DBAPIError):
-            try:
-                connection.rollback()
-                return
-            except DBAPIError:
-                pass
-        self._drop_writer()
+        trusted = self._doomed is None and not isinstance(error, FAILURES)
+        try:
+            self._say(self._writer, "ROLLBACK")
+        except FAILURES:
+            trusted = False
+        if not trusted:
+            self._drop_writer()
 
     def _drop_writer(self) -> None:
         if self._writer is not None:
@@ -188,6 +224,20 @@ class Database:
             self._writer.close()
             self._writer = None
 
+    def _connection(self) -> Connection:
+        if not self.writing or self._writer is None:
+            raise RuntimeError("a store is changed inside transaction() only")
+        return self._writer
 
-def _read_counters(connection: Connection) -> Counters:
-    return Counters(*connection.execute(_COUNTERS).one())
+    def _ready(self, prepared: Prepared) -> Compiled:
+        compiled = self._compiled.get(prepared)
+        if compiled is None:
+            compiled = self._compiled[prepared] = compile_for(self._engine.dialect, prepared)
+        return compiled
+
+    def _say(self, connection: Connection, text: str) -> None:
+        self._cursor(connection).execute(text)
+
+    @staticmethod
+    def _cursor(connection: Connection) -> Any:
+        return connection.connection.cursor()

@@ -8,41 +8,59 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy import Table, bindparam, insert, select, update
 
 from runyard.errors import InvalidSpec
 from runyard.model import codec
 from runyard.model.attempt import Attempt, Placement
-from runyard.model.events import KIND_OF, KINDS, Event, Recorded
+from runyard.model.events import KIND_OF, KINDS, Recorded
 from runyard.model.job import Job, JobState, Outcome, StopRequest
 from runyard.model.spec import JobSpec
 from runyard.model.view import Shape
 from runyard.store.base import fingerprint_of
-from runyard.store.schema import jobs
+from runyard.store.prepared import Prepared
+from runyard.store.schema import events, jobs, placements
 
 SPECS_KEPT = 2_048
 
 BROKEN = (InvalidSpec, ValueError, TypeError)
 """What reading a damaged row can raise. (JSON errors are ValueErrors.)"""
 
+
+def inserting(table: Table, names: tuple[str, ...]) -> Prepared:
+    """The statement that adds rows with these columns."""
+    return Prepared(insert(table).values({name: bindparam(name) for name in names}), names)
+
+
 _J = jobs.c
-_READ = (
-    _J.id, _J.spec, _J.submitted_at, _J.group_id, _J.state, _J.version, _J.held, _J.waiting_on, _J.wake_at, _J.attempt,
-    _J.retries, _J.losses, _J.stop, _J.outcome, _J.exit_code, _J.reason, _J.ended_at, _J.shape,
+SELECT_JOBS = select(
+    _J.id, _J.shape, _J.spec, _J.submitted_at, _J.group_id, _J.state, _J.version, _J.held, _J.waiting_on, _J.wake_at,
+    _J.attempt, _J.retries, _J.losses, _J.stop, _J.outcome, _J.exit_code, _J.reason, _J.ended_at,
 )  # fmt: skip
-SELECT_JOBS = select(*_READ)
 """What `read_job` reads, in its order."""
 
 _MOVING = (
     "version", "state", "word", "ready", "held", "waiting_on", "wake_at", "number", "retries", "losses", "outcome",
     "exit_code", "reason", "started_at", "ended_at", "fingerprint", "attempt", "stop",
 )  # fmt: skip
-UPDATE_JOB = update(jobs).where(_J.id == bindparam("job")).values({name: bindparam(name) for name in _MOVING})
+UPDATE_JOB = Prepared(
+    update(jobs).where(_J.id == bindparam("job")).values({name: bindparam(name) for name in _MOVING}), (*_MOVING, "job")
+)
 """Writes what `standing` gives."""
+
+NEW_JOB = (
+    "id", "version", "state", "word", "ready", "shape", "priority", "queue", "user", "name", "group_id", "unique_key",
+    "held", "waiting_on", "wake_at", "submitted_at", "spec",
+)  # fmt: skip
+"""The columns of a new job; the others have their defaults."""
+
+INSERT_JOB = inserting(jobs, NEW_JOB)
+INSERT_EVENT = inserting(events, ("feed", "job_id", "number", "kind", "body"))
+INSERT_PLACEMENT = inserting(placements, ("job_id", "rank", "number", "agent", "host"))
 
 
 def plain(text: str) -> str:
@@ -55,49 +73,38 @@ def short_hash(text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "backslashreplace"), digest_size=16).hexdigest()
 
 
-def standing(job: Job) -> dict[str, Any]:
-    """The columns of a job that change."""
+def standing(job: Job) -> tuple[Any, ...]:
+    """The columns of a job that change, and its id, for UPDATE_JOB."""
     attempt, stop = job.attempt, job.stop
-    return {
-        "job": job.id,
-        "version": job.version,
-        "state": job.state.value,
-        "word": job.word,
-        "ready": int(job.ready),
-        "held": int(job.held),
-        "waiting_on": job.waiting_on,
-        "wake_at": job.wake_at,
-        "number": attempt.number if attempt else 0,
-        "retries": job.retries,
-        "losses": job.losses,
-        "outcome": job.outcome.value if job.outcome else None,
-        "exit_code": job.exit_code,
-        "reason": json.dumps(job.reason) if job.reason else None,
-        "started_at": attempt.started_at if attempt else None,
-        "ended_at": job.ended_at,
-        "fingerprint": short_hash(fingerprint_of(job.spec)) if job.succeeded else None,
-        "attempt": codec.dumps(attempt) if attempt else None,
-        "stop": codec.dumps(stop) if stop else None,
-    }
+    return (
+        job.version,
+        job.state.value,
+        job.word,
+        int(job.ready),
+        int(job.held),
+        job.waiting_on,
+        job.wake_at,
+        attempt.number if attempt else 0,
+        job.retries,
+        job.losses,
+        job.outcome.value if job.outcome else None,
+        job.exit_code,
+        json.dumps(job.reason) if job.reason else None,
+        attempt.started_at if attempt else None,
+        job.ended_at,
+        short_hash(fingerprint_of(job.spec)) if job.succeeded else None,
+        codec.dumps(attempt) if attempt else None,
+        codec.dumps(stop) if stop else None,
+        job.id,
+    )
 
 
-def identity(spec: JobSpec) -> dict[str, Any]:
-    """The columns of a job that come from its spec and never change."""
-    return {
-        "priority": spec.priority,
-        "queue": spec.queue,
-        "user": plain(spec.user),
-        "name": plain(spec.label),
-        "unique_key": plain(spec.unique),
-    }
-
-
-def read_job(row: Row[Any]) -> Job:
+def read_job(row: Sequence[Any]) -> Job:
     """The job in a row of SELECT_JOBS."""
     (
-        job_id, spec, submitted_at, group, state, version, held, waiting_on, wake_at, attempt,
-        retries, losses, stop, outcome, exit_code, reason, ended_at, _,
-    ) = tuple[Any, ...](row)  # fmt: skip
+        job_id, _, spec, submitted_at, group, state, version, held, waiting_on, wake_at,
+        attempt, retries, losses, stop, outcome, exit_code, reason, ended_at,
+    ) = row  # fmt: skip
     return Job(
         id=job_id,
         spec=read_spec(spec),
@@ -122,35 +129,27 @@ def read_job(row: Row[Any]) -> Job:
 @lru_cache(maxsize=SPECS_KEPT)
 def read_spec(text: str) -> JobSpec:
     """The spec in this text."""
-    spec: JobSpec = codec.loads(JobSpec, text)
-    return spec
+    return codec.loads(JobSpec, text)
 
 
-def event_rows(recorded: Iterable[Recorded], feed: int) -> list[dict[str, Any]]:
-    """Rows of events, numbered on from `feed`."""
+@lru_cache(maxsize=SPECS_KEPT)
+def read_shape(text: str) -> Shape:
+    """The shape in this text."""
+    return codec.loads(Shape, text)
+
+
+def event_rows(recorded: Iterable[Recorded], feed: int) -> list[tuple[Any, ...]]:
+    """Rows for INSERT_EVENT, numbered on from `feed`."""
     return [
-        {
-            "feed": place,
-            "job_id": item.job_id,
-            "number": item.number,
-            "kind": KIND_OF[type(item.event)],
-            "body": codec.dumps(item.event),
-        }
+        (place, item.job_id, item.number, KIND_OF[type(item.event)], codec.dumps(item.event))
         for place, item in enumerate(recorded, feed + 1)
     ]
 
 
-def submitted_text(at: float, spec: str, group: int | None, waiting_on: int) -> str:
-    """The event `Submitted` as the codec writes it, around a spec that is text already."""
-    tail = f',"group":{group}' if group is not None else ""
-    tail += f',"waiting_on":{waiting_on}' if waiting_on else ""
-    return f'{{"at":{json.dumps(at)},"spec":{spec}{tail}}}'
-
-
-def read_event(row: Row[Any]) -> Recorded:
-    """The event in a row of (job_id, number, kind, body)."""
-    event: Event = codec.loads(KINDS[row.kind], row.body)
-    return Recorded(row.job_id, row.number, event)
+def read_event(job_id: int, number: int, kind: str, body: str) -> Recorded:
+    """The event in these columns."""
+    event: Any = codec.loads(KINDS[kind], body)
+    return Recorded(job_id, number, event)
 
 
 def standing_places(job: Job) -> list[Placement]:
@@ -160,29 +159,7 @@ def standing_places(job: Job) -> list[Placement]:
     return [placement for placement in job.attempt.placements if placement.result is None]
 
 
-def placement_rows(job: Job) -> list[dict[str, Any]]:
-    """Rows for these placements."""
-    return [
-        {
-            "job_id": job.id,
-            "rank": placement.rank,
-            "number": job.attempt.number if job.attempt else 0,
-            "agent": placement.agent,
-            "host": placement.host,
-            "body": codec.dumps(placement),
-        }
-        for placement in standing_places(job)
-    ]
-
-
-def read_placement(text: str) -> Placement:
-    """The placement in this text."""
-    placement: Placement = codec.loads(Placement, text)
-    return placement
-
-
-@lru_cache(maxsize=SPECS_KEPT)
-def read_shape(text: str) -> Shape:
-    """The shape in this text."""
-    shape: Shape = codec.loads(Shape, text)
-    return shape
+def placement_rows(job: Job) -> list[tuple[Any, ...]]:
+    """Rows of these for INSERT_PLACEMENT."""
+    number = job.attempt.number if job.attempt else 0
+    return [(job.id, place.rank, number, place.agent, place.host) for place in standing_places(job)]

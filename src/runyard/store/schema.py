@@ -88,16 +88,16 @@ def _part(where: str) -> dict[str, Any]:
 READY = "ready = 1"
 OPEN = "ended_at IS NULL"
 DONE = "ended_at IS NOT NULL"
+UNIQUE = "unique_key <> ''"
 """Said literally in queries too, so that the database sees that one of these indexes will do."""
 
 Index("jobs_ready", jobs.c.shape, jobs.c.priority.desc(), jobs.c.id, **_part(READY))
 Index("jobs_open", jobs.c.id, **_part(OPEN))
 Index("jobs_open_user", jobs.c.user, jobs.c.id, **_part(OPEN))
 Index("jobs_wake", jobs.c.wake_at, **_part("wake_at IS NOT NULL"))
-Index("jobs_user", jobs.c.user)
 Index("jobs_name", jobs.c.name)
 Index("jobs_group", jobs.c.group_id, **_part("group_id IS NOT NULL"))
-Index("jobs_unique", jobs.c.user, jobs.c.unique_key, **_part("unique_key <> ''"))
+Index("jobs_unique", jobs.c.user, jobs.c.unique_key, **_part(UNIQUE))
 Index("jobs_ended", jobs.c.ended_at, **_part(DONE))
 Index("jobs_user_ended", jobs.c.user, jobs.c.ended_at, **_part(DONE))
 Index("jobs_outcome", jobs.c.outcome, **_part("outcome IS NOT NULL"))
@@ -120,9 +120,8 @@ placements = Table(
     Column("number", Integer, nullable=False),
     Column("agent", NAME, nullable=False, index=True),
     Column("host", NAME, nullable=False),
-    Column("body", Text, nullable=False),
 )
-"""What holds something or will take over, as it was assigned; a row goes when its placement ends."""
+"""What holds something or will take over; a row goes when its placement ends. (The rest of it is in its job's row.)"""
 
 dependencies = Table(
     "dependencies",

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
-from sqlalchemy import Engine, insert, inspect, make_url, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL, Engine, insert, inspect, make_url, select
 
 from runyard.errors import Conflict
 from runyard.model import codec
@@ -28,7 +27,7 @@ from runyard.store.pruning import prune
 from runyard.store.schema import SCHEMA, metadata, queues, yard
 from runyard.store.sql_jobs import SqlJobs
 from runyard.store.sql_shapes import SqlShapes
-from runyard.store.sqlite import WRITER, open_engine, prepare, translate
+from runyard.store.sqlite import BEGIN_WRITING, FAILURES, WRITER, open_engine, prepare, translate
 from runyard.store.view import groups_of, host_views, shape_views
 
 
@@ -39,11 +38,11 @@ def anywhere(directory: str) -> None:
 class SqlStore(SqlJobs):
     """A `Store` in a database. `refuse` raises for a directory in which no database may lie."""
 
-    def __init__(self, url: str, refuse: Callable[[str], None] = anywhere, high_water: str = "") -> None:
+    def __init__(self, url: str | URL, refuse: Callable[[str], None] = anywhere, high_water: str = "") -> None:
         engine = open_engine(make_url(url), refuse)
         try:
             _found(engine)
-        except DBAPIError as error:
+        except FAILURES as error:
             raise translate(error) from error
         self._db = Database(engine)
         self._memo = Memo()
@@ -128,7 +127,8 @@ def _found(engine: Engine) -> None:
     prepare(engine)
     if exists:
         return
-    with engine.connect().execution_options(**{WRITER: True}) as connection, connection.begin():
+    with engine.connect().execution_options(**{WRITER: True}) as connection:
+        connection.exec_driver_sql(BEGIN_WRITING)
         metadata.create_all(connection)
         if connection.execute(select(yard.c.id)).first() is None:
             counters = dict.fromkeys(("epoch", "serial", "feed", "last_job", "last_group"), 0)
@@ -136,3 +136,4 @@ def _found(engine: Engine) -> None:
             connection.execute(insert(yard), row)
             first = Queue(name=DEFAULT_QUEUE, version=1)
             connection.execute(insert(queues), {"name": first.name, "body": codec.dumps(first)})
+        connection.exec_driver_sql("COMMIT")

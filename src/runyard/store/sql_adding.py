@@ -6,6 +6,7 @@ all jobs that begin alike.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -19,12 +20,12 @@ from runyard.model.view import shape_of
 from runyard.store.adding import Admission, Entry, group_of
 from runyard.store.base import Added, NewJobs
 from runyard.store.database import Database
-from runyard.store.rows import identity, plain, standing, submitted_text
-from runyard.store.schema import dependencies, events, groups, jobs, submissions
+from runyard.store.rows import INSERT_EVENT, INSERT_JOB, inserting, plain
+from runyard.store.schema import dependencies, groups, submissions
+from runyard.store.spec_text import SpecWriter
 from runyard.store.sql_shapes import SqlShapes, Tally
 
-_FIRST = ("version", "state", "word", "ready", "held", "waiting_on", "wake_at")
-"""The columns of a new job that come from where it stands; the others have their defaults."""
+_INSERT_LINK = inserting(dependencies, ("on_id", "job_id", "kind"))
 
 
 def insert_jobs(database: Database, shapes: SqlShapes, new: NewJobs, admission: Admission) -> None:
@@ -36,60 +37,77 @@ def insert_jobs(database: Database, shapes: SqlShapes, new: NewJobs, admission: 
         database.write(insert(groups), {"id": group.id, "parallel": group.parallel, "body": codec.dumps(group)})
     entries = admission.entries
     desk = _Desk(new, shapes, group.id if group else None)
-    limited = group.id if group is not None and group.parallel else None
-    rows, stories = [], []
-    for place, entry in enumerate(entries, counters.feed + 1):
-        text = codec.dumps(entry.spec)
-        rows.append(desk.row(entry, text, limited))
-        body = submitted_text(new.at, text, desk.group, entry.waiting_on)
-        stories.append({"feed": place, "job_id": entry.id, "number": 1, "kind": "submitted", "body": body})
-    if rows:
-        database.write(insert(jobs), rows)
-        database.write(insert(events), stories)
-        shapes.count(desk.tally)
-    links = [{"on_id": on, "job_id": e.id, "kind": kind} for e in entries for on, kind in e.links]
-    if links:
-        database.write(insert(dependencies), links)
-    database.count(replace(counters, last_job=counters.last_job + len(rows), feed=counters.feed + len(rows)))
+    writer = SpecWriter()
+    texts = [writer.text(entry.spec) for entry in entries]
+    database.run(INSERT_JOB, map(desk.row, entries, texts))
+    database.run(INSERT_EVENT, desk.stories(entries, texts, counters.feed))
+    database.run(_INSERT_LINK, [(on, entry.id, kind) for entry in entries for on, kind in entry.links])
+    shapes.count(desk.tally())
+    database.count(replace(counters, last_job=counters.last_job + len(entries), feed=counters.feed + len(entries)))
 
 
 class _Desk:
     """Where new jobs of one call stand, and their shapes; each found once for all that are alike."""
 
     def __init__(self, new: NewJobs, shapes: SqlShapes, group: int | None) -> None:
-        self.group = group
-        self.tally = Tally()
         self._at = new.at
+        self._group = group
+        self._limited = group if new.parallel else None
         self._shapes = shapes
-        self._standings: dict[Any, tuple[Job, dict[str, Any]]] = {}
-        self._shape_ids: dict[Any, int] = {}
+        self._known: dict[Any, tuple[int, Job]] = {}
+        self._numbers: dict[Any, int] = {}
 
-    def row(self, entry: Entry, text: str, limited: int | None) -> dict[str, Any]:
+    def row(self, entry: Entry, text: str) -> tuple[Any, ...]:
+        """The row of a job for INSERT_JOB."""
         spec = entry.spec
-        job, standing = self._standing(entry)
-        alike = (spec.queue, spec.user, spec.resources, spec.time_limit_s)
-        shape = self._shape_ids.get(alike)
-        if shape is None:
-            shape = self._shape_ids[alike] = self._shapes.id_of(shape_of(spec, limited))
-        self.tally.move(shape, None, job)
-        return {
-            "id": entry.id,
-            "shape": shape,
-            "group_id": self.group,
-            "submitted_at": self._at,
-            "spec": text,
-            **identity(spec),
-            **standing,
-        }
-
-    def _standing(self, entry: Entry) -> tuple[Job, dict[str, Any]]:
-        alike = (entry.spec.hold, entry.spec.begin_at, entry.waiting_on)
-        known = self._standings.get(alike)
+        alike = (spec.queue, spec.user, spec.resources, spec.time_limit_s, spec.hold, spec.begin_at, entry.waiting_on)
+        known = self._known.get(alike)
         if known is None:
-            job = begin(entry.id, Submitted(self._at, entry.spec, self.group, entry.waiting_on))
-            columns = standing(job)
-            known = self._standings[alike] = (job, {name: columns[name] for name in _FIRST})
-        return known
+            job = begin(entry.id, Submitted(self._at, spec, self._group, entry.waiting_on))
+            known = self._known[alike] = (self._shapes.id_of(shape_of(spec, self._limited)), job)
+        self._numbers[alike] = self._numbers.get(alike, 0) + 1
+        shape, job = known
+        return (
+            entry.id,
+            job.version,
+            job.state.value,
+            job.word,
+            int(job.ready),
+            shape,
+            spec.priority,
+            spec.queue,
+            plain(spec.user),
+            plain(spec.label),
+            self._group,
+            plain(spec.unique),
+            int(job.held),
+            job.waiting_on,
+            job.wake_at,
+            self._at,
+            text,
+        )
+
+    def tally(self) -> Tally:
+        """How many jobs of each shape have come."""
+        tally = Tally()
+        for alike, number in self._numbers.items():
+            tally.come(*self._known[alike], number)
+        return tally
+
+    def stories(self, entries: list[Entry], texts: list[str], feed: int) -> Iterator[tuple[Any, ...]]:
+        """The first events for INSERT_EVENT, numbered on from `feed`."""
+        bodies = submitted_texts(Submitted(self._at, entries[0].spec, self._group), entries, texts) if entries else ()
+        for place, (entry, body) in enumerate(zip(entries, bodies, strict=True), feed + 1):
+            yield (place, entry.id, 1, "submitted", body)
+
+
+def submitted_texts(like: Submitted, entries: list[Entry], texts: list[str]) -> Iterator[str]:
+    """The events `Submitted` as the codec writes them, around specs that are text already."""
+    at = codec.dumps(like.at)
+    group = f',"group":{like.group}' if like.group is not None else ""
+    for entry, text in zip(entries, texts, strict=True):
+        open_links = f',"waiting_on":{entry.waiting_on}' if entry.waiting_on else ""
+        yield f'{{"at":{at},"spec":{text}{group}{open_links}}}'
 
 
 def known_submission(database: Database, new: NewJobs) -> Added | None:
@@ -99,8 +117,7 @@ def known_submission(database: Database, new: NewJobs) -> Added | None:
     s = submissions.c
     query = select(s.first, s.last, s.body).where(s.user == plain(new.user), s.key == plain(new.key))
     for row in database.read(query):
-        added: Added = codec.loads(Added, row.body) if row.body else Added(tuple(range(row.first, row.last + 1)))
-        return added
+        return codec.loads(Added, row.body) if row.body else Added(tuple(range(row.first, row.last + 1)))
     return None
 
 

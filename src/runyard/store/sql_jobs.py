@@ -7,34 +7,36 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import and_, bindparam, delete, func, insert, or_, select, text
+from sqlalchemy import BindParameter, Select, and_, bindparam, delete, func, or_, select, text
 
 from runyard.errors import Conflict, NotFound
 from runyard.model import codec
 from runyard.model.attempt import Attempt
-from runyard.model.events import Change, Recorded
+from runyard.model.events import Assigned, Change, Recorded
 from runyard.model.job import Job
 from runyard.model.view import Occupied
 from runyard.store.adding import admit
 from runyard.store.applying import Applied, Dependants, apply
 from runyard.store.base import Added, Committed, Criteria, NewJobs
 from runyard.store.memo import Memo
+from runyard.store.prepared import Prepared
 from runyard.store.queries import selections
 from runyard.store.rows import (
     BROKEN,
+    INSERT_EVENT,
+    INSERT_PLACEMENT,
     SELECT_JOBS,
     UPDATE_JOB,
     event_rows,
+    inserting,
     placement_rows,
     plain,
     read_event,
     read_job,
-    read_placement,
     short_hash,
     standing,
-    standing_places,
 )
-from runyard.store.schema import OPEN, READY, attempts, dependencies, events, jobs, placements, shapes
+from runyard.store.schema import OPEN, READY, UNIQUE, attempts, dependencies, events, jobs, placements, shapes
 from runyard.store.selection import finish
 from runyard.store.sql_adding import insert_jobs, keep_submission, known_submission
 from runyard.store.sql_records import SqlRecords, bites
@@ -46,36 +48,53 @@ QUARANTINE = "quarantine"
 
 log = logging.getLogger("runyard.store")
 
-_J, _D = jobs.c, dependencies.c
-_LOAD = SELECT_JOBS.where(_J.id.in_(bindparam("ids", expanding=True)))
-_DEPENDANTS = (
-    select(_D.on_id, _D.job_id, _D.kind)
-    .where(_D.on_id.in_(bindparam("ids", expanding=True)))
-    .order_by(_D.on_id, _D.job_id, _D.kind)
-)
-_ATTEMPTS = select(attempts.c.body).where(attempts.c.job_id == bindparam("job")).order_by(attempts.c.number)
-_EVENTS = select(events.c.job_id, events.c.number, events.c.kind, events.c.body)
-_EVENTS = _EVENTS.where(events.c.job_id == bindparam("job")).order_by(events.c.number)
-_VACATE = delete(placements).where(placements.c.job_id == bindparam("job"))
+_J, _D, _P = jobs.c, dependencies.c, placements.c
 _WAKES = "wake_at IS NOT NULL"
-_DUE = select(_J.id).where(text(_WAKES), _J.wake_at <= bindparam("now")).order_by(_J.wake_at, _J.id)
-_NEXT_DUE = select(func.min(_J.wake_at).label("at")).where(text(_WAKES))
-_UNIQUE = select(_J.id).where(
-    text("unique_key <> ''"), _J.user == bindparam("of"), _J.unique_key == bindparam("key"), text(OPEN)
+
+_ACTIVE = Prepared(select(_P.job_id).distinct().order_by(_P.job_id))
+_ACTIVE_ON = Prepared(
+    select(_P.job_id).distinct().where(_P.agent == bindparam("agent")).order_by(_P.job_id), ("agent",)
 )
-_RUNTIMES = (
-    select((_J.ended_at - _J.started_at).label("seconds"))
+_HELD = select(_P.job_id, _P.number, _J.queue, _J.user, _J.shape, _J.group_id, events.c.body)
+_HELD = _HELD.join(jobs, _J.id == _P.job_id).join(events, events.c.job_id == _P.job_id)
+_HELD = _HELD.where(events.c.kind == "assigned", _P.job_id == bindparam("job"), _P.rank == 0)
+_HELD = _HELD.order_by(events.c.number.desc()).limit(1)
+_VACATE = Prepared(delete(placements).where(_P.job_id == bindparam("job")), ("job",))
+_ATTEMPTS = Prepared(
+    select(attempts.c.body).where(attempts.c.job_id == bindparam("job")).order_by(attempts.c.number), ("job",)
+)
+_INSERT_ATTEMPT = inserting(attempts, ("job_id", "number", "body"))
+_EVENTS = Prepared(
+    select(events.c.job_id, events.c.number, events.c.kind, events.c.body)
+    .where(events.c.job_id == bindparam("job"))
+    .order_by(events.c.number),
+    ("job",),
+)
+_DUE = Prepared(select(_J.id).where(text(_WAKES), _J.wake_at <= bindparam("now")).order_by(_J.wake_at, _J.id), ("now",))
+_NEXT_DUE = Prepared(select(func.min(_J.wake_at)).where(text(_WAKES)))
+_UNIQUE = Prepared(
+    select(_J.id).where(text(OPEN), text(UNIQUE), _J.user == bindparam("of"), _J.unique_key == bindparam("key")),
+    ("of", "key"),
+)
+_RUNTIMES = Prepared(
+    select(_J.ended_at - _J.started_at)
     .where(_J.fingerprint == bindparam("key"), _J.started_at.is_not(None))
     .order_by(_J.ended_at.desc(), _J.id.desc())
-    .limit(bindparam("most"))
+    .limit(bindparam("most")),
+    ("key", "most"),
 )
-_ACTIVE = select(placements.c.job_id).distinct().order_by(placements.c.job_id)
-_HELD = select(
-    placements.c.job_id, placements.c.number, _J.queue, _J.user, _J.shape, placements.c.body, _J.group_id
-).join(jobs, _J.id == placements.c.job_id)
 
 Shaped = tuple[Job, int]
 """A job and the id of its shape."""
+
+
+def _by_id(ids: list[BindParameter[Any]]) -> Select[Any]:
+    return SELECT_JOBS.where(_J.id.in_(ids))
+
+
+def _dependants(ids: list[BindParameter[Any]]) -> Select[Any]:
+    query = select(_D.on_id, _D.job_id, _D.kind).where(_D.on_id.in_(ids))
+    return query.order_by(_D.on_id, _D.job_id, _D.kind)
 
 
 class SqlJobs(SqlRecords):
@@ -97,8 +116,8 @@ class SqlJobs(SqlRecords):
 
     def active_unique(self, user: str, unique: str) -> int | None:
         """The id of this user's job with this unique key that is not done."""
-        rows = self._db.read(_UNIQUE, {"of": plain(user), "key": plain(unique)})
-        return rows[0].id if rows else None
+        rows = self._db.fetch(_UNIQUE, (plain(user), plain(unique)))
+        return rows[0][0] if rows else None
 
     def commit(self, changes: Iterable[Change]) -> Committed:
         applied = apply(list(changes), self)
@@ -112,13 +131,11 @@ class SqlJobs(SqlRecords):
             shape = self._memo.jobs[job_id][1]
             tally.move(shape, applied.before[job_id], job)
             self._memo.keep(job, shape)
-        self._db.write(UPDATE_JOB, [standing(job) for job in applied.jobs.values()])
         counters = self._db.counters
-        self._db.write(insert(events), event_rows(applied.recorded, counters.feed))
+        self._db.run(UPDATE_JOB, map(standing, applied.jobs.values()))
+        self._db.run(INSERT_EVENT, event_rows(applied.recorded, counters.feed))
         self._db.count(replace(counters, feed=counters.feed + len(applied.recorded)))
-        if applied.past:
-            rows = [{"job_id": job, "number": past.number, "body": codec.dumps(past)} for job, past in applied.past]
-            self._db.write(insert(attempts), rows)
+        self._db.run(_INSERT_ATTEMPT, [(job, past.number, codec.dumps(past)) for job, past in applied.past])
         self._place(applied)
         self._shapes.count(tally)
 
@@ -126,14 +143,12 @@ class SqlJobs(SqlRecords):
         """Keep the rows of placements that came or went."""
         gone, come = [], []
         for job_id, job in applied.jobs.items():
-            before = _places(applied.before[job_id])
-            if before != _places(job):
-                gone += [{"job": job_id}] if before else []
-                come += placement_rows(job)
-        if gone:
-            self._db.write(_VACATE, gone)
-        if come:
-            self._db.write(insert(placements), come)
+            before, after = placement_rows(applied.before[job_id]), placement_rows(job)
+            if before != after:
+                gone += [(job_id,)] if before else []
+                come += after
+        self._db.run(_VACATE, gone)
+        self._db.run(INSERT_PLACEMENT, come)
 
     def load(self, ids: Iterable[int]) -> dict[int, Job]:
         return {job_id: job for job_id, (job, _) in self._shaped(ids).items()}
@@ -144,7 +159,7 @@ class SqlJobs(SqlRecords):
         known = self._memo.jobs if self._db.writing else {}
         found: dict[int, Shaped] = {}
         for some in bites(job_id for job_id in wanted if job_id not in known):
-            found |= self._decoded(self._db.read(_LOAD, {"ids": some}))
+            found |= self._decoded(self._db.pick(_by_id, some))
         everything = ((job_id, known.get(job_id) or found.get(job_id)) for job_id in wanted)
         return {job_id: shaped for job_id, shaped in everything if shaped is not None}
 
@@ -152,13 +167,14 @@ class SqlJobs(SqlRecords):
         """Jobs from rows of SELECT_JOBS; what cannot be read is left out, and set aside by the writer."""
         found: dict[int, Shaped] = {}
         for row in rows:
+            job_id, shape = row[:2]
             try:
-                found[row.id] = (read_job(row), row.shape)
+                found[job_id] = (read_job(row), shape)
             except BROKEN as error:
-                self._set_aside(row.id, f"job {row.id} cannot be read ({error}); it is set aside")
+                self._set_aside(job_id, f"job {job_id} cannot be read ({error}); it is set aside")
                 continue
             if self._db.writing:
-                self._memo.keep(*found[row.id])
+                self._memo.keep(*found[job_id])
         return found
 
     def _set_aside(self, job_id: int, why: str) -> None:
@@ -174,7 +190,7 @@ class SqlJobs(SqlRecords):
         """Who depends on these jobs."""
         found: Dependants = {}
         for some in bites(ids):
-            for on, job_id, kind in self._db.read(_DEPENDANTS, {"ids": some}):
+            for on, job_id, kind in self._db.pick(_dependants, some):
                 found.setdefault(on, []).append((job_id, kind))
         return found
 
@@ -198,37 +214,44 @@ class SqlJobs(SqlRecords):
         return jobs if len(queries) == 1 else finish(jobs, criteria)
 
     def attempts(self, job_id: int) -> list[Attempt]:
-        past = [codec.loads(Attempt, row.body) for row in self._db.read(_ATTEMPTS, {"job": job_id})]
+        past = [codec.loads(Attempt, body) for (body,) in self._db.fetch(_ATTEMPTS, (job_id,))]
         job = self.load((job_id,)).get(job_id)
         return [*past, job.attempt] if job is not None and job.attempt is not None else past
 
     def events(self, job_id: int) -> list[Recorded]:
-        return [read_event(row) for row in self._db.read(_EVENTS, {"job": job_id})]
+        return [read_event(*row) for row in self._db.fetch(_EVENTS, (job_id,))]
 
     def dependants(self, job_id: int) -> list[tuple[int, str]]:
         return self.waiting_for((job_id,)).get(job_id, [])
 
     def active(self, agent: str = "") -> list[Job]:
-        query = _ACTIVE.where(placements.c.agent == agent) if agent else _ACTIVE
         with self._db.reading():
-            return list(self.load(row.job_id for row in self._db.read(query)).values())
+            rows = self._db.fetch(_ACTIVE_ON, (agent,)) if agent else self._db.fetch(_ACTIVE)
+            return list(self.load(job_id for (job_id,) in rows).values())
 
     def occupied(self, now: float) -> list[Occupied]:
         """All that is held or will be taken over. What a job in quarantine was given stays held."""
-        ids = [row.job_id for row in self._db.read(_ACTIVE)]
+        ids = [job_id for (job_id,) in self._db.fetch(_ACTIVE)]
         found = self._shaped(ids)
-        held = [item for job, shape in found.values() for item in occupied(job, shape, now)]
-        for some in bites(job_id for job_id in ids if job_id not in found):
-            for row in self._db.read(_HELD.where(placements.c.job_id.in_(some))):
-                place = read_placement(row.body)
-                held.append(Occupied(row.job_id, row.number, row.queue, row.user, row.shape, place, row.group_id or 0))
+        held = []
+        for job_id in ids:
+            held += occupied(*found[job_id], now) if job_id in found else self._given(job_id)
         return held
 
+    def _given(self, job_id: int) -> list[Occupied]:
+        """What a job was assigned, by its story."""
+        rows = self._db.read(_HELD.params(job=job_id))
+        return [
+            Occupied(job_id, number, queue, user, shape, place, group or 0)
+            for _, number, queue, user, shape, group, body in rows
+            for place in codec.loads(Assigned, body).attempt.placements
+        ]
+
     def due(self, now: float) -> list[int]:
-        return [row.id for row in self._db.read(_DUE, {"now": now})]
+        return [job_id for (job_id,) in self._db.fetch(_DUE, (now,))]
 
     def next_due(self) -> float | None:
-        at: float | None = self._db.read(_NEXT_DUE)[0].at
+        at: float | None = self._db.fetch(_NEXT_DUE)[0][0]
         return at
 
     def shape_of(self, job_id: int) -> int:
@@ -244,14 +267,8 @@ class SqlJobs(SqlRecords):
         queue, priority = rows[0]
         before = or_(_J.priority > priority, and_(_J.priority == priority, _J.id < job_id))
         of_queue = select(shapes.c.id).where(shapes.c.queue == queue, shapes.c.open > 0)
-        query = select(func.count().label("n")).where(text(READY), _J.shape.in_(of_queue), before)
-        return int(self._db.read(query)[0].n)
+        query = select(func.count()).where(text(READY), _J.shape.in_(of_queue), before)
+        return int(self._db.read(query)[0][0])
 
     def usual_runtimes(self, fingerprint: str, most: int = 20) -> list[float]:
-        rows = self._db.read(_RUNTIMES, {"key": short_hash(fingerprint), "most": most})
-        return [row.seconds for row in rows]
-
-
-def _places(job: Job) -> list[tuple[int, int]]:
-    number = job.attempt.number if job.attempt else 0
-    return [(number, placement.rank) for placement in standing_places(job)]
+        return [seconds for (seconds,) in self._db.fetch(_RUNTIMES, (short_hash(fingerprint), most))]

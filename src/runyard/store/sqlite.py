@@ -33,7 +33,12 @@ PRAGMAS = (
 )
 
 WRITER = "runyard_writer"
-"""The execution option that marks the one connection that writes."""
+"""The execution option that marks the one connection that writes: its transactions are begun by hand."""
+
+BEGIN_WRITING = "BEGIN IMMEDIATE"
+
+FAILURES = (DBAPIError, sqlite3.Error)
+"""What the database raises, through SQLAlchemy or by itself."""
 
 
 def open_engine(url: URL, refuse: Callable[[str], None]) -> Engine:
@@ -53,6 +58,11 @@ def open_engine(url: URL, refuse: Callable[[str], None]) -> Engine:
     return engine
 
 
+def sqlite_url(path: str) -> URL:
+    """The URL of a database file; any path will do."""
+    return URL.create("sqlite", database=path)
+
+
 def prepare(engine: Engine) -> None:
     """From now on every connection has our settings."""
 
@@ -64,14 +74,15 @@ def prepare(engine: Engine) -> None:
     event.listen(engine, "connect", settle)
 
 
-def translate(error: DBAPIError) -> RunyardError:
+def translate(error: Exception) -> RunyardError:
     """What the user is told, and whether trying again can help."""
-    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
     if code == sqlite3.SQLITE_FULL:
         return StorageFull()
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return Unavailable("another program keeps the database locked; end it and try again")
-    return Unavailable(f"the database failed: {error.orig}")
+    return Unavailable(f"the database failed: {cause}")
 
 
 def like(column: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
@@ -80,8 +91,8 @@ def like(column: ColumnElement[str], pattern: str) -> ColumnElement[bool]:
 
 
 def _begin(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(WRITER)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if not connection.get_execution_options().get(WRITER):
+        connection.exec_driver_sql("BEGIN")
 
 
 def _make_private(path: str, refuse: Callable[[str], None]) -> None:
