@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
@@ -78,4 +79,10 @@ def run(app: App, listener: socket.socket, moments: Moments) -> None:
         date_header=False,
         backlog=BACKLOG,
     )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _heard)  # uvicorn raises what it caught once more when it has ended
     asyncio.run(_Server(config, moments).serve(sockets=[listener]))
+
+
+def _heard(number: int, frame: object) -> None:
+    """The signal has done its work: the caller has still to tidy up."""
