@@ -16,7 +16,7 @@ from runyard.model.spec import JobSpec
 _NAMES = tuple(field.name for field in fields(JobSpec))
 _DEFAULTS = tuple(field.default for field in fields(JobSpec))
 _VALUES = attrgetter(*_NAMES)
-_escape = json.encoder.encode_basestring_ascii  # type: ignore[attr-defined]
+_escape = json.encoder.encode_basestring_ascii
 
 
 class SpecWriter:

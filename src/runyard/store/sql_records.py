@@ -9,13 +9,14 @@ from functools import lru_cache
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Table, bindparam, delete, insert, select, update
+from sqlalchemy import BindParameter, Select, Table, bindparam, delete, insert, select, update
 
 from runyard.model import codec
 from runyard.model.group import Group
 from runyard.model.host import Agent, Host
 from runyard.model.queue import Queue
 from runyard.store.database import Database
+from runyard.store.prepared import Prepared
 from runyard.store.queueing import check_removal, check_version
 from runyard.store.schema import agents, documents, groups, hosts, leases, queues
 from runyard.store.sql_shapes import SqlShapes
@@ -25,10 +26,13 @@ TOGETHER = 1_000
 
 T = TypeVar("T")
 
-_QUEUES = select(queues.c.body).order_by(queues.c.name)
-_HOSTS = select(hosts.c.body).order_by(hosts.c.id)
-_AGENTS = select(agents.c.body).order_by(agents.c.id)
-_DOCUMENT = select(documents.c.value).where(documents.c.kind == bindparam("kind"), documents.c.key == bindparam("key"))
+_QUEUES = Prepared(select(queues.c.body).order_by(queues.c.name))
+_HOSTS = Prepared(select(hosts.c.body).order_by(hosts.c.id))
+_AGENTS = Prepared(select(agents.c.body).order_by(agents.c.id))
+_DOCUMENT = Prepared(
+    select(documents.c.value).where(documents.c.kind == bindparam("kind"), documents.c.key == bindparam("key")),
+    ("kind", "key"),
+)
 
 
 def bites(values: Iterable[T]) -> Iterator[Sequence[T]]:
@@ -85,15 +89,12 @@ class SqlRecords:
         self._db.write(delete(queues).where(queues.c.name == name))
 
     def groups(self, ids: Iterable[int]) -> list[Group]:
-        found = []
-        for some in bites(sorted(set(ids))):
-            query = select(groups.c.body).where(groups.c.id.in_(some)).order_by(groups.c.id)
-            found += self._records(Group, query)
-        return found
+        bodies = [body for some in bites(sorted(set(ids))) for (body,) in self._db.pick(_groups, some)]
+        return [_record(Group, body) for body in bodies]
 
     def document(self, kind: str, key: str) -> Any | None:
-        rows = self._db.read(_DOCUMENT, {"kind": kind, "key": key})
-        return json.loads(rows[0].value) if rows else None
+        rows = self._db.fetch(_DOCUMENT, (kind, key))
+        return json.loads(rows[0][0]) if rows else None
 
     def save_document(self, kind: str, key: str, value: Any) -> None:
         version = documents.c.version + 1
@@ -117,5 +118,9 @@ class SqlRecords:
     def _queue(self, name: str) -> Queue | None:
         return next((queue for queue in self.queues() if queue.name == name), None)
 
-    def _records(self, cls: Any, query: Any) -> list[Any]:
-        return [_record(cls, row.body) for row in self._db.read(query)]
+    def _records(self, cls: Any, query: Prepared) -> list[Any]:
+        return [_record(cls, body) for (body,) in self._db.fetch(query)]
+
+
+def _groups(ids: list[BindParameter[Any]]) -> Select[Any]:
+    return select(groups.c.body).where(groups.c.id.in_(ids)).order_by(groups.c.id)
