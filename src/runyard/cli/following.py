@@ -60,11 +60,11 @@ class Follower:
             row = self._watcher.rows([self._job_id])[self._job_id]
             self._number = self._number or row.attempt
             shown, over = self._drain() if 0 < self._number <= row.attempt else (False, row.state == DONE)
-            if over and (self._only or row.state == DONE):
-                return row
-            if over and row.attempt > self._number:
+            if over and not self._only and row.attempt > self._number:
                 self._next()
                 continue
+            if over and (self._only or row.state == DONE):
+                return row
             pause = QUICK_S if shown else min(SLOW_S, pause * 1.5)
             self._watcher.news([self._job_id], CALL_S if over or not self._number else pause)
 

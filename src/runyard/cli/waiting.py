@@ -69,8 +69,7 @@ class Watcher:
     def news(self, ids: Sequence[int], timeout_s: float) -> None:
         """Return when one of the jobs may have changed, or after the time. The first call returns at once."""
         topics = tuple(f"job:{job_id}" for job_id in ids)
-        after = self._position
-        self._position = self.call(lambda service: service.changed(topics, after, timeout_s))
+        self._position = self.call(lambda service: service.changed(topics, self._position, timeout_s))
 
 
 def until_ended(watcher: Watcher, ids: Sequence[int], timeout_s: float | None = None) -> Iterator[JobRow]:
@@ -79,14 +78,16 @@ def until_ended(watcher: Watcher, ids: Sequence[int], timeout_s: float | None = 
     left = list(dict.fromkeys(ids))
     while left:
         window = left[:WINDOW]
-        watcher.news(window, _wait_s(watcher, end))
         rows = watcher.rows(window)
         ended = [job_id for job_id in window if job_id not in rows or rows[job_id].state == DONE]
         yield from (rows[job_id] for job_id in ended if job_id in rows)
         gone = set(ended)
         left = [job_id for job_id in left if job_id not in gone]
-        if left and end is not None and watcher.clock() >= end:
+        if ended:
+            continue
+        if end is not None and watcher.clock() >= end:
             raise TimedOut(f"{len(left)} of {len(ids)} jobs have not ended yet; they run on")
+        watcher.news(window, _wait_s(watcher, end))
 
 
 def _wait_s(watcher: Watcher, end: float | None) -> float:

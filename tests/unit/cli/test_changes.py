@@ -1,0 +1,101 @@
+"""Changes of jobs: what they select, when they ask, what they report."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.unit.cli.fake import Cli, FakeService, ended, row, running
+
+
+def three() -> Cli:
+    return Cli(FakeService().add(running(1, name="train1"), row(2, name="train2"), ended(3, name="train3")))
+
+
+def test_one_job_is_stopped_without_a_question() -> None:
+    cli = three()
+    assert cli.ok("stop", "1") == "job 1 told to stop\n"
+    assert [(call.ids, call.signal, call.grace_s) for call in cli.service.stops] == [((1,), 15, None)]
+
+
+@pytest.mark.parametrize("alias", ["stop", "cancel", "scancel"])
+def test_aliases(alias: str) -> None:
+    cli = three()
+    cli.ok(alias, "1", "--grace", "60", "-s", "INT")
+    assert [(call.signal, call.grace_s) for call in cli.service.stops] == [(2, 60.0)]
+
+
+def test_kill_is_at_once() -> None:
+    cli = three()
+    cli.ok("kill", "1")
+    assert cli.service.stops[0].signal == 9
+
+
+@pytest.mark.parametrize("selector", ["1-3", "train*", "train[1-3]", "all", "user:ada"])
+def test_what_spreads_needs_a_yes_in_a_pipe(selector: str) -> None:
+    cli = three()
+    result = cli("stop", selector)
+    assert (result.exit_code, cli.service.stops) == (2, [])
+    assert "2 jobs: 1-2; confirm with --yes" in result.stderr
+    cli.ok("stop", selector, "--yes")
+    assert cli.service.stops[0].ids == (1, 2), "what has ended already is left out"
+
+
+def test_what_spreads_asks_a_person() -> None:
+    cli = three()
+    assert cli("stop", "all", answers=["n"]).exit_code == 2
+    assert not cli.service.stops
+    assert cli("stop", "all", answers=["y"]).exit_code == 0
+    assert cli.service.stops[0].ids == (1, 2)
+
+
+def test_several_that_are_named_need_no_yes() -> None:
+    cli = three()
+    cli.ok("stop", "1", "train2")
+    assert cli.service.stops[0].ids == (1, 2)
+
+
+def test_a_range_of_one_needs_no_yes() -> None:
+    cli = three()
+    cli.ok("stop", "1-1")
+    cli.ok("stop", "state:running")
+    assert [call.ids for call in cli.service.stops] == [(1,), (1,)]
+
+
+def test_refusals_are_told() -> None:
+    cli = three()
+    cli.service.refused = {3: "job 3 is succeeded: stop-requested does not apply"}
+    result = cli("stop", "1", "3")
+    assert (result.exit_code, result.stdout) == (1, "job 1 told to stop\n")
+    assert result.stderr == "ry: job 3 is succeeded: stop-requested does not apply\n"
+    told = json.loads(cli("stop", "1", "3", "--json").stdout)
+    assert told == {"changed": [1], "refused": {"3": cli.service.refused[3]}, "ry_exit_code": 1}
+
+
+@pytest.mark.parametrize(("verb", "count"), [("stop", 2), ("kill", 2), ("hold", 1), ("release", 0)])
+def test_dry_run_changes_nothing(verb: str, count: int) -> None:
+    cli = three()
+    shown = cli.ok(verb, "all", "--dry-run")
+    assert shown.count(f"would {verb} job") == count
+    assert len(cli.json(verb, "all", "--dry-run")[f"would_{verb}"]) == count
+    assert not cli.service.stops and not cli.service.held
+
+
+def test_hold_and_release() -> None:
+    cli = three()
+    cli.ok("hold", "2")
+    cli.service.add(row(2, word="held"))
+    cli.ok("release", "state:held")
+    assert cli.service.held == [2, -2]
+
+
+def test_nothing_to_do_is_no_error() -> None:
+    cli = three()
+    result = cli("release", "all", "-y")
+    assert (result.exit_code, result.stderr) == (0, "nothing to release\n")
+
+
+@pytest.mark.parametrize("signal", ["NOSUCH", "99", "-1"])
+def test_no_such_signal(signal: str) -> None:
+    assert three()("stop", "1", f"--signal={signal}").exit_code == 2

@@ -1,0 +1,84 @@
+"""`wait`: exit codes, time-outs, and servers that go away."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from runyard.errors import Unavailable
+from tests.unit.cli.fake import Cli, FakeService, ended, row, running
+
+
+@pytest.mark.parametrize(
+    ("outcome", "job_code", "code"),
+    [
+        ("succeeded", 0, 0),
+        ("failed", 3, 3),
+        ("killed", 139, 139),
+        ("timeout", 143, 124),
+        ("cancelled", 143, 130),
+        ("cancelled", None, 130),
+        ("oom", 137, 137),
+        ("oom", None, 137),
+        ("lost", None, 70),
+        ("skipped", None, 71),
+        ("not-started", None, 127),
+    ],
+)
+def test_the_code_of_one_job(outcome: str, job_code: int | None, code: int) -> None:
+    cli = Cli(FakeService().add(ended(1, outcome, job_code)))
+    assert cli("wait", "1").exit_code == code
+    told = json.loads(cli("wait", "1", "--json").stdout)
+    assert (told["outcome"], told["exit_code"], told["ry_exit_code"]) == (outcome, job_code, code)
+
+
+def test_of_several_zero_only_if_all_succeeded() -> None:
+    cli = Cli(FakeService().add(ended(1), ended(2)))
+    assert cli("wait", "1-2").exit_code == 0
+    cli.service.add(ended(2, "failed", 7))
+    result = cli("wait", "all", "--json")
+    assert result.exit_code == 1
+    told = json.loads(result.stdout)
+    assert (told["ry_exit_code"], [job["ry_exit_code"] for job in told["jobs"]]) == (1, [0, 7])
+
+
+def test_it_waits_for_what_changes() -> None:
+    service = FakeService().add(running(1), row(2))
+    service.story = [
+        lambda: service.add(ended(1)) and None,
+        lambda: service.add(running(2)) and None,
+        lambda: service.add(ended(2)) and None,
+    ]
+    assert Cli(service)("wait", "1", "2").exit_code == 0
+
+
+def test_time_runs_out() -> None:
+    cli = Cli(FakeService().add(running(1)))
+    result = cli("wait", "1", "--timeout", "0")
+    assert result.exit_code == 75
+    error = json.loads(cli("wait", "1", "--timeout", "0", "--json").stdout)["error"]
+    assert (error["kind"], error["exit_code"]) == ("TimedOut", 75)
+
+
+def test_a_server_that_comes_back_is_asked_again() -> None:
+    service = FakeService().add(running(1))
+
+    def dies() -> None:
+        service.add(ended(1))
+        raise Unavailable("gone")
+
+    service.story = [dies]
+    cli = Cli(service)
+    assert cli("wait", "1").exit_code == 0
+    assert cli.wiring.connects == 1, "a server that went away is not started again by who waits"
+
+
+def test_more_jobs_than_are_watched_at_a_time() -> None:
+    cli = Cli(FakeService().add(*(ended(number) for number in range(1, 201))))
+    assert cli("wait", "1-200").exit_code == 0
+    assert max(len(query.selectors) for query in cli.service.queries) == 1
+
+
+def test_no_such_job() -> None:
+    assert Cli()("wait", "9").exit_code == 2
