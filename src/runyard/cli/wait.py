@@ -30,11 +30,11 @@ def wait(app: App, selectors: tuple[str, ...], timeout: str | None) -> int:
       ry wait 'train*' --timeout 2h
     """
     timeout_s = None if timeout is None else durations.seconds(timeout, "timeout", bare_s=1)
-    ids = [row.id for row in selected(app, selectors)]
+    rows = selected(app, selectors)
     ended = []
-    for row in until_ended(Watcher(app), ids, timeout_s):
+    for row in until_ended(Watcher(app), rows, timeout_s):
         ended.append(row)
-        if len(ids) > 1 or app.output.terminal:
+        if len(rows) > 1 or app.output.terminal:
             app.output.note(told(row))
     ended.sort(key=lambda row: row.id)
     if len(ended) == 1:

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 CALL_S = 20.0
 """How long one call waits in the server."""
-WINDOW = 50
+WINDOW = 200
 """So many jobs are watched at a time; those after them are looked at when these have ended."""
 AWAY_S = 30.0
 """How long a server may be away before we give up."""
@@ -72,21 +72,21 @@ class Watcher:
         self._position = self.call(lambda service: service.changed(topics, self._position, timeout_s))
 
 
-def until_ended(watcher: Watcher, ids: Sequence[int], timeout_s: float | None = None) -> Iterator[JobRow]:
-    """Each job as it is found to have ended; TimedOut when the time is over before that."""
+def until_ended(watcher: Watcher, rows: Sequence[JobRow], timeout_s: float | None = None) -> Iterator[JobRow]:
+    """Each of these jobs as it is found to have ended; TimedOut when the time is over before that."""
     end = None if timeout_s is None else watcher.clock() + timeout_s
-    left = list(dict.fromkeys(ids))
+    yield from (row for row in rows if row.state == DONE)
+    left = [row.id for row in rows if row.state != DONE]
     while left:
         window = left[:WINDOW]
-        rows = watcher.rows(window)
-        ended = [job_id for job_id in window if job_id not in rows or rows[job_id].state == DONE]
-        yield from (rows[job_id] for job_id in ended if job_id in rows)
-        gone = set(ended)
-        left = [job_id for job_id in left if job_id not in gone]
-        if ended:
+        now = watcher.rows(window)
+        yield from (row for row in now.values() if row.state == DONE)
+        running = [job_id for job_id in window if job_id in now and now[job_id].state != DONE]
+        left = running + left[WINDOW:]
+        if len(running) < len(window):
             continue
         if end is not None and watcher.clock() >= end:
-            raise TimedOut(f"{len(left)} of {len(ids)} jobs have not ended yet; they run on")
+            raise TimedOut(f"{len(left)} of {len(rows)} jobs have not ended yet; they run on")
         watcher.news(window, _wait_s(watcher, end))
 
 

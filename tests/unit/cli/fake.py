@@ -117,7 +117,7 @@ class FakeService:
     stops: list[StopCall] = field(default_factory=list)
     queries: list[JobQuery] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)
-    story: list[Callable[[], None]] = field(default_factory=list)
+    story: list[Callable[[], object]] = field(default_factory=list)
     existing: tuple[int, ...] = ()
     cleaned: tuple[int, ...] = ()
     held: list[int] = field(default_factory=list)
@@ -147,7 +147,9 @@ class FakeService:
         first = max(self.rows, default=0) + 1
         for place in range(count):
             spec = submission.specs[0 if submission.array else place]
-            self.rows.setdefault(first + place, row(first + place, name=spec.label, gpus_wanted=spec.resources.gpus.count))
+            self.rows.setdefault(
+                first + place, row(first + place, name=spec.label, gpus_wanted=spec.resources.gpus.count)
+            )
         return Receipt(tuple(range(first, first + count)))
 
     def jobs(self, query: JobQuery) -> tuple[JobRow, ...]:
@@ -297,18 +299,27 @@ class FakeWiring:
 class Cli:
     """`cli("ls", "--json")` runs the command line and gives click's Result."""
 
-    def __init__(self, service: FakeService | None = None, environ: Mapping[str, str] = ENVIRON, runs: bool = True) -> None:
+    def __init__(
+        self, service: FakeService | None = None, environ: Mapping[str, str] = ENVIRON, runs: bool = True
+    ) -> None:
         self.service = service or FakeService()
         self.wiring = FakeWiring(self.service, runs)
         self.environ = environ
         self.slept: list[float] = []
 
-    def __call__(self, *args: str, terminal: bool = False, answers: Sequence[str] | None = None, text: str = "") -> Result:
+    def __call__(
+        self, *args: str, terminal: bool = False, answers: Sequence[str] | None = None, text: str = ""
+    ) -> Result:
         """`terminal`: standard output is one; `answers`: a person is there and says this."""
         output = Output(terminal=terminal, asks=answers is not None)
         app = App(lambda: self.wiring, output, self.environ, now=lambda: NOW, sleep=self.slept.append)
         given = "".join(f"{answer}\n" for answer in answers) if answers else text
         return CliRunner().invoke(root, list(args), input=given, obj=app, prog_name="ry")
+
+    def complete(self, environ: Mapping[str, str]) -> str:
+        """What the shell's completion is answered."""
+        app = App(lambda: self.wiring, Output(False, False), self.environ, now=lambda: NOW)
+        return CliRunner().invoke(root, [], env=environ, obj=app, prog_name="ry").stdout
 
     def json(self, *args: str, text: str = "") -> Any:
         return json.loads(self(*args, "--json", text=text).stdout)

@@ -42,10 +42,10 @@ def test_one_quoted_text_is_run_by_the_shell() -> None:
 def test_all_flags_reach_the_spec(tmp_path: Path) -> None:
     cli = Cli(FakeService().add(row(7), row(8, name="prep")))
     cli.ok(
-        *"submit -J train -P 5 -G 2:a100 -c 4 --mem 10G -t 90 --grace 30 -d 7,afterany:prep --retries 3".split(),
-        *"--backoff 1m --retry-on oom,75 --on-lost requeue --unique k -o out-%j.txt -H --begin +2h --detach".split(),
+        *["submit", "-J", "train", "-P", "5", "-G", "2:a100", "-c", "4", "--mem", "10G", "-t", "90", "--grace", "30", "-d", "7,afterany:prep", "--retries", "3"],
+        *["--backoff", "1m", "--retry-on", "oom,75", "--on-lost", "requeue", "--unique", "k", "-o", "out-%j.txt", "-H", "--begin", "+2h", "--detach"],
         *f"-D {tmp_path} --setup umask".split(),
-        *"-- true".split(),
+        *["--", "true"],
     )  # fmt: skip
     spec = cli.service.spec
     assert (spec.name, spec.priority, spec.workdir) == ("train", 5, str(tmp_path))
@@ -145,7 +145,14 @@ def test_dry_run_sends_nothing() -> None:
 
 
 def test_the_environment_is_sent_once_and_without_what_was_granted() -> None:
-    environ = {**ENVIRON, "RUNYARD_JOB_ID": "3", "RUNYARD_TOKEN": "t", "CUDA_VISIBLE_DEVICES": "1", "LANG": "C", "X": "y"}
+    environ = {
+        **ENVIRON,
+        "RUNYARD_JOB_ID": "3",
+        "RUNYARD_TOKEN": "t",
+        "CUDA_VISIBLE_DEVICES": "1",
+        "LANG": "C",
+        "X": "y",
+    }
     cli = Cli(environ=environ)
     cli.ok("submit", "-e", "A=b=c", "true")
     expected = {**ENVIRON, "LANG": "C", "X": "y", "A": "b=c"}
@@ -174,7 +181,16 @@ def test_many_jobs_from_standard_input() -> None:
 
 def test_flags_beside_a_file_hold_for_all_its_jobs() -> None:
     cli = Cli()
-    cli.ok("submit", "-f", "-", "-c", "2", "-J", "x", text='[{"command": ["a"]}, {"command": ["b"], "cpus": 3, "name": "y"}]')
+    cli.ok(
+        "submit",
+        "-f",
+        "-",
+        "-c",
+        "2",
+        "-J",
+        "x",
+        text='[{"command": ["a"]}, {"command": ["b"], "cpus": 3, "name": "y"}]',
+    )
     assert [(s.name, s.resources.cpus) for s in cli.service.submissions[-1].specs] == [("x", 2), ("y", 3)]
 
 
@@ -196,7 +212,7 @@ def test_run_shows_the_output_and_returns_the_code() -> None:
 
 def test_run_in_json_tells_our_code_from_the_jobs() -> None:
     service = FakeService(outputs={(1, 1): b"out\n"})
-    service.story = [lambda: service.add(ended(1, "timeout", 143, reason="its time was up")) and None]
+    service.story = [lambda: service.add(ended(1, "timeout", 143, reason="its time was up"))]
     result = Cli(service)("run", "--json", "true")
     assert result.exit_code == 124
     assert json.loads(result.stdout) == {
@@ -211,7 +227,7 @@ def test_run_follows_retries() -> None:
     def again() -> None:
         service.add(row(1, attempt=1, reason="attempt 1 ended failed"))
 
-    service.story = [lambda: service.add(running(1)) and None, again, lambda: service.add(ended(1, attempt=2)) and None]
+    service.story = [lambda: service.add(running(1)), again, lambda: service.add(ended(1, attempt=2))]
     result = Cli(service)("run", "true")
     assert (result.exit_code, result.stdout) == (0, "first\nsecond\n")
 
@@ -223,7 +239,7 @@ def interrupt() -> None:
 def test_ctrl_c_stops_where_nobody_can_be_asked() -> None:
     service = FakeService()
     cancelled = ended(1, "cancelled", None, attempt=0)
-    service.story = [interrupt, lambda: service.add(cancelled) and None]
+    service.story = [interrupt, lambda: service.add(cancelled)]
     assert Cli(service)("run", "sleep").exit_code == 130
     assert [call.signal for call in service.stops] == [15]
 
@@ -239,7 +255,7 @@ def test_ctrl_c_asks_a_person() -> None:
 def test_ctrl_c_again_kills() -> None:
     service = FakeService()
     gone = replace(ended(1, "cancelled", 137))
-    service.story = [interrupt, interrupt, lambda: service.add(gone) and None]
+    service.story = [interrupt, interrupt, lambda: service.add(gone)]
     assert Cli(service)("run", "sleep", answers=["s"]).exit_code == 130
     assert [call.signal for call in service.stops] == [15, 9]
 

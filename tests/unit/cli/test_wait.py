@@ -46,9 +46,9 @@ def test_of_several_zero_only_if_all_succeeded() -> None:
 def test_it_waits_for_what_changes() -> None:
     service = FakeService().add(running(1), row(2))
     service.story = [
-        lambda: service.add(ended(1)) and None,
-        lambda: service.add(running(2)) and None,
-        lambda: service.add(ended(2)) and None,
+        lambda: service.add(ended(1)),
+        lambda: service.add(running(2)),
+        lambda: service.add(ended(2)),
     ]
     assert Cli(service)("wait", "1", "2").exit_code == 0
 
@@ -75,8 +75,10 @@ def test_a_server_that_comes_back_is_asked_again() -> None:
 
 
 def test_more_jobs_than_are_watched_at_a_time() -> None:
-    cli = Cli(FakeService().add(*(ended(number) for number in range(1, 201))))
-    assert cli("wait", "1-200").exit_code == 0
+    service = FakeService().add(*(running(number) for number in range(1, 501)))
+    service.story = [lambda: service.add(*(ended(number) for number in range(1, 501)))]
+    cli = Cli(service)
+    assert cli("wait", "1-500").exit_code == 0
     assert max(len(query.selectors) for query in cli.service.queries) == 1
 
 
