@@ -7,7 +7,6 @@ the next hello.
 
 from __future__ import annotations
 
-import json
 import select
 import socket
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import Optional
 from runyard.client.http import Request, Response, ResponseReader, encode_request
 from runyard.client.remote import RemoteService, error_of, quote
 from runyard.client.transport import RECEIVE_BYTES, UnixTransport, connect
-from runyard.errors import RunyardError, Unavailable
+from runyard.errors import ProtocolError, RunyardError, Unavailable
 from runyard.model import codec
 from runyard.model.beat import Answer, Hello, Report, Welcome
 
@@ -74,7 +73,7 @@ class Link:
         wire = encode_request(
             Request("POST", f"/agents/{quote(report.agent)}/beat", codec.dumps(report).encode("ascii"))
         )
-        connection = self._idle.pop() if self._idle else connect(self._path)
+        connection = self._kept() or connect(self._path)
         connection.settimeout(SEND_S)
         try:
             connection.sendall(wire)
@@ -91,12 +90,14 @@ class Link:
         for descriptor, _ in self._epoll.poll(0):
             flight = self._flights[descriptor]
             try:
-                if self._read(flight):
-                    arrived.append(self._land(flight))
+                if not self._read(flight):
+                    continue
             except (OSError, RunyardError) as error:
                 self._forget(flight)
                 flight.connection.close()
                 arrived.append(Arrived(flight.report, error=Unavailable(f"the server went away ({error})")))
+            else:
+                arrived.append(self._land(flight))
         return arrived
 
     def drop(self) -> None:
@@ -122,12 +123,31 @@ class Link:
 
     def _land(self, flight: _Flight) -> Arrived:
         self._forget(flight)
-        self._idle.append(flight.connection)
+        if flight.reader.reusable:
+            self._idle.append(flight.connection)
+        else:
+            flight.connection.close()
         head = flight.reader.head or Response(0)
         response = Response(head.status, head.headers, bytes(flight.body))
         if response.status >= 400:
             return Arrived(flight.report, error=error_of(response))
-        return Arrived(flight.report, answer=codec.decode(Answer, json.loads(response.body)))
+        try:
+            return Arrived(flight.report, answer=codec.loads(Answer, response.body.decode("ascii")))
+        except (ValueError, RunyardError) as error:
+            return Arrived(flight.report, error=ProtocolError(f"the server's answer is not understood: {error}"))
+
+    def _kept(self) -> Optional[socket.socket]:
+        """An idle connection that the server has not closed meanwhile."""
+        while self._idle:
+            connection = self._idle.pop()
+            try:
+                connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                return connection
+            except OSError:
+                pass
+            connection.close()
+        return None
 
     def _forget(self, flight: _Flight) -> None:
         self._epoll.unregister(flight.connection.fileno())

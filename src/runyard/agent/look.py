@@ -1,10 +1,12 @@
 """Looks at the machine in a thread of its own: a driver that hangs must not stop the agent's loop.
 
 `ask` wants a look; `fileno()` is readable when `take` has it. One look at a time; what is asked meanwhile gets another.
+Looks are numbered: one that is to count for something has a number that `ask` gave afterwards.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 from collections.abc import Callable
@@ -29,13 +31,15 @@ class Looker:
         self._look = look
         self._monotonic = monotonic
         self._wanted = threading.Semaphore(0)
-        self._asked = False
         self._lock = threading.Lock()
-        self._fresh: Optional[Host] = None
-        self._last_s = monotonic()
+        self._begun = 0
+        self._asked = 0
+        self._asked_s = monotonic()
+        self._fresh: Optional[tuple[int, Host]] = None
         self._read, self._write = os.pipe()
         os.set_blocking(self._read, False)
         self.host: Optional[Host] = None
+        self.number = 0
         threading.Thread(target=self._run, name="look", daemon=True).start()
 
     def fileno(self) -> int:
@@ -45,38 +49,41 @@ class Looker:
     def boot_id(self) -> str:
         return self.host.boot_id if self.host else ""
 
-    def ask(self) -> None:
-        """Have a look that begins from now on."""
+    def ask(self) -> int:
+        """Have a look that begins from now on; its number."""
         with self._lock:
-            if not self._asked:
-                self._asked = True
+            if self._asked == self._begun:
+                self._asked += 1
+                self._asked_s = self._monotonic()
                 self._wanted.release()
+            return self._asked
 
     def take(self) -> Optional[Host]:
-        """A look that was finished since the last call."""
+        """A look that was finished since the last call; `number` is its number."""
         with self._lock:
+            with contextlib.suppress(BlockingIOError):
+                os.read(self._read, 4096)
             fresh, self._fresh = self._fresh, None
         if fresh is None:
             return None
-        os.read(self._read, 4096)
-        self.host = fresh
-        self._last_s = self._monotonic()
-        return fresh
+        self.number, self.host = fresh
+        return self.host
 
     def due_s(self, now: float, busy: bool) -> float:
-        """Seconds until the next look is due."""
+        """Seconds until the next look is due. While one is awaited, however long it takes, no other is."""
         every = BUSY_EVERY_S if busy and self.host is not None and self.host.devices else IDLE_EVERY_S
-        return self._last_s + every - now
+        return every if self._asked > self.number else self._asked_s + every - now
 
     def _run(self) -> None:
         while True:
             self._wanted.acquire()
             with self._lock:
-                self._asked = False
+                self._begun += 1
+                number = self._begun
             host = self._look()
             with self._lock:
-                self._fresh = host
-            os.write(self._write, b"\0")
+                self._fresh = (number, host)
+                os.write(self._write, b"\0")
 
 
 def busy_device(order: Order, host: Host, foreign_mb: int, ours: frozenset[str]) -> str:

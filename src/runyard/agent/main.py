@@ -10,20 +10,20 @@ import logging
 import os
 import select
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Optional
-
-from runyard.foreign.filesystem import free_mb
 
 from runyard.agent.blobs import BlobCache
 from runyard.agent.link import Arrived, Link
 from runyard.agent.look import Looker, busy_device, is_news
-from runyard.agent.reconcile import OVER, Action, Desired, Forget, Lose, Revoke, Start, Stop, reconcile, wanted
+from runyard.agent.reconcile import Action, Desired, Forget, Lose, Revoke, Start, Stop, reconcile, wanted
 from runyard.agent.state import Seen, load, save
 from runyard.engines.base import Engine
 from runyard.errors import Conflict, RunyardError, Unavailable
+from runyard.foreign.filesystem import free_mb
 from runyard.model.attempt import AttemptKey, Result
-from runyard.model.beat import Answer, Hello, Observed, Order, Report
+from runyard.model.beat import OVER, Answer, Hello, Observed, Order, Report, StopOrder, Welcome
 from runyard.model.host import Host
 from runyard.settings import Home
 
@@ -68,10 +68,11 @@ class Agent:
         self._unsent: dict[AttemptKey, Observed] = {}
         self._news_at: Optional[float] = None
         self._host_news: Optional[Host] = None
-        self._looking: list[Order] = []
+        self._looking: dict[AttemptKey, tuple[int, Order]] = {}
         self._holding: dict[AttemptKey, tuple[str, ...]] = {}
         self._incarnation = 0
         self._applied = 0
+        self._reports = 0
         self._whole = True
         self._problem = ""
         self._again_at = 0.0
@@ -99,6 +100,7 @@ class Agent:
             self._act()
             self._tell()
             self._wait()
+        save(self._home.agent_state, self._seen)
         self._link.close()
         self._engine.close()
 
@@ -109,9 +111,9 @@ class Agent:
         """Seconds until something is due even if nothing happens."""
         now = time.monotonic()
         pauses = [self._looker.due_s(now, busy=bool(self._observed or self._desired.start))]
-        if not self._incarnation:
+        if not self._incarnation and self._looker.host is not None:
             pauses.append(self._again_at - now)
-        elif self._news_at is not None:
+        elif self._incarnation and self._news_at is not None:
             pauses.append(self._news_at + GATHER_S - now)
         return min(pauses)
 
@@ -138,6 +140,7 @@ class Agent:
             if arrived.error is not None:
                 self._lost_touch(arrived)
             elif arrived.answer is not None:
+                self._pause_s = AGAIN_FIRST_S
                 self._obey(arrived.answer)
 
     def _lost_touch(self, arrived: Arrived) -> None:
@@ -151,24 +154,27 @@ class Agent:
         self._pause_s = min(AGAIN_MOST_S, self._pause_s * 2)
 
     def _obey(self, answer: Answer) -> None:
-        if answer.number <= self._applied or not self._trusted(answer.yard, answer.epoch):
+        """Take the orders; a late answer has none, and a yard that is not trusted gives none."""
+        if answer.number <= self._applied or self._problem:
             return
         self._applied = answer.number
-        self._whole = answer.whole
+        self._whole = self._whole or answer.whole
+        self._seen = replace(self._seen, feed=max(self._seen.feed, answer.feed))
         self._desired = wanted(self._desired, answer.start, answer.stop, answer.forget)
 
-    def _trusted(self, yard: str, epoch: int) -> bool:
-        """Whether these orders come from the yard that we serve, and from no older copy of it."""
-        if self._seen.yard and yard != self._seen.yard and self._observed:
-            self._problem = f"attempts of yard {self._seen.yard} are here, this server is yard {yard}: nothing is done"
-        elif yard == self._seen.yard and epoch < self._seen.epoch:
-            self._problem = f"epoch {epoch} is older than {self._seen.epoch}, which was seen here: nothing is done"
-        else:
-            self._problem = ""
-            if Seen(yard, epoch) != self._seen:
-                self._seen = Seen(yard, epoch)
-                save(self._home.agent_state, self._seen)
-        return not self._problem
+    def _distrust(self, welcome: Welcome) -> str:
+        """Why nothing that this yard says is done ("" if it is the one that we serve, and no older copy of it)."""
+        seen = self._seen
+        if seen.yard and welcome.yard != seen.yard:
+            here = self._observed or self._desired.start
+            return f"attempts of yard {seen.yard} are here, this server is yard {welcome.yard}" if here else ""
+        if welcome.accepted:
+            return ""
+        if welcome.epoch < seen.epoch:
+            return f"epoch {welcome.epoch} is older than {seen.epoch}, which was seen here"
+        if welcome.feed < seen.feed:
+            return f"the store ends at event {welcome.feed}, {seen.feed} was seen here"
+        return ""
 
     def _look(self) -> None:
         before, host = self._looker.host, self._looker.take()
@@ -181,8 +187,9 @@ class Agent:
 
     def _start_looked_for(self, host: Host) -> None:
         """The devices have been looked at again: start what waited for that, or refuse it."""
-        orders, self._looking = self._looking, []
-        for order in orders:
+        ready = [order for number, order in self._looking.values() if number <= self._looker.number]
+        for order in ready:
+            del self._looking[order.key]
             ours = frozenset(uuid for devices in self._holding.values() for uuid in devices)
             why = busy_device(order, host, self._identity.foreign_mb, ours)
             if why:
@@ -192,22 +199,21 @@ class Agent:
                 self._start(order)
 
     def _act(self) -> None:
-        actions, self._desired = reconcile(self._desired, self._observed | self._looked_for(), self._looker.boot_id)
+        here: Mapping[AttemptKey, Observed] = self._observed
+        if self._looking:
+            here = {**here, **{key: Observed(key, "claimed") for key in self._looking}}
+        actions, self._desired = reconcile(self._desired, here, self._looker.boot_id)
         for action in actions:
             self._carry_out(action)
-
-    def _looked_for(self) -> dict[AttemptKey, Observed]:
-        return {order.key: Observed(order.key, "claimed") for order in self._looking}
 
     def _carry_out(self, action: Action) -> None:
         if isinstance(action, Start):
             if action.order.devices:
-                self._looking.append(action.order)
-                self._looker.ask()
+                self._looking[action.order.key] = (self._looker.ask(), action.order)
             else:
                 self._start(action.order)
         elif isinstance(action, Stop):
-            self._engine.stop(action.order)
+            self._stop(action.order)
         elif isinstance(action, Revoke):
             self._note([self._engine.revoke(action.key)])
         elif isinstance(action, Lose):
@@ -236,6 +242,13 @@ class Agent:
         self._observed[order.key] = Observed(order.key, "claimed", order.rank)
         self._engine.start(order, environment, script)
 
+    def _stop(self, order: StopOrder) -> None:
+        if order.key in self._looking:
+            del self._looking[order.key]
+            self._note([self._engine.revoke(order.key)])
+        else:
+            self._engine.stop(order)
+
     def _lose(self, order: Order) -> None:
         seen = self._engine.revoke(order.key)
         if seen.stage == "revoked":
@@ -253,10 +266,12 @@ class Agent:
             self._beat()
 
     def _beat(self) -> None:
+        self._reports += 1
         report = Report(
             agent=self._identity.agent,
             incarnation=self._incarnation,
             applied=self._applied,
+            number=self._reports,
             observed=tuple(self._unsent.values()),
             all=tuple(self._observed) if self._whole else None,
             host=self._host_news,
@@ -276,7 +291,7 @@ class Agent:
         me = self._identity
         hello = Hello(
             agent=me.agent, host=host, user=me.user, uid=me.uid, pid=os.getpid(), boot_id=host.boot_id,
-            version=me.version, yard=self._seen.yard, epoch=self._seen.epoch,
+            version=me.version, yard=self._seen.yard, epoch=self._seen.epoch, feed=self._seen.feed,
         )  # fmt: skip
         try:
             welcome = self._link.hello(hello)
@@ -285,9 +300,13 @@ class Agent:
             self._pause_s = min(AGAIN_MOST_S, self._pause_s * 2)
             log.log(logging.WARNING if isinstance(error, Conflict) else logging.DEBUG, "no hello: %s", error)
             return False
-        self._incarnation, self._applied, self._whole = welcome.incarnation, 0, True
-        self._pause_s = AGAIN_FIRST_S
-        self._trusted(welcome.yard, welcome.epoch)
+        self._incarnation, self._applied, self._reports, self._whole = welcome.incarnation, 0, 0, True
+        self._problem = self._distrust(welcome)
+        if self._problem:
+            log.warning("%s: nothing is done", self._problem)
+        else:
+            self._seen = Seen(welcome.yard, welcome.epoch, welcome.feed)
+            save(self._home.agent_state, self._seen)
         self._unsent = dict(self._observed)
         log.info("incarnation %d of agent %s in yard %s", welcome.incarnation, me.agent, welcome.yard)
         return True

@@ -13,10 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Union
 
 from runyard.model.attempt import AttemptKey
-from runyard.model.beat import Observed, Order, StopOrder
-
-OVER = ("ended", "revoked")
-"""Stages after which nothing of an attempt is left running."""
+from runyard.model.beat import OVER, Observed, Order, StopOrder
 
 
 @dataclass(frozen=True)

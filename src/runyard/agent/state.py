@@ -1,4 +1,7 @@
-"""What an agent remembers from one start to the next: the yard that it serves and the highest epoch it has seen."""
+"""What an agent remembers from one start to the next: the yard that it serves, and how far that had come.
+
+By that it notices a store that went back. `feed` is kept in memory and saved now and then: each answer moves it.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,11 @@ from runyard.model import codec
 
 @dataclass(frozen=True)
 class Seen:
-    """The yard's id ("": none yet) and the highest epoch."""
+    """The yard's id ("": none yet), and of it the highest epoch and event."""
 
     yard: str = ""
     epoch: int = 0
+    feed: int = 0
 
 
 def load(path: str) -> Seen:

@@ -14,12 +14,15 @@ from runyard.model.host import Host
 
 PROTOCOL = 1
 
+OVER = ("ended", "revoked")
+"""Stages of an attempt after which nothing of it is left running."""
+
 
 @dataclass(frozen=True)
 class Hello:
     """A new start of an agent. The answer to it is a `Welcome`.
 
-    `epoch` is the highest that this agent has ever seen from the yard `yard` ("" and 0 at its first start).
+    `epoch` and `feed` are the highest that this agent has ever seen from the yard `yard` ("" and 0 at its first start).
     """
 
     agent: str
@@ -32,16 +35,23 @@ class Hello:
     protocol: int = PROTOCOL
     yard: str = ""
     epoch: int = 0
+    feed: int = 0
 
 
 @dataclass(frozen=True)
 class Welcome:
-    """The incarnation that this start of the agent now is; older ones are refused."""
+    """The incarnation that this start of the agent now is; older ones are refused.
+
+    `feed` numbers the last event that the yard has committed: one that is lower than the agent has seen is that of an
+    older copy of the store. `accepted`: an operator has decided that this copy counts.
+    """
 
     yard: str
     epoch: int
     incarnation: int
     protocol: int = PROTOCOL
+    feed: int = 0
+    accepted: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,12 +79,15 @@ class Report:
 
     `observed` lists what is news; `all` lists every attempt that the agent has, at least in the first beat of an
     incarnation and whenever the server asks for it. `host` is present when a look at the machine brought news.
-    `wait_s` is how long the server may hold the call when there is nothing to order.
+    `wait_s` is how long the server may hold the call when there is nothing to order. `number` rises with each report of
+    an incarnation: what a late one says of the present (`all`, `host`) is not taken. `problem` says why the agent does
+    nothing that it is told.
     """
 
     agent: str
     incarnation: int
     applied: int = 0
+    number: int = 0
     observed: tuple[Observed, ...] = ()
     all: Optional[tuple[AttemptKey, ...]] = None
     host: Optional[Host] = None
@@ -125,7 +138,7 @@ class StopOrder:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the yard wants. `whole` asks for `all` in the next report."""
+    """What the yard wants. `whole` asks for `all` in the next report; `feed` is as in `Welcome`."""
 
     yard: str
     epoch: int
@@ -135,6 +148,7 @@ class Answer:
     forget: tuple[AttemptKey, ...] = ()
     unknown: tuple[AttemptKey, ...] = ()
     whole: bool = False
+    feed: int = 0
 
     @property
     def empty(self) -> bool:

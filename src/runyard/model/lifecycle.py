@@ -190,7 +190,7 @@ def _start(job: Job, event: Started) -> Job:
     placed = _rank(
         attempt,
         event.rank,
-        lambda p: replace(p, started_at=event.at, pid=event.pid, native_id=event.native_id),
+        lambda p: replace(p, started_at=event.at, pid=event.pid, native_id=event.native_id, follows=""),
     )
     return replace(job, state=JobState.RUNNING, attempt=placed)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 from runyard.api import Service
@@ -54,5 +55,5 @@ async def beat(topics: Topics, service: Service, report: Report, offload: Offloa
     if not answer.empty or report.wait_s <= 0:
         return answer
     await changed(topics, (*agent, f"beat:{report.agent}"), position, report.wait_s)
-    nothing_new = Report(report.agent, report.incarnation, answer.number)
+    nothing_new = replace(report, observed=(), all=None, host=None)
     return await offload(service.beat, nothing_new)  # type: ignore[no-any-return]

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from runyard.errors import Conflict
-from runyard.model.attempt import AttemptKey, Result
-from runyard.model.beat import PROTOCOL, Hello, Observed, Report, Welcome
+from runyard.model.attempt import Attempt, AttemptKey, Result
+from runyard.model.beat import OVER, PROTOCOL, Hello, Observed, Report, Welcome
 from runyard.model.events import Change, Ended, Revoked, Started
 from runyard.model.host import Agent
 from runyard.model.job import Job, JobState, Outcome
@@ -20,9 +20,11 @@ from runyard.model.lifecycle import judge
 from runyard.planner.retry import decide
 from runyard.service.controller import Controller, Turn
 from runyard.service.orders import key_of
+from runyard.store.base import YardId
 
 BUSY_PAUSE_S = 3.0
-"""A start that the agent refused is not planned again before this."""
+BUSY_DOUBLINGS = 6
+"""A start that the agent refused is not planned again before this; the pause doubles with each attempt, so often."""
 
 COUNTS_AS_FAILURE = frozenset(
     (Outcome.FAILED, Outcome.KILLED, Outcome.TIMEOUT, Outcome.OOM, Outcome.LOST, Outcome.NOT_STARTED)
@@ -33,14 +35,12 @@ log = logging.getLogger("runyard.beats")
 
 
 def hello(controller: Controller, turn: Turn, hello: Hello) -> Welcome:
-    """A new incarnation of an agent; the earlier one is refused from now on."""
+    """A new incarnation of an agent; the earlier one is refused from now on. Orders go to it when it has told all."""
     if hello.protocol > PROTOCOL:
         raise Conflict(f"the agent speaks protocol {hello.protocol}, this server {PROTOCOL}: upgrade the server")
-    if hello.yard == turn.yard.id and hello.epoch > turn.yard.epoch:
-        controller.halted = (
-            f"agent {hello.agent} has seen epoch {hello.epoch} of this yard, the store is at {turn.yard.epoch}: "
-            "this is an older copy of the store; nothing is started"
-        )
+    feed = turn.store.feed()
+    if hello.yard == turn.yard.id and not controller.accepted:
+        controller.halted = controller.halted or _older(turn.yard, feed, hello)
     before = next((agent for agent in turn.store.agents() if agent.id == hello.agent), None)
     incarnation = before.incarnation + 1 if before else 1
     turn.store.save_host(hello.host)
@@ -48,36 +48,58 @@ def hello(controller: Controller, turn: Turn, hello: Hello) -> Welcome:
         Agent(
             id=hello.agent, host=hello.host.id, user=hello.user, uid=hello.uid, incarnation=incarnation,
             boot_id=hello.boot_id, version=hello.version, pid=hello.pid, last_beat_at=turn.now,
+            unknown=before.unknown if before else (),
         )
     )  # fmt: skip
+    turn.joined.discard(hello.agent)
+    turn.left.add(hello.agent)
     turn.after.append(lambda: controller.dispatch.open(hello.agent, incarnation, turn.now))
-    controller.resend(turn, hello.agent)
-    turn.dirty = True
-    return Welcome(turn.yard.id, turn.yard.epoch, incarnation)
+    return Welcome(turn.yard.id, turn.yard.epoch, incarnation, feed=feed, accepted=controller.accepted)
 
 
-def report(turn: Turn, report: Report) -> None:
-    """One beat. (That the incarnation is the present one has been checked.)"""
-    if report.host is not None:
+def _older(yard: YardId, feed: int, hello: Hello) -> str:
+    """Why this store must be an older copy ("" if nothing says so)."""
+    if hello.epoch > yard.epoch:
+        seen = f"epoch {hello.epoch} of this yard, the store is at {yard.epoch}"
+    elif hello.feed > feed:
+        seen = f"event {hello.feed} of this yard, the store ends at {feed}"
+    else:
+        return ""
+    return f"agent {hello.agent} has seen {seen}: this is an older copy of the store; nothing is started"
+
+
+def report(controller: Controller, turn: Turn, report: Report, newest: bool) -> None:
+    """One beat. What a late one says of the present is not taken, what has happened is."""
+    controller.dispatch.check(report.agent, report.incarnation)
+    if report.host is not None and newest:
         turn.store.save_host(report.host)
         turn.dirty = True
-    if report.all is not None:
-        _compare(turn, report.agent, report.all)
-    _facts(turn, report.agent, report.observed)
+    _facts(controller, turn, report.agent, report.observed)
+    if report.all is not None and newest:
+        _compare(controller, turn, report)
+        if not report.problem:
+            controller.resend(turn, report.agent)
+            turn.joined.add(report.agent)
+        turn.dirty = True
 
 
-def _facts(turn: Turn, agent: str, observed: Iterable[Observed]) -> None:
+def _facts(controller: Controller, turn: Turn, agent: str, observed: Iterable[Observed]) -> None:
     told = list(observed)
-    before = turn.store.load({seen.key.job_id for seen in told if seen.stage in ("ended", "revoked")})
+    before = turn.store.load({seen.key.job_id for seen in told})
     changes = [change for seen in told if (change := _change(turn, seen, before.get(seen.key.job_id)))]
     committed = turn.commit(changes)
     for refused in committed.refused:
         log.info("job %d: %s", refused.change.job_id, refused.why)
-    over = [seen for seen in told if seen.stage in ("ended", "revoked")]
-    turn.follow_up([(seen.key, _followed(before.get(seen.key.job_id), seen.key)) for seen in over])
+    _note_unkillable(controller, turn, told)
+    over = [seen for seen in told if seen.stage in OVER]
+    turn.follow_up({str(seen.key): _followed(before.get(seen.key.job_id), seen.key) for seen in over})
+    now = {**before, **committed.jobs}
     for seen in over:
-        turn.after.append(lambda key=seen.key: turn.dispatch.forget(agent, key))  # type: ignore[misc]
-        turn.topics.add(f"agent:{agent}")
+        if _settled(turn, now.get(seen.key.job_id), seen.key):
+            turn.after.append(lambda key=seen.key: turn.dispatch.forget(agent, key))  # type: ignore[misc]
+            turn.topics.add(f"agent:{agent}")
+            if seen.key.job_id not in committed.jobs:
+                _known_after_all(turn, agent, seen.key)
         job = committed.jobs.get(seen.key.job_id)
         if job is not None and job.outcome is Outcome.SUCCEEDED and seen.started_at and seen.ended_at:
             turn.ran(job, max(0.0, seen.ended_at - seen.started_at))
@@ -85,19 +107,28 @@ def _facts(turn: Turn, agent: str, observed: Iterable[Observed]) -> None:
 
 
 def _change(turn: Turn, seen: Observed, job: Job | None) -> Change | None:
-    """The fact as a change, if it is one."""
+    """The fact as a change, if it is one and is news."""
+    if job is None or job.attempt is None or job.state is JobState.DONE:
+        return None
     if seen.stage == "started":
+        if job.state is JobState.RUNNING and key_of(job) == seen.key and _known(job.attempt, seen):
+            return None
         at = seen.started_at or turn.now
-        return Change(seen.key.job_id, Started(at, seen.key, seen.rank, seen.pid, seen.native_id))
-    if seen.stage == "revoked" and job is not None:
+        return Change(job.id, Started(at, seen.key, seen.rank, seen.pid, seen.native_id))
+    if seen.stage == "revoked":
         if job.state is JobState.RUNNING:
             gone = Result("inferred", None, "lost", "its host has no record of it any more")
             return Change(job.id, _ended(turn, replace(seen, result=gone), job))
-        again_at = turn.now + BUSY_PAUSE_S if seen.why else None
-        return Change(job.id, Revoked(turn.now, seen.key, seen.why, again_at))
-    if seen.stage == "ended" and job is not None:
+        pause_s = BUSY_PAUSE_S * 2.0 ** min(job.attempt.number - 1, BUSY_DOUBLINGS)
+        return Change(job.id, Revoked(turn.now, seen.key, seen.why, turn.now + pause_s if seen.why else None))
+    if seen.stage == "ended":
         return Change(job.id, _ended(turn, seen, job))
     return None
+
+
+def _known(attempt: Attempt, seen: Observed) -> bool:
+    placements = attempt.placements[seen.rank : seen.rank + 1] if seen.rank >= 0 else ()
+    return any(placement.pid == seen.pid and placement.started_at is not None for placement in placements)
 
 
 def _ended(turn: Turn, seen: Observed, job: Job) -> Ended:
@@ -109,6 +140,17 @@ def _ended(turn: Turn, seen: Observed, job: Job) -> Ended:
     return Ended(seen.ended_at or turn.now, seen.key, result, seen.rank, again_at, seen.started_at, seen.pid)
 
 
+def _note_unkillable(controller: Controller, turn: Turn, told: Iterable[Observed]) -> None:
+    for seen in told:
+        name = str(seen.key)
+        if seen.stage == "unkillable" and name not in controller.unkillable:
+            controller.unkillable.add(name)
+            turn.dirty = True
+            turn.topics.update((f"job:{seen.key.job_id}", "jobs"))
+        elif seen.stage in OVER:
+            controller.unkillable.discard(name)
+
+
 def _followed(job: Job | None, key: AttemptKey) -> str:
     """What an attempt was still waiting to follow when it ended or was revoked ("": it held its place)."""
     if job is None or job.attempt is None or job.attempt.number != key.number:
@@ -116,36 +158,46 @@ def _followed(job: Job | None, key: AttemptKey) -> str:
     return job.attempt.placements[0].follows
 
 
-def _compare(turn: Turn, agent: str, there: Iterable[AttemptKey]) -> None:
+def _settled(turn: Turn, job: Job | None, key: AttemptKey) -> bool:
+    """Whether this very attempt is over in the store: only then may its agent forget it."""
+    if job is None or job.attempt is None or job.attempt.number < key.number:
+        return False
+    if job.attempt.number == key.number:
+        return job.attempt.token == key.token and job.attempt.over
+    return any(attempt.number == key.number and attempt.token == key.token for attempt in turn.store.attempts(job.id))
+
+
+def _compare(controller: Controller, turn: Turn, report: Report) -> None:
     """Everything that an agent has, against everything that this yard has on it."""
-    keys = set(there)
+    agent, keys = report.agent, set(report.all or ())
     active = {key_of(job): job for job in turn.store.active(agent)}
     gone = [
         Observed(key, "revoked") for key, job in active.items() if key not in keys and job.state is JobState.RUNNING
     ]
-    _facts(turn, agent, gone)
-    unknown = []
+    _facts(controller, turn, agent, gone)
+    living = {seen.key for seen in report.observed if seen.stage not in OVER}
     jobs = turn.store.load({key.job_id for key in keys if key not in active})
-    for key in keys - set(active):
-        job = jobs.get(key.job_id)
-        settled = job is not None and job.attempt is not None and job.attempt.number >= key.number
-        if settled and not _same_number_other_token(job, key):
+    unknown = []
+    for key in sorted(keys - set(active)):
+        if key not in living and _settled(turn, jobs.get(key.job_id), key):
             turn.after.append(lambda key=key: turn.dispatch.forget(agent, key))  # type: ignore[misc]
         else:
             unknown.append(str(key))
-    record = next(record for record in turn.store.agents() if record.id == agent)
-    if record.unknown != tuple(unknown):
-        turn.store.save_agent(replace(record, unknown=tuple(unknown)))
+    _save_unknown(turn, agent, tuple(unknown))
     turn.after.append(lambda: turn.dispatch.whole_heard(agent))
 
 
-def _same_number_other_token(job: Job | None, key: AttemptKey) -> bool:
-    return (
-        job is not None
-        and job.attempt is not None
-        and job.attempt.number == key.number != 0
-        and (job.attempt.token != key.token)
-    )
+def _known_after_all(turn: Turn, agent: str, key: AttemptKey) -> None:
+    """An attempt that ran on after the yard had settled it has ended, too: its devices are free."""
+    record = next(record for record in turn.store.agents() if record.id == agent)
+    _save_unknown(turn, agent, tuple(name for name in record.unknown if name != str(key)))
+
+
+def _save_unknown(turn: Turn, agent: str, unknown: tuple[str, ...]) -> None:
+    record = next(record for record in turn.store.agents() if record.id == agent)
+    if record.unknown != unknown:
+        turn.store.save_agent(replace(record, unknown=unknown))
+        turn.dirty = True
 
 
 def _stop_on_fail(turn: Turn, jobs: Iterable[Job]) -> None:

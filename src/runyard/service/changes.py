@@ -1,6 +1,7 @@
 """What has changed: topics are published after each commit, and waiters wake by the event.
 
-Positions rise by one with each publication. A waiter may be woken for nothing, never missed.
+Positions rise by one with each publication, and those of a server stand above all of the one before it (`begin`). A
+waiter may be woken for nothing, never missed.
 """
 
 from __future__ import annotations
@@ -8,9 +9,13 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import takewhile
 
 KEPT = 4_096
 """Publications that a late waiter can still be told apart by; older positions count as changed."""
+
+EPOCH_BITS = 32
+"""So many bits below the epoch count publications."""
 
 
 class Changes:
@@ -27,6 +32,11 @@ class Changes:
     @property
     def position(self) -> int:
         return self._position
+
+    def begin(self, epoch: int) -> None:
+        """Leave the positions of earlier servers behind: whoever waits with one of those is woken."""
+        with self._lock:
+            self._position = (epoch << EPOCH_BITS) + 1
 
     def publish(self, topics: Iterable[str]) -> None:
         """These topics have changed."""
@@ -81,11 +91,12 @@ class Changes:
     def _since(self, topics: frozenset[str], after: int) -> bool:
         if self._ended:
             return True
-        if after >= self._position:
+        if after == self._position:
             return False
-        if not self._recent or self._recent[0][0] > after + 1:
+        if after > self._position or not self._recent or self._recent[0][0] > after + 1:
             return True
-        return any(topics & changed for position, changed in self._recent if position > after)
+        later = takewhile(lambda publication: publication[0] > after, reversed(self._recent))
+        return any(topics & changed for _, changed in later)
 
     def _leave(self, topics: frozenset[str], ticket: int) -> None:
         with self._lock:

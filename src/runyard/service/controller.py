@@ -1,7 +1,7 @@
 """The yard thread: the one place where anything is written.
 
 Each turn takes what has arrived, applies it, plans, commits once, and only then releases the answers. A turn that fails
-as a whole is done again item by item, so that a bad one fails alone.
+as a whole is done again item by item, so that a bad one fails alone; a plan that fails is left out of its turn.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
@@ -30,6 +30,9 @@ T = TypeVar("T")
 
 TURN_ITEMS_MAX = 512
 IDLE_S = 60.0
+AGAIN_S = 1.0
+"""The pause after a store that could not say when something is due."""
+
 CONNECTED_S = 60.0
 """An agent that has not beaten for this long gets nothing new."""
 
@@ -59,6 +62,8 @@ class Turn:
         self.dirty = False
         self.topics: set[str] = set()
         self.after: list[Callable[[], None]] = []
+        self.joined: set[str] = set()
+        self.left: set[str] = set()
         self._controller = controller
 
     def commit(self, changes: Iterable[Change]) -> Committed:
@@ -69,15 +74,19 @@ class Turn:
         self.dirty = self.dirty or bool(committed.jobs)
         return committed
 
-    def follow_up(self, gone: Sequence[tuple[AttemptKey, str]]) -> None:
-        """These attempts are over (with what they followed themselves): whoever follows them moves up."""
+    def follow_up(self, gone: Mapping[str, str]) -> None:
+        """These attempts ("12.1") are over, with what they followed themselves: whoever follows them moves up."""
+        followers = self._controller.followers
         changes = []
-        for key, followed in gone:
-            follower = self._controller.followers.pop(str(key), None)
-            if follower is not None:
-                changes.append(Change(follower.job_id, Promoted(self.now, follower, followed)))
-                if followed:
-                    self._controller.followers[followed] = follower
+        for name, followed in gone.items():
+            follower = followers.pop(name, None)
+            if follower is None:
+                continue
+            while followed in gone:
+                followed = gone[followed]
+            changes.append(Change(follower.job_id, Promoted(self.now, follower, followed)))
+            if followed:
+                followers[followed] = follower
         if changes:
             self.commit(changes)
 
@@ -87,10 +96,15 @@ class Turn:
 
 
 Work = Callable[[Turn], Any]
+Result = tuple[Future[Any], Any, RunyardError | None]
 
 
 class Controller:
-    """Owns the yard thread. `call` from any thread; the store is written by this thread alone."""
+    """Owns the yard thread. `call` from any thread; the store is written by this thread alone.
+
+    `halted` says why nothing is planned, `trouble` why the last plan failed ("" each, if all is well). `feed` is that
+    of the last commit. `accepted`: an operator has said that this store counts even where agents saw a newer one.
+    """
 
     def __init__(self, store: Store, surroundings: Surroundings) -> None:
         self.store = store
@@ -100,7 +114,11 @@ class Controller:
         self.reasons: dict[Shape, Reason] = {}
         self.draining = False
         self.halted = ""
+        self.trouble = ""
+        self.accepted = False
+        self.unkillable: set[str] = set()
         self.yard = store.yard()
+        self.feed = store.feed()
         self._surroundings = surroundings
         self._usual: dict[Shape, float] = {}
         self._limited: dict[int, bool] = {}
@@ -108,15 +126,18 @@ class Controller:
         self._thread = threading.Thread(target=self._run, name="yard", daemon=True)
 
     def start(self) -> YardId:
-        """Take the yard (the epoch rises) and begin."""
-        with self.store.transaction():
-            self.yard = self.store.raise_epoch()
-        for job in self.store.active():
-            for placement in job.attempt.placements if job.attempt else ():
-                if placement.follows:
-                    self.followers[placement.follows] = key_of(job)
+        """Take the yard and begin."""
+        self.begin()
         self._thread.start()
         return self.yard
+
+    def begin(self) -> None:
+        """Take the yard: the epoch rises."""
+        with self.store.transaction():
+            self.yard = self.store.raise_epoch()
+        self.feed = self.store.feed()
+        self.changes.begin(self.yard.epoch)
+        self._find_followers()
 
     def stop(self) -> None:
         """Finish what has arrived, and end."""
@@ -134,6 +155,11 @@ class Controller:
         result: T = self.post(work).result(timeout_s)
         return result
 
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why less is done than could be."""
+        return tuple(problem for problem in (self.halted, self.trouble) if problem) + self.dispatch.problems()
+
     def learn(self, job: Job, seconds: float) -> None:
         """Keep the usual run time of a shape."""
         shape = self.shape(job)
@@ -148,24 +174,18 @@ class Controller:
         return shape_of(job.spec, job.group if limited else None)
 
     def _run(self) -> None:
-        while True:
+        ended = False
+        while not ended:
             items, ended = self._take()
             try:
-                self._turn(items)
-            except Exception:  # The yard thread must outlive any one turn: the items have failed, the next may not.
-                log.exception("a turn failed")
-                for _, future in items:
-                    if not future.done():
-                        future.set_exception(Unavailable("the server could not do this; its log says why"))
-            if ended:
-                return
+                self.turn(items)
+            except Exception:  # The yard thread must outlive whatever happens when answers are released.
+                log.exception("answers could not be released")
 
     def _take(self) -> tuple[list[tuple[Work, Future[Any]]], bool]:
-        due = self.store.next_due()
-        wait_s = IDLE_S if due is None else min(IDLE_S, max(0.0, due - self._surroundings.now()) + 0.001)
         items: list[tuple[Work, Future[Any]]] = []
         try:
-            item = self._inbox.get(timeout=wait_s)
+            item = self._inbox.get(timeout=self._pause())
             while item is not None:
                 items.append(item)
                 if len(items) >= TURN_ITEMS_MAX:
@@ -175,35 +195,59 @@ class Controller:
             return items, False
         return items, True
 
-    def _turn(self, items: Sequence[tuple[Work, Future[Any]]]) -> None:
+    def _pause(self) -> float:
+        """Seconds until something is due even if nothing arrives."""
         try:
-            self._together(items)
+            due = self.store.next_due()
+        except Exception:  # A store that is away for a while must not end the yard thread.
+            log.exception("the store does not say when something is due")
+            return AGAIN_S
+        return IDLE_S if due is None else min(IDLE_S, max(0.0, due - self._surroundings.now()) + 0.001)
+
+    def turn(self, items: Sequence[tuple[Work, Future[Any]]]) -> None:
+        """One round with these items; without any only what is due, and a plan. Called by the yard thread alone."""
+        turn = Turn(self, self._surroundings.now())
+        try:
+            results = self._together(turn, items)
         except RunyardError as error:
-            if len(items) <= 1:
-                for _, future in items:
-                    future.set_exception(error)
-                return
+            self._failed(items, error)
+        except Exception:  # Whatever is wrong with one item, the others must live.
+            log.exception("a turn of %d items failed", len(items))
+            self._failed(items, Unavailable("the server could not do this; its log says why"))
+        else:
+            self._release(turn, results)
+
+    def _failed(self, items: Sequence[tuple[Work, Future[Any]]], error: RunyardError) -> None:
+        self._find_followers()
+        if len(items) == 1:
+            items[0][1].set_exception(error)
+        elif items:
             log.warning("a turn of %d items failed (%s); they are done one by one", len(items), error)
             for item in items:
-                self._turn([item])
+                self.turn([item])
 
-    def _together(self, items: Sequence[tuple[Work, Future[Any]]]) -> None:
-        turn = Turn(self, self._surroundings.now())
-        results: list[tuple[Future[Any], Any, RunyardError | None]] = []
+    def _together(self, turn: Turn, items: Sequence[tuple[Work, Future[Any]]]) -> list[Result]:
+        results: list[Result] = []
         with self.store.transaction():
             self._wake(turn)
             for work, future in items:
                 results.append((future, *self._item(turn, work)))
             if turn.dirty or not items:
                 self._plan(turn)
-        for action in turn.after:
-            action()
-        self.changes.publish(turn.topics)
-        for future, value, error in results:
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(value)
+        self.feed = self.store.feed()
+        return results
+
+    def _release(self, turn: Turn, results: Sequence[Result]) -> None:
+        try:
+            for action in turn.after:
+                action()
+            self.changes.publish(turn.topics)
+        finally:
+            for future, value, error in results:
+                if error is not None:
+                    future.set_exception(error)
+                else:
+                    future.set_result(value)
 
     def _item(self, turn: Turn, work: Work) -> tuple[Any, RunyardError | None]:
         after = len(turn.after)
@@ -214,7 +258,17 @@ class Controller:
             raise
         except RunyardError as error:
             del turn.after[after:]
+            self._find_followers()
             return None, error
+
+    def _find_followers(self) -> None:
+        """Who follows whom, as the store has it."""
+        self.followers = {
+            placement.follows: key_of(job)
+            for job in self.store.active()
+            for placement in (job.attempt.placements if job.attempt else ())
+            if placement.follows
+        }
 
     def _wake(self, turn: Turn) -> None:
         due = self.store.due(turn.now)
@@ -224,7 +278,21 @@ class Controller:
     def _plan(self, turn: Turn) -> None:
         if self.halted:
             return
-        view = self.view(turn.now)
+        after = len(turn.after)
+        try:
+            with self.store.savepoint():
+                self._assign(turn)
+            self.trouble = ""
+        except Unavailable:
+            raise
+        except Exception as error:  # What has been reported must be committed even if nothing can be planned.
+            log.exception("planning failed")
+            del turn.after[after:]
+            self._find_followers()
+            self.trouble = f"planning fails ({type(error).__name__}: {error}); nothing is started; see `ry server logs`"
+
+    def _assign(self, turn: Turn) -> None:
+        view = self._view_of(turn)
         decided = plan(view)
         hosts = {host.host.id: host.host for host in view.hosts}
         committed = turn.commit(self._assignment(turn.now, decision, hosts) for decision in decided.decisions)
@@ -239,16 +307,26 @@ class Controller:
 
     def view(self, now: float) -> View:
         """What the planner sees now: the store's view, with what only this process knows."""
+        return self._view(now, self.dispatch.ready(now - CONNECTED_S))
+
+    def _view_of(self, turn: Turn) -> View:
+        ready = self.dispatch.ready(turn.now - CONNECTED_S)
+        return self._view(turn.now, (ready - turn.left) | turn.joined)
+
+    def _view(self, now: float, ready: Collection[str]) -> View:
         view = self.store.view(now)
-        connected = self.dispatch.connected(now - CONNECTED_S)
         hosts = tuple(
-            replace(host, agents={user: agent for user, agent in host.agents.items() if agent in connected})
+            replace(host, agents={user: agent for user, agent in host.agents.items() if agent in ready})
             for host in view.hosts
         )
         shapes = tuple(replace(shape, usual_s=self._usual.get(shape.shape)) for shape in view.shapes)
+        occupied = view.occupied
+        if self.unkillable:
+            occupied = tuple(replace(o, unkillable=f"{o.job_id}.{o.number}" in self.unkillable) for o in occupied)
         return replace(
-            view, hosts=hosts, shapes=shapes, draining=self.draining, foreign_mb=self._surroundings.foreign_mb
-        )
+            view, hosts=hosts, shapes=shapes, occupied=occupied, draining=self.draining,
+            foreign_mb=self._surroundings.foreign_mb,
+        )  # fmt: skip
 
     def _assignment(self, now: float, decision: Decision, hosts: dict[str, Host]) -> Change:
         placement = replace(decision.placement, boot_id=hosts[decision.placement.host].boot_id)
@@ -264,11 +342,16 @@ class Controller:
             turn.topics.add(f"agent:{placement.agent}")
 
     def resend(self, turn: Turn, agent: str) -> None:
-        """An agent has started anew: tell it again what is assigned to it, and what is to stop."""
+        """An agent that has started anew has said what it has: tell it what is assigned to it, and what is to stop.
+
+        One that is to stop before it started is told both, so that the agent knows whom it followed.
+        """
+        if self.halted:
+            return
         hosts = {host.id: host for host in self.store.hosts()}
         for job in self.store.active(agent):
-            if job.state is JobState.ASSIGNED and job.stop is None:
+            if job.state is JobState.ASSIGNED:
                 self._send(turn, job, hosts)
-            elif job.stop is not None:
+            if job.stop is not None:
                 order = stop_order(job, job.stop)
                 turn.after.append(lambda order=order: self.dispatch.stop(agent, order))  # type: ignore[misc]

@@ -11,17 +11,21 @@ from dataclasses import dataclass, field
 
 from runyard.errors import Conflict
 from runyard.model.attempt import AttemptKey
-from runyard.model.beat import Answer, Order, StopOrder
+from runyard.model.beat import Answer, Order, Report, StopOrder
+from runyard.store.base import YardId
 
 
 @dataclass
 class _Outbox:
-    """One agent's. The number beside each item is that of the first answer that can hold it."""
+    """One agent's. The number beside each item is that of the first answer that can hold it. `heard` is the highest
+    number of a report; `whole` stands until the agent has told everything that it has."""
 
     incarnation: int
     beat_at: float
     number: int = 0
+    heard: int = 0
     whole: bool = True
+    problem: str = ""
     start: dict[AttemptKey, tuple[int, Order]] = field(default_factory=dict)
     stop: dict[AttemptKey, tuple[int, StopOrder]] = field(default_factory=dict)
     forget: dict[AttemptKey, int] = field(default_factory=dict)
@@ -44,20 +48,47 @@ class Dispatch:
         with self._lock:
             return {agent for agent, outbox in self._outboxes.items() if outbox.beat_at >= since}
 
+    def ready(self, since: float) -> set[str]:
+        """Agents that have beaten since this time, have told everything that they have, and take orders."""
+        with self._lock:
+            return {
+                agent
+                for agent, outbox in self._outboxes.items()
+                if outbox.beat_at >= since and not outbox.whole and not outbox.problem
+            }
+
+    def problems(self) -> tuple[str, ...]:
+        """Why agents take no orders."""
+        with self._lock:
+            return tuple(f"agent {agent}: {box.problem}" for agent, box in self._outboxes.items() if box.problem)
+
     def beat_at(self, agent: str) -> float:
         """The time of its last beat (0: none since this server started)."""
         with self._lock:
             outbox = self._outboxes.get(agent)
             return outbox.beat_at if outbox else 0.0
 
-    def applied(self, agent: str, incarnation: int, number: int, now: float) -> None:
-        """A report has come: it is alive, and all that was open in answer `number` has arrived."""
+    def hear(self, report: Report, now: float) -> bool:
+        """A report has come: its agent is alive, and all that was open in the answer that it names has arrived.
+
+        False for a late one: a newer one has been heard already, so it says nothing about the present.
+        """
         with self._lock:
-            outbox = self._box(agent, incarnation)
+            outbox = self._box(report.agent, report.incarnation)
             outbox.beat_at = now
+            number = report.applied
             outbox.start = {key: item for key, item in outbox.start.items() if item[0] > number}
             outbox.stop = {key: item for key, item in outbox.stop.items() if item[0] > number}
             outbox.forget = {key: first for key, first in outbox.forget.items() if first > number}
+            if report.number < outbox.heard:
+                return False
+            outbox.heard, outbox.problem = report.number, report.problem
+            return True
+
+    def check(self, agent: str, incarnation: int) -> None:
+        """Conflict unless this is the agent's present incarnation."""
+        with self._lock:
+            self._box(agent, incarnation)
 
     def whole_heard(self, agent: str) -> None:
         """It has told us everything that it has."""
@@ -82,19 +113,22 @@ class Dispatch:
                 outbox.stop.pop(key, None)
                 outbox.forget[key] = outbox.number + 1
 
-    def answer(self, agent: str, incarnation: int, yard: str, epoch: int) -> Answer:
-        """The next answer, with everything open."""
+    def answer(self, report: Report, yard: YardId, feed: int) -> Answer:
+        """The next answer, with everything open; with nothing for an agent that would not do it."""
         with self._lock:
-            outbox = self._box(agent, incarnation)
+            outbox = self._box(report.agent, report.incarnation)
             outbox.number += 1
+            if outbox.problem:
+                return Answer(yard.id, yard.epoch, outbox.number, feed=feed)
             return Answer(
-                yard,
-                epoch,
+                yard.id,
+                yard.epoch,
                 outbox.number,
                 start=tuple(order for _, order in outbox.start.values()),
                 stop=tuple(order for _, order in outbox.stop.values()),
                 forget=tuple(outbox.forget),
                 whole=outbox.whole,
+                feed=feed,
             )
 
     def _box(self, agent: str, incarnation: int) -> _Outbox:

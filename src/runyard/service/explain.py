@@ -32,8 +32,8 @@ def explain(controller: Controller, job: Job, now: float) -> Explanation:
         return Explanation(
             job.id, "begin", sentence, starts_from=job.wake_at, starts_to=job.wake_at, basis="its begin time"
         )
-    if controller.halted:
-        return Explanation(job.id, "draining", controller.halted)
+    if controller.halted or controller.trouble:
+        return Explanation(job.id, "draining", controller.halted or controller.trouble)
     reason = controller.reasons.get(controller.shape(job))
     if reason is None:
         return Explanation(job.id, "queued", "It is about to be planned.")

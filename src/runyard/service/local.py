@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from runyard.api import (
     ChangeResult,
@@ -34,7 +34,7 @@ from runyard.model.job import Job, JobState, StopRequest
 from runyard.model.queue import Queue
 from runyard.service import beats
 from runyard.service.blobs import Blobs
-from runyard.service.controller import Controller, Turn
+from runyard.service.controller import CONNECTED_S, Controller, Turn
 from runyard.service.explain import explain
 from runyard.service.orders import stop_order
 from runyard.service.rows import row_of, running_row
@@ -76,7 +76,6 @@ class Yard:
     free_mb: Callable[[], int]
     collect: Callable[[], tuple[int, ...]]
     min_free_mb: int = 50
-    unkillable: set[str] = field(default_factory=set)
 
 
 class LocalService:
@@ -185,7 +184,7 @@ class LocalService:
         hosts = {host.id: host for host in store.hosts()}
         queues = store.queues()
         counts = store.counts()
-        unkillable = frozenset(self._yard.unkillable)
+        unkillable = frozenset(self._controller.unkillable)
         return ServerStatus(
             pid=os.getpid(),
             version=about.version,
@@ -204,7 +203,7 @@ class LocalService:
             paused=tuple(queue.name for queue in queues if queue.paused),
             draining=self._controller.draining,
             stop_on_fail=tuple(queue.name for queue in queues if queue.stop_on_fail),
-            problems=(self._controller.halted,) if self._controller.halted else (),
+            problems=self._controller.problems,
         )
 
     def put_blob(self, data: bytes) -> str:
@@ -244,16 +243,18 @@ class LocalService:
         return self._controller.call(lambda turn: beats.hello(self._controller, turn, honest))
 
     def beat(self, report: Report) -> Answer:
-        dispatch, yard = self._controller.dispatch, self._controller.yard
-        dispatch.applied(report.agent, report.incarnation, report.applied, self._yard.now())
-        for seen in report.observed:
-            if seen.stage == "unkillable":
-                self._yard.unkillable.add(str(seen.key))
-            elif seen.stage == "ended":
-                self._yard.unkillable.discard(str(seen.key))
-        if report.observed or report.all is not None or report.host is not None:
-            self._controller.call(lambda turn: beats.report(turn, report))
-        return dispatch.answer(report.agent, report.incarnation, yard.id, yard.epoch)
+        controller = self._controller
+        dispatch, now = controller.dispatch, self._yard.now()
+        back = report.agent not in dispatch.connected(now - CONNECTED_S)
+        newest = dispatch.hear(report, now)
+
+        def work(turn: Turn) -> None:
+            beats.report(controller, turn, report, newest)
+            turn.dirty = turn.dirty or back
+
+        if report.observed or report.all is not None or report.host is not None or back:
+            controller.call(work)
+        return dispatch.answer(report, controller.yard, controller.feed)
 
     def _change(
         self,
@@ -304,7 +305,7 @@ class LocalService:
             return ()
         key = f"{job.id}.{job.attempt.number}"
         unreachable = any(placement.agent in silent for placement in job.attempt.placements)
-        return ("unreachable",) * unreachable + ("unkillable",) * (key in self._yard.unkillable)
+        return ("unreachable",) * unreachable + ("unkillable",) * (key in self._controller.unkillable)
 
     def _environment(self, job: Job) -> tuple[str, ...]:
         if not job.spec.environment:
