@@ -28,6 +28,11 @@ class HighWater:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self._yard, self._feed = self._read()
 
+    @property
+    def feed(self) -> int:
+        """The highest number committed."""
+        return self._feed
+
     def compare(self, yard: str, feed: int) -> str:
         """What is wrong with a store that has this id and this many events; "" if nothing is."""
         if self._yard and self._yard != yard:
@@ -48,8 +53,10 @@ class HighWater:
 
     def close(self) -> None:
         """Flush and let go."""
-        self._flush()
-        os.close(self._file)
+        if self._file >= 0:
+            self._flush()
+            os.close(self._file)
+            self._file = -1
 
     def _write(self, yard: str, feed: int) -> None:
         """In place and of one size. That it fails (a full disk) must not fail what is committed already."""

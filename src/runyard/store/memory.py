@@ -344,7 +344,7 @@ class MemoryStore:
         state.submissions = {
             key: (at, added)
             for key, (at, added) in state.submissions.items()
-            if at >= before or any(job_id in state.jobs for job_id in added.ids)
+            if at >= before or any(min(added.ids) <= job_id <= max(added.ids) for job_id in state.jobs if added.ids)
         }
         return len(gone)
 

@@ -1,7 +1,7 @@
 """What `Criteria` mean, in SQL: the same as `selection` says in Python.
 
-Usually one query does it, in order and cut. Where it takes several (recent ones: those that are open and those that
-ended last; more names than one statement may hold), `selection.finish` joins what they find.
+Usually one query does it, in order and cut. Where it takes several (open jobs and ended ones have different indexes;
+there are more names than one statement may hold), `selection.finish` joins what they find.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from sqlalchemy import ColumnElement, Select, and_, or_, select, text, true
 from runyard.model.filter import Selector, is_pattern
 from runyard.model.job import JobState, Outcome
 from runyard.store.base import Criteria
-from runyard.store.rows import SELECT_JOBS, plain
+from runyard.store.rows import SELECT_JOBS
 from runyard.store.schema import DONE, OPEN, jobs
+from runyard.store.selection import order_of, plain
 from runyard.store.sqlite import like
 
 VALUES_TOGETHER = 10_000
@@ -44,23 +45,27 @@ def selections(criteria: Criteria) -> list[Select[Any]]:
     pieces = [piece.condition for piece in _pieces(criteria)]
     if criteria.mine:
         pieces = [and_(piece, _J.user == plain(criteria.user)) for piece in pieces]
-    if not criteria.recent:
-        return [_ordered(piece, criteria, whole=len(pieces) == 1) for piece in pieces]
+    whole = len(pieces) == 1
+    name, _ = order_of(criteria)
+    if not criteria.recent and name != "ended":
+        return [_ordered(piece, name, criteria, whole) for piece in pieces]
     queries = []
     for piece in pieces:
-        queries.append(_ordered(and_(text(OPEN), piece), criteria, whole=len(pieces) == 1))
-        done = SELECT_JOBS.where(text(DONE), piece).order_by(_J.ended_at.desc(), _J.id.desc())
-        queries.append(done.limit(criteria.recent_done))
+        queries.append(_ordered(and_(text(OPEN), piece), "id" if name == "ended" else name, criteria, whole))
+        if criteria.recent:
+            done = SELECT_JOBS.where(text(DONE), piece).order_by(_J.ended_at.desc(), _J.id.desc())
+            queries.append(done.limit(criteria.recent_done))
+        else:
+            queries.append(_ordered(and_(text(DONE), piece), name, criteria, whole))
     return queries
 
 
-def _ordered(condition: Condition, criteria: Criteria, whole: bool) -> Select[Any]:
-    name = criteria.order.removeprefix("-")
+def _ordered(condition: Condition, name: str, criteria: Criteria, whole: bool) -> Select[Any]:
     down = criteria.order.startswith("-")
     if criteria.after_id:
         condition = and_(condition, _J.id < criteria.after_id if criteria.order == "-id" else _J.id > criteria.after_id)
     columns: list[ColumnElement[Any]] = [ORDERS[name]] if name == "id" else [ORDERS[name], _J.id]
-    if ORDERS[name].nullable:
+    if name == "started":
         columns.insert(0, ORDERS[name].is_(None))
     query = SELECT_JOBS.where(condition).order_by(*(column.desc() if down else column for column in columns))
     return query.limit(criteria.limit) if criteria.limit and whole else query

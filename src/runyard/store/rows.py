@@ -53,19 +53,14 @@ UPDATE_JOB = Prepared(
 """Writes what `standing` gives."""
 
 NEW_JOB = (
-    "id", "version", "state", "word", "ready", "shape", "priority", "queue", "user", "name", "group_id", "unique_key",
-    "held", "waiting_on", "wake_at", "submitted_at", "spec",
+    "id", "version", "state", "word", "ready", "held", "waiting_on", "wake_at", "shape", "queue", "user", "group_id",
+    "submitted_at", "priority", "name", "unique_key", "spec",
 )  # fmt: skip
 """The columns of a new job; the others have their defaults."""
 
 INSERT_JOB = inserting(jobs, NEW_JOB)
 INSERT_EVENT = inserting(events, ("feed", "job_id", "number", "kind", "body"))
 INSERT_PLACEMENT = inserting(placements, ("job_id", "rank", "number", "agent", "host"))
-
-
-def plain(text: str) -> str:
-    """A text as every database takes it: undecodable bytes (lone surrogates) as escapes. For columns to search by."""
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def short_hash(text: str) -> str:

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
 
+from runyard.errors import InvalidSpec
 from runyard.model.filter import ORDERS, Selector, is_pattern
 from runyard.model.job import Job, JobState
 from runyard.store.base import Criteria
 
 ORDER_KEYS: dict[str, Callable[[Job], Any]] = {
     "id": lambda job: job.id,
-    "name": lambda job: job.spec.label,
+    "name": lambda job: plain(job.spec.label),
     "priority": lambda job: job.spec.priority,
     "queue": lambda job: job.spec.queue,
     "user": lambda job: job.spec.user,
@@ -25,6 +26,19 @@ ORDER_KEYS: dict[str, Callable[[Job], Any]] = {
     "ended": lambda job: job.ended_at,
 }
 assert tuple(ORDER_KEYS) == ORDERS
+
+
+def plain(text: str) -> str:
+    """A text as every database takes it: undecodable bytes (lone surrogates) as escapes. For what is searched by."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
+def order_of(criteria: Criteria) -> tuple[str, bool]:
+    """The name of the order and whether it goes down; InvalidSpec if there is no such order."""
+    name = criteria.order.removeprefix("-")
+    if name not in ORDERS:
+        raise InvalidSpec(f"{name!r} is none of {', '.join(ORDERS)}", "order")
+    return name, criteria.order.startswith("-")
 
 
 def started_at(job: Job) -> float | None:
@@ -54,13 +68,14 @@ def finish(jobs: Iterable[Job], criteria: Criteria) -> list[Job]:
 
 def _in_order(jobs: Iterable[Job], criteria: Criteria) -> list[Job]:
     """Sorted and cut. What is not known yet (when it started, when it ended) comes last, descending first."""
-    value_of = ORDER_KEYS[criteria.order.removeprefix("-")]
+    name, down = order_of(criteria)
+    value_of = ORDER_KEYS[name]
 
     def place(job: Job) -> tuple[bool, Any, int]:
         value = value_of(job)
         return (value is None, value, job.id)
 
-    found = sorted(jobs, key=place, reverse=criteria.order.startswith("-"))
+    found = sorted(jobs, key=place, reverse=down)
     return found[: criteria.limit] if criteria.limit else found
 
 
@@ -72,10 +87,10 @@ def _selected(job: Job, selector: Selector, criteria: Criteria, everything: list
     if selector.ids is not None:
         return selector.ids[0] <= job.id <= selector.ids[1]
     if selector.last is not None:
-        mine = sorted(other.id for other in everything if other.spec.user == criteria.user)
-        return job.id in mine[-1 - selector.last : len(mine) - selector.last]
+        mine = sorted((other.id for other in everything if other.spec.user == criteria.user), reverse=True)
+        return job.id in mine[selector.last : selector.last + 1]
     if selector.names:
-        return any(_named(job.spec.label, name) for name in selector.names)
+        return any(_named(plain(job.spec.label), plain(name)) for name in selector.names)
     if selector.words or selector.states:
         return job.word in selector.words or job.state in selector.states
     if selector.queue:

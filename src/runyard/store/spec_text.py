@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import MISSING, fields
-from operator import attrgetter
+from itertools import compress
+from operator import attrgetter, is_not
 from typing import Any
 
 from runyard.model import codec
@@ -15,6 +16,7 @@ from runyard.model.spec import JobSpec
 
 _NAMES = tuple(field.name for field in fields(JobSpec))
 _DEFAULTS = tuple(field.default for field in fields(JobSpec))
+_PLACES = range(len(_NAMES))
 _VALUES = attrgetter(*_NAMES)
 _escape = json.encoder.encode_basestring_ascii
 
@@ -23,23 +25,25 @@ class SpecWriter:
     """Writes one spec after another."""
 
     def __init__(self) -> None:
-        self._values: list[Any] = [MISSING] * len(_NAMES)
+        self._values: tuple[Any, ...] = (MISSING,) * len(_NAMES)
         self._parts = [""] * len(_NAMES)
 
     def text(self, spec: JobSpec) -> str:
         """The same as `codec.dumps(spec)`."""
-        values, parts = self._values, self._parts
-        for place, value in enumerate(_VALUES(spec)):
-            before = values[place]
-            if value is not before and (value != before or type(value) is not type(before)):
-                values[place] = value
-                parts[place] = "" if value == _DEFAULTS[place] else f'"{_NAMES[place]}":{_json(value)}'
-        return "{" + ",".join(filter(None, parts)) + "}"
+        values, before = _VALUES(spec), self._values
+        for place in compress(_PLACES, map(is_not, values, before)):
+            value = values[place]
+            if value != before[place] or type(value) is not type(before[place]):
+                self._parts[place] = "" if value == _DEFAULTS[place] else f'"{_NAMES[place]}":{_json(value)}'
+        self._values = values
+        return "{" + ",".join(filter(None, self._parts)) + "}"
 
 
 def _json(value: Any) -> str:
     if type(value) is str:
         return str(_escape(value))
-    if type(value) is tuple and all(type(word) is str for word in value):
+    if type(value) is int:
+        return str(value)
+    if type(value) is tuple and value and type(value[0]) is str:
         return "[" + ",".join(map(_escape, value)) + "]"
     return codec.dumps(value)

@@ -39,12 +39,7 @@ class SqlStore(SqlJobs):
     """A `Store` in a database. `refuse` raises for a directory in which no database may lie."""
 
     def __init__(self, url: str | URL, refuse: Callable[[str], None] = anywhere, high_water: str = "") -> None:
-        engine = open_engine(make_url(url), refuse)
-        try:
-            _found(engine)
-        except FAILURES as error:
-            raise translate(error) from error
-        self._db = Database(engine)
+        self._db = Database(_opened(make_url(url), refuse))
         self._memo = Memo()
         self._shapes = SqlShapes(self._db, self._memo)
         self._unreadable: dict[int, str] = {}
@@ -56,10 +51,16 @@ class SqlStore(SqlJobs):
         self.rolled_back = self._mark.compare(counters.id, counters.feed) if self._mark else ""
 
     def accept(self) -> None:
-        """The store is as it is: what is missing from it will not come back."""
+        """What is missing will not come back. As each lost job had an event, this many ids are not given again."""
+        if self._mark is None or not self.rolled_back:
+            return
+        with self._db.transaction():
+            counters = self._db.counters
+            lost = max(0, self._mark.feed - counters.feed)
+            raised = {name: getattr(counters, name) + lost for name in ("feed", "last_job", "last_group")}
+            self._db.count(replace(counters, **raised))
         counters = self._db.counters
-        if self._mark is not None:
-            self._mark.reset(counters.id, counters.feed)
+        self._mark.reset(counters.id, counters.feed)
         self.rolled_back = ""
 
     def _committed(self, counters: Counters) -> None:
@@ -116,17 +117,27 @@ class SqlStore(SqlJobs):
             self._mark.close()
 
 
-def _found(engine: Engine) -> None:
-    """Make the tables of a new yard. Those of a newer Runyard are not touched."""
-    with engine.connect() as connection:
-        exists = inspect(connection).has_table(yard.name)
-        version = connection.execute(select(yard.c.schema_version)).scalar() if exists else SCHEMA
-    if version != SCHEMA:
-        made = "a newer" if version is not None and version > SCHEMA else "an older"
-        raise Conflict(f"{engine.url.database} was made by {made} Runyard (schema {version}, this one has {SCHEMA})")
-    prepare(engine)
-    if exists:
-        return
+def _opened(url: URL, refuse: Callable[[str], None]) -> Engine:
+    """The database, with tables. Those of a newer Runyard are not touched."""
+    engine = open_engine(url, refuse)
+    try:
+        with engine.connect() as connection:
+            exists = inspect(connection).has_table(yard.name)
+            version = connection.execute(select(yard.c.schema_version)).scalar() if exists else SCHEMA
+        if version != SCHEMA:
+            engine.dispose()
+            made = "a newer" if version is not None and version > SCHEMA else "an older"
+            raise Conflict(f"{url.database} was made by {made} Runyard (schema {version}, this one has {SCHEMA})")
+        prepare(engine)
+        if not exists:
+            _make_tables(engine)
+    except FAILURES as error:
+        engine.dispose()
+        raise translate(error) from error
+    return engine
+
+
+def _make_tables(engine: Engine) -> None:
     with engine.connect().execution_options(**{WRITER: True}) as connection:
         connection.exec_driver_sql(BEGIN_WRITING)
         metadata.create_all(connection)

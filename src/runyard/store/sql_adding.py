@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import insert, select
@@ -20,8 +21,9 @@ from runyard.model.view import shape_of
 from runyard.store.adding import Admission, Entry, group_of
 from runyard.store.base import Added, NewJobs
 from runyard.store.database import Database
-from runyard.store.rows import INSERT_EVENT, INSERT_JOB, inserting, plain
+from runyard.store.rows import INSERT_EVENT, INSERT_JOB, inserting
 from runyard.store.schema import dependencies, groups, submissions
+from runyard.store.selection import plain
 from runyard.store.spec_text import SpecWriter
 from runyard.store.sql_shapes import SqlShapes, Tally
 
@@ -40,74 +42,90 @@ def insert_jobs(database: Database, shapes: SqlShapes, new: NewJobs, admission: 
     writer = SpecWriter()
     texts = [writer.text(entry.spec) for entry in entries]
     database.run(INSERT_JOB, map(desk.row, entries, texts))
-    database.run(INSERT_EVENT, desk.stories(entries, texts, counters.feed))
+    database.run(INSERT_EVENT, stories(new, group.id if group else None, entries, texts, counters.feed))
     database.run(_INSERT_LINK, [(on, entry.id, kind) for entry in entries for on, kind in entry.links])
     shapes.count(desk.tally())
     database.count(replace(counters, last_job=counters.last_job + len(entries), feed=counters.feed + len(entries)))
 
 
+_alike = attrgetter("queue", "user", "resources", "time_limit_s", "hold", "begin_at")
+
+
+class _Kind:
+    """New jobs that begin alike, and how many they are. `columns` are those that they have in common."""
+
+    def __init__(self, shape: int, job: Job) -> None:
+        self.shape = shape
+        self.job = job
+        self.number = 0
+        self.columns = (
+            job.version,
+            job.state.value,
+            job.word,
+            int(job.ready),
+            int(job.held),
+            job.waiting_on,
+            job.wake_at,
+            shape,
+            job.spec.queue,
+            plain(job.spec.user),
+            job.group,
+            job.submitted_at,
+        )
+
+
 class _Desk:
-    """Where new jobs of one call stand, and their shapes; each found once for all that are alike."""
+    """Where new jobs of one call stand, and their shapes."""
 
     def __init__(self, new: NewJobs, shapes: SqlShapes, group: int | None) -> None:
         self._at = new.at
         self._group = group
         self._limited = group if new.parallel else None
         self._shapes = shapes
-        self._known: dict[Any, tuple[int, Job]] = {}
-        self._numbers: dict[Any, int] = {}
+        self._kinds: dict[Any, _Kind] = {}
+        self._before: Any = None
+        self._last: _Kind | None = None
 
     def row(self, entry: Entry, text: str) -> tuple[Any, ...]:
         """The row of a job for INSERT_JOB."""
         spec = entry.spec
-        alike = (spec.queue, spec.user, spec.resources, spec.time_limit_s, spec.hold, spec.begin_at, entry.waiting_on)
-        known = self._known.get(alike)
-        if known is None:
-            job = begin(entry.id, Submitted(self._at, spec, self._group, entry.waiting_on))
-            known = self._known[alike] = (self._shapes.id_of(shape_of(spec, self._limited)), job)
-        self._numbers[alike] = self._numbers.get(alike, 0) + 1
-        shape, job = known
-        return (
-            entry.id,
-            job.version,
-            job.state.value,
-            job.word,
-            int(job.ready),
-            shape,
-            spec.priority,
-            spec.queue,
-            plain(spec.user),
-            plain(spec.label),
-            self._group,
-            plain(spec.unique),
-            int(job.held),
-            job.waiting_on,
-            job.wake_at,
-            self._at,
-            text,
-        )
+        kind = self._kind(entry)
+        kind.number += 1
+        return (entry.id, *kind.columns, spec.priority, plain(spec.label), plain(spec.unique), text)
+
+    def _kind(self, entry: Entry) -> _Kind:
+        """Most often the same as before: then nothing has to be looked up."""
+        alike = (entry.waiting_on, _alike(entry.spec))
+        if self._last is not None and alike == self._before:
+            return self._last
+        kind = self._kinds.get(alike)
+        if kind is None:
+            job = begin(entry.id, Submitted(self._at, entry.spec, self._group, entry.waiting_on))
+            kind = self._kinds[alike] = _Kind(self._shapes.id_of(shape_of(entry.spec, self._limited)), job)
+        self._before, self._last = alike, kind
+        return kind
 
     def tally(self) -> Tally:
         """How many jobs of each shape have come."""
         tally = Tally()
-        for alike, number in self._numbers.items():
-            tally.come(*self._known[alike], number)
+        for kind in self._kinds.values():
+            tally.come(kind.shape, kind.job, kind.number)
         return tally
 
-    def stories(self, entries: list[Entry], texts: list[str], feed: int) -> Iterator[tuple[Any, ...]]:
-        """The first events for INSERT_EVENT, numbered on from `feed`."""
-        bodies = submitted_texts(Submitted(self._at, entries[0].spec, self._group), entries, texts) if entries else ()
-        for place, (entry, body) in enumerate(zip(entries, bodies, strict=True), feed + 1):
-            yield (place, entry.id, 1, "submitted", body)
+
+def stories(new: NewJobs, group: int | None, entries: list[Entry], texts: list[str], feed: int) -> Iterator[Any]:
+    """The first events for INSERT_EVENT, numbered on from `feed`."""
+    bodies = submitted_texts(new.at, group, entries, texts)
+    for place, (entry, body) in enumerate(zip(entries, bodies, strict=True), feed + 1):
+        yield (place, entry.id, 1, "submitted", body)
 
 
-def submitted_texts(like: Submitted, entries: list[Entry], texts: list[str]) -> Iterator[str]:
+def submitted_texts(at: float, group: int | None, entries: list[Entry], texts: list[str]) -> Iterator[str]:
     """The events `Submitted` as the codec writes them, around specs that are text already."""
-    at = codec.dumps(like.at)
-    group = f',"group":{like.group}' if like.group is not None else ""
+    head = f'{{"at":{codec.dumps(at)},"spec":'
+    tail = "}" if group is None else f',"group":{group}}}'
     for entry, text in zip(entries, texts, strict=True):
-        open_links = f',"waiting_on":{entry.waiting_on}' if entry.waiting_on else ""
-        yield f'{{"at":{at},"spec":{text}{group}{open_links}}}'
+        yield head + text + (f'{tail[:-1]},"waiting_on":{entry.waiting_on}}}' if entry.waiting_on else tail)
 
 
 def known_submission(database: Database, new: NewJobs) -> Added | None:

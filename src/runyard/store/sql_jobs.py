@@ -30,14 +30,13 @@ from runyard.store.rows import (
     event_rows,
     inserting,
     placement_rows,
-    plain,
     read_event,
     read_job,
     short_hash,
     standing,
 )
 from runyard.store.schema import OPEN, READY, UNIQUE, attempts, dependencies, events, jobs, placements, shapes
-from runyard.store.selection import finish
+from runyard.store.selection import finish, plain
 from runyard.store.sql_adding import insert_jobs, keep_submission, known_submission
 from runyard.store.sql_records import SqlRecords, bites
 from runyard.store.sql_shapes import Tally
@@ -45,6 +44,9 @@ from runyard.store.view import occupied
 
 QUARANTINE = "quarantine"
 """The kind of document that keeps why a job cannot be read."""
+
+ID_MAX = (1 << 63) - 1
+"""The highest number that a database can keep; no job has a higher one."""
 
 log = logging.getLogger("runyard.store")
 
@@ -155,7 +157,7 @@ class SqlJobs(SqlRecords):
 
     def _shaped(self, ids: Iterable[int]) -> dict[int, Shaped]:
         """These jobs with the ids of their shapes, in this order."""
-        wanted = list(dict.fromkeys(ids))
+        wanted = [job_id for job_id in dict.fromkeys(ids) if 0 < job_id <= ID_MAX]
         known = self._memo.jobs if self._db.writing else {}
         found: dict[int, Shaped] = {}
         for some in bites(job_id for job_id in wanted if job_id not in known):

@@ -24,11 +24,15 @@ READERS_MAX = 64
 WAL_PAGES = 4_000
 """The WAL is folded into the database when it has grown to this (16 MB)."""
 
+WAL_BYTES_KEPT = 64 << 20
+"""What a large transaction leaves is cut to this."""
+
 PRAGMAS = (
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
     f"PRAGMA wal_autocheckpoint={WAL_PAGES}",
+    f"PRAGMA journal_size_limit={WAL_BYTES_KEPT}",
     "PRAGMA temp_store=MEMORY",
 )
 
