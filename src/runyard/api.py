@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Optional, Protocol
 
+from runyard.errors import InvalidSpec
 from runyard.model.attempt import Attempt
 from runyard.model.beat import Answer, Hello, Report, Welcome
 from runyard.model.events import Recorded
@@ -191,6 +192,10 @@ class GrepQuery:
     extended: bool = False
     after: int = 0
     before: int = 0
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.after <= 1_000_000 and 0 <= self.before <= 1_000_000):
+            raise InvalidSpec("a number of lines from 0 to 1000000, please", "after/before")
 
 
 class Files(Protocol):

@@ -62,6 +62,12 @@ class JobQuery:
     limit: int = 0
     after_id: int = 0
 
+    def __post_init__(self) -> None:
+        if self.order.removeprefix("-") not in ORDERS:
+            raise InvalidSpec(f"{self.order!r} is none of {', '.join(ORDERS)} (with a minus: the other way)", "order")
+        if self.limit < 0 or self.after_id < 0:
+            raise InvalidSpec("a number from 0, please", "limit" if self.limit < 0 else "after-id")
+
 
 ORDERS = ("id", "name", "priority", "queue", "user", "submitted", "started", "ended")
 

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -38,6 +39,7 @@ class Backend:
     topics: Topics
     allowed: Callable[[int], bool]
     version: str
+    body_max: int = BODY_MAX
 
 
 def make_app(backend: Backend) -> App:
@@ -88,7 +90,7 @@ def _add(app: FastAPI, route: Route, endpoint: Endpoint) -> None:
 
 def _endpoint(route: Route, backend: Backend, pool: ThreadPoolExecutor) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        raw = await _body(request, route) if route.takes is not None else b""
+        raw = await _body(request, route, backend.body_max) if route.takes is not None else b""
         service = backend.service_for(caller_uid(request.scope))
 
         def work() -> Response:
@@ -113,7 +115,7 @@ def _changes(backend: Backend) -> Endpoint:
 
 def _beat(backend: Backend, pool: ThreadPoolExecutor) -> Endpoint:
     async def endpoint(request: Request) -> Response:
-        report: Report = _decode(BEAT, await _body(request, BEAT))
+        report: Report = _decode(BEAT, await _body(request, BEAT, backend.body_max))
         if report.agent != request.path_params["agent"]:
             raise InvalidSpec("the path names another agent", "agent")
         service = backend.service_for(caller_uid(request.scope))
@@ -126,15 +128,15 @@ def _beat(backend: Backend, pool: ThreadPoolExecutor) -> Endpoint:
     return endpoint
 
 
-async def _body(request: Request, route: Route) -> bytes:
+async def _body(request: Request, route: Route, most: int) -> bytes:
     wanted = "application/octet-stream" if route.takes is bytes else "application/json"
     if request.headers.get("content-type", "").partition(";")[0].strip() != wanted:
         raise UsageError(f"the body has to be {wanted}")
     pieces, size = [], 0
     async for piece in request.stream():
         size += len(piece)
-        if size > BODY_MAX:
-            raise UsageError(f"the body is larger than {BODY_MAX} bytes")
+        if size > most:
+            raise UsageError(f"the body is larger than {most} bytes")
         pieces.append(piece)
     return b"".join(pieces)
 
@@ -175,7 +177,8 @@ def _response(route: Route, value: Any) -> Response:
     if isinstance(value, bytes):
         return Response(value, media_type="application/octet-stream", headers=HEADERS)
     if isinstance(value, Iterator):
-        return StreamingResponse(value, media_type="application/octet-stream", headers=HEADERS)
+        first = next(value, b"")  # What is wrong with the call shows here, while its status can still be told.
+        return StreamingResponse(chain((first,), value), media_type="application/octet-stream", headers=HEADERS)
     return Response(encode(value), media_type="application/json", headers=HEADERS)
 
 

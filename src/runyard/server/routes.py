@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,8 @@ BODY_MAX = 256 * 1024 * 1024
 """Bytes; a submission of a million small jobs fits."""
 
 CHUNK_MAX = 1024 * 1024
+
+_NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ class Route:
 
 def number(text: str, name: str) -> int:
     """A whole number out of a path or query."""
-    if not text.lstrip("-").isdecimal() or len(text) > 19:
+    if not _NUMBER.fullmatch(text):
         raise InvalidSpec(f"{text[:40]!r} is not a whole number", name)
     return int(text)
 

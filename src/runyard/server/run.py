@@ -48,11 +48,25 @@ class Moments:
     ending: Callable[[], None]
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Lets whoever waits go before it shuts down."""
 
-    def __init__(self, config: uvicorn.Config, moments: Moments) -> None:
-        super().__init__(config)
+    def __init__(self, app: App, moments: Moments) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=PeerProtocol,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=GRACEFUL_S,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                server_header=False,
+                date_header=False,
+                backlog=BACKLOG,
+            )
+        )
         self._moments = moments
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -66,22 +80,9 @@ class _Server(uvicorn.Server):
 
 def run(app: App, listener: socket.socket, moments: Moments) -> None:
     """Serve until SIGTERM or SIGINT."""
-    config = uvicorn.Config(
-        app,
-        http=PeerProtocol,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=GRACEFUL_S,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        server_header=False,
-        date_header=False,
-        backlog=BACKLOG,
-    )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _heard)  # uvicorn raises what it caught once more when it has ended
-    asyncio.run(_Server(config, moments).serve(sockets=[listener]))
+    asyncio.run(Server(app, moments).serve(sockets=[listener]))
 
 
 def _heard(number: int, frame: object) -> None:

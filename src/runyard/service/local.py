@@ -112,7 +112,8 @@ class LocalService:
                 order=query.order, limit=query.limit, after_id=query.after_id,
             )
         )  # fmt: skip
-        _demand(query.selectors, selectors, found)
+        if not (query.limit or query.after_id):
+            _demand(query.selectors, selectors, found)
         return self._rows(found)
 
     def job(self, job_id: int) -> JobDetail:
@@ -219,10 +220,10 @@ class LocalService:
 
     def tail(self, job_id: int, number: int, lines: int) -> Chunk:
         number, final = self._attempt(job_id, number)
-        return replace(self._yard.files.tail(job_id, number, lines), final=final)
+        return replace(self._yard.files.tail(job_id, number, max(0, lines)), final=final)
 
     def head(self, job_id: int, number: int, lines: int) -> Chunk:
-        return self._yard.files.head(job_id, self._attempt(job_id, number)[0], lines)
+        return self._yard.files.head(job_id, self._attempt(job_id, number)[0], max(0, lines))
 
     def grep(self, job_id: int, number: int, query: GrepQuery) -> Iterator[bytes]:
         return self._yard.files.grep(job_id, self._attempt(job_id, number)[0], query)

@@ -113,6 +113,11 @@ OWN[queue.Queue] = record(
     queue.Queue, name=QUEUE, parallel=st.integers(0, 1_000_000), on_lost=st.sampled_from(spec.ON_LOST[1:])
 )
 
+OWN[filter.JobQuery] = record(
+    filter.JobQuery, order=st.sampled_from([*filter.ORDERS, "-id"]), limit=st.integers(0, 9), after_id=st.integers(0, 9)
+)
+OWN[api.GrepQuery] = record(api.GrepQuery, after=st.integers(0, 9), before=st.integers(0, 9))
+
 RECORDS: list[Any] = sorted(
     {
         found
