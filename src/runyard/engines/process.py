@@ -150,8 +150,6 @@ class ProcessEngine:
         for held in self._held.values():
             if held.funeral is not None:
                 held.funeral.close()
-            if held.link is not None:
-                held.link.close()
         self._pool.close()
         self._watch.close()
 

@@ -48,6 +48,7 @@ class Pool:
         self._on_end = on_end
         self._idle: deque[Link] = deque()
         self._births: set[Link] = set()
+        self._links: set[Link] = set()
         self._zygote: Optional[socket.socket] = None
         self._zygote_pid = 0
         self._dead_zygotes: list[int] = []
@@ -75,7 +76,7 @@ class Pool:
         if link.usable:
             self._idle.append(link)
         else:
-            link.close()
+            self._let_go(link)
 
     def fill(self, waiting: int) -> None:
         """Have as many runners on the way as orders wait, and the warm ones besides."""
@@ -99,7 +100,7 @@ class Pool:
             self._watch.wake(self._trim_at - now)
             return
         while len(self._idle) > self._warm:
-            self._idle.popleft().close()
+            self._let_go(self._idle.popleft())
 
     def reach(self, member: Member) -> Optional[Link]:
         """A link to this runner, that an earlier agent had. None: it cannot be had now; if it is dead its socket is
@@ -120,6 +121,7 @@ class Pool:
 
     def forget(self, link: Link) -> None:
         """It says no more."""
+        self._links.discard(link)
         if link.member is not None and family.identity(link.member.pid) != link.member:
             self._remove_socket(link.member)
         if link in self._births:
@@ -136,8 +138,8 @@ class Pool:
 
     def close(self) -> None:
         """Let go of all; idle runners exit, and so does the zygote after its last runner."""
-        for link in [*self._idle, *self._births]:
-            link.close()
+        for link in list(self._links):
+            self._let_go(link)
         self._drop_zygote()
 
     def _bear(self) -> bool:
@@ -163,7 +165,13 @@ class Pool:
             os.unlink(os.path.join(self._home.runner_sockets, socket_name(member)))
 
     def _link(self, connection: socket.socket) -> Link:
-        return Link(connection, self._watch, self._on_message, self._on_end)
+        link = Link(connection, self._watch, self._on_message, self._on_end)
+        self._links.add(link)
+        return link
+
+    def _let_go(self, link: Link) -> None:
+        self._links.discard(link)
+        link.close()
 
     def _start_zygote(self) -> None:
         self._zygote_pid, self._zygote = zygote.start(self._home, self._place)

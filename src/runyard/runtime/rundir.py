@@ -22,7 +22,7 @@ from typing import NamedTuple, Optional
 
 SHARD = 1000
 MB = 1024 * 1024
-_HOST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_HOST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _NAME = re.compile(r"([1-9][0-9]{0,17})\.([1-9][0-9]{0,8})")
 
 

@@ -191,13 +191,17 @@ def _is_fresh(fd: int, path: str) -> bool:
     return own.st_size == 0 and own.st_ino == there.st_ino
 
 
-def _write(fd: int, place: tuple[int, int], kind: bytes, record: NamedTuple) -> bool:
-    offset, length = place
-    text = kind + b" " + _dumps(record._asdict()).encode("ascii")
-    text = text.ljust(length - 9)
+def line_of(length: int, kind: bytes, record: NamedTuple) -> bytes:
+    """A record as its line of exactly this length."""
+    text = (kind + b" " + _dumps(record._asdict()).encode("ascii")).ljust(length - 9)
     if len(text) != length - 9:
         raise ValueError(f"the {kind.decode()} record is too long")
-    line = b"%s%08x\n" % (text, zlib.crc32(text))
+    return b"%s%08x\n" % (text, zlib.crc32(text))
+
+
+def _write(fd: int, place: tuple[int, int], kind: bytes, record: NamedTuple) -> bool:
+    offset, length = place
+    line = line_of(length, kind, record)
     if offset == 0:
         line = line.ljust(SIZE, b"\n")
     return os.pwrite(fd, line, offset) == len(line)

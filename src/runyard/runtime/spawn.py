@@ -22,7 +22,9 @@ from runyard.runtime.rundir import RunDir
 JOB_UMASK = 0o022
 """Ours (077) is a daemon's; a job's files are for its user to share."""
 
-_LOG = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+_LOG = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
+_INPUT = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+"""Not blocking for the open alone: a pipe that nobody is at must not hold the runner."""
 
 Environment = dict[bytes, bytes]
 
@@ -49,7 +51,7 @@ class Spawner:
             opened.append(output)
             source = self._null
             if start.input:
-                source = _open(os.path.join(start.workdir, start.input), os.O_RDONLY | os.O_CLOEXEC, "input")
+                source = _open(os.path.join(start.workdir, start.input), _INPUT, "input")
                 opened.append(source)
             return _popen(argv, environment, start.workdir, (source, output))
         finally:
@@ -125,19 +127,18 @@ def open_output(start: Start, run_dir: RunDir) -> int:
 
 def _open_users(path: str) -> int:
     """Open a file of the user's for appending; a new one gets the rights that the job itself would give it."""
-    try:
-        return os.open(path, _LOG & ~os.O_CREAT)
-    except FileNotFoundError:
-        fd = _open(path, _LOG, "output")
+    new = not os.path.exists(path)
+    fd = _open(path, _LOG, "output")
+    if new:
         os.fchmod(fd, 0o666 & ~JOB_UMASK)
-        return fd
-    except OSError as error:
-        raise NotStarted(f"output {path}: {error.strerror}") from None
+    return fd
 
 
 def _open(path: str, flags: int, what: str) -> int:
     try:
-        return os.open(path, flags, 0o600)
+        fd = os.open(path, flags, 0o600)
+        os.set_blocking(fd, True)
+        return fd
     except (OSError, ValueError) as error:
         raise NotStarted(f"{what} {path}: {getattr(error, 'strerror', None) or error}") from None
 

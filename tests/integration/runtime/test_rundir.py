@@ -1,0 +1,113 @@
+"""Run directories: made, moved, collected."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from runyard.runtime.rundir import MB, RunDirs
+
+
+@pytest.fixture
+def dirs(tmp_path: Path) -> RunDirs:
+    made = RunDirs(str(tmp_path / "runs"), "host-1")
+    made.prepare()
+    return made
+
+
+def finish(dirs: RunDirs, job: int, content: bytes = b"", age_days: float = 0) -> None:
+    assert dirs.make(job, 1)
+    live = dirs.live(job, 1)
+    for path in (live.run, live.script, live.output):
+        Path(path).write_bytes(content)
+    dirs.retire(job, 1)
+    done = dirs.done(job, 1)
+    if age_days:
+        for path in (done.output, done.path):
+            stat = os.stat(path)
+            os.utime(path, (stat.st_atime, stat.st_mtime - age_days * 86400))
+
+
+def test_everything_is_private(dirs: RunDirs, tmp_path: Path) -> None:
+    finish(dirs, 1)
+    dirs.make(2, 1)
+    for path, _, _ in os.walk(tmp_path / "runs"):
+        assert os.stat(path).st_mode & 0o777 == 0o700, path
+
+
+def test_a_directory_is_made_once(dirs: RunDirs) -> None:
+    assert dirs.make(12, 1)
+    assert not dirs.make(12, 1)
+    assert dirs.make(12, 2)
+
+
+def test_what_is_done_is_never_made_again(dirs: RunDirs) -> None:
+    finish(dirs, 12)
+    assert dirs.is_done(12, 1)
+    assert not dirs.make(12, 1)
+    assert not os.path.exists(dirs.live(12, 1).path)
+
+
+def test_scan_names_living_ones_only(dirs: RunDirs) -> None:
+    dirs.make(3, 1)
+    dirs.make(3, 2)
+    finish(dirs, 4)
+    live = Path(dirs.live(3, 1).path).parent
+    for name in ("x", "3", "3.x", "03.1", "3.1.2", "-1.1"):
+        (live / name).mkdir()
+    (live / "7.1").write_text("a file")
+    (live / "8.1").symlink_to(live / "3.1")
+    assert sorted((found.job, found.number) for found in dirs.scan()) == [(3, 1), (3, 2)]
+
+
+def test_retired_only_the_output_is_left(dirs: RunDirs) -> None:
+    finish(dirs, 1999, b"hello")
+    done = dirs.done(1999, 1)
+    assert os.listdir(done.path) == ["output.log"]
+    assert done.path.endswith("/done/1/1999.1")
+    assert dirs.find(1999, 1) == done
+    assert dirs.find(1998, 1) is None
+
+
+def test_retiring_twice_is_no_harm(dirs: RunDirs) -> None:
+    finish(dirs, 1)
+    dirs.retire(1, 1)
+    dirs.retire(2, 1)
+    assert dirs.is_done(1, 1)
+    assert not dirs.is_done(2, 1)
+
+
+def test_the_jobs_own_output_is_found_after_the_move(dirs: RunDirs) -> None:
+    dirs.make(1, 1)
+    Path(dirs.live(1, 1).output_link).write_bytes(b"/data/\xffout.log")
+    dirs.retire(1, 1)
+    found = dirs.find(1, 1)
+    assert found is not None
+    assert found.output_path() == "/data/\udcffout.log"
+
+
+def test_old_ones_are_collected(dirs: RunDirs) -> None:
+    finish(dirs, 1, b"x", age_days=31)
+    finish(dirs, 1002, b"x", age_days=40)
+    finish(dirs, 3, b"x", age_days=29)
+    dirs.make(4, 1)
+    assert [gone.job for gone in dirs.collect(30, 1000)] == [1002, 1]
+    assert not dirs.is_done(1, 1)
+    assert dirs.is_done(3, 1)
+    assert os.path.isdir(dirs.live(4, 1).path)
+
+
+def test_the_oldest_go_when_it_is_too_much(dirs: RunDirs) -> None:
+    for job in (1, 2, 3):
+        finish(dirs, job, b"x" * MB, age_days=10 - job)
+    removed = dirs.collect(30, 2.5)
+    assert [gone.job for gone in removed] == [1]
+    assert MB <= removed[0].size < 2 * MB
+    assert dirs.collect(30, 2.5) == []
+
+
+def test_nothing_to_collect(tmp_path: Path) -> None:
+    assert RunDirs(str(tmp_path), "host").collect(30, 100) == []
+    assert RunDirs(str(tmp_path), "host").scan() == []
