@@ -17,6 +17,8 @@ from runyard.model.beat import Answer, Hello, Report, Welcome
 from runyard.model.events import Recorded
 from runyard.model.filter import JobQuery
 from runyard.model.host import Agent, Host
+from runyard.model.output import Chunk as Chunk
+from runyard.model.output import GrepQuery as GrepQuery
 from runyard.model.queue import Queue
 from runyard.model.spec import ArraySpec, JobSpec
 
@@ -168,34 +170,6 @@ class ServerStatus:
     draining: bool
     stop_on_fail: tuple[str, ...]
     problems: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """A piece of output: `data` from byte `offset` of `size` bytes so far. `final` when no more can come."""
-
-    offset: int
-    data: bytes
-    size: int
-    final: bool = False
-
-
-@dataclass(frozen=True)
-class GrepQuery:
-    """As grep's own flags of these names."""
-
-    pattern: str
-    ignore_case: bool = False
-    invert: bool = False
-    number: bool = False
-    count: bool = False
-    extended: bool = False
-    after: int = 0
-    before: int = 0
-
-    def __post_init__(self) -> None:
-        if not (0 <= self.after <= 1_000_000 and 0 <= self.before <= 1_000_000):
-            raise InvalidSpec("a number of lines from 0 to 1000000, please", "after/before")
 
 
 class Files(Protocol):
