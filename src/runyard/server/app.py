@@ -21,7 +21,7 @@ from runyard.model import codec
 from runyard.model.beat import Answer, Report
 from runyard.server.auth import App, Guard, caller_uid
 from runyard.server.routes import BODY_MAX, ROUTES, Call, Route, encode
-from runyard.server.schema import lift, operation
+from runyard.server.schema import complete
 from runyard.server.waiting import Topics, beat, changed
 
 THREADS = 8
@@ -57,7 +57,7 @@ def make_app(backend: Backend) -> App:
 
     def openapi() -> dict[str, Any]:
         if not document:
-            document.update(lift(FastAPI.openapi(app)))
+            document.update(complete(FastAPI.openapi(app), (*ROUTES, CHANGES, BEAT)))
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -75,7 +75,6 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def _add(app: FastAPI, route: Route, endpoint: Endpoint) -> None:
-    described = operation(route)
     app.add_api_route(
         route.path,
         endpoint,
@@ -84,7 +83,6 @@ def _add(app: FastAPI, route: Route, endpoint: Endpoint) -> None:
         operation_id=f"{route.method.lower()}{route.path.replace('/', '_').replace('{', '').replace('}', '')}",
         response_class=Response,
         status_code=204 if route.gives is type(None) else 200,
-        openapi_extra=described,
     )
 
 

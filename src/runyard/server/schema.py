@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from runyard.model.events import KINDS
 from runyard.server.routes import Route
 
 REF = "#/components/schemas/{model}"
@@ -34,15 +36,22 @@ ERRORS = {
 }
 
 
-def operation(route: Route) -> dict[str, Any]:
-    """The route's part of the document (with definitions still inside; see `lift`)."""
+def complete(document: dict[str, Any], routes: Iterable[Route]) -> dict[str, Any]:
+    """FastAPI's document with what the route table knows. (Made when it is asked for: it takes a while.)"""
+    for route in routes:
+        document["paths"][route.path][route.method.lower()].update(_operation(route))
+    return _lift(document)
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    """The route's part of the document (with definitions still inside; see `_lift`)."""
     described: dict[str, Any] = {"parameters": _parameters(route), "responses": _responses(route)}
     if route.takes is not None:
         described["requestBody"] = {"required": True, "content": _content(route.takes)}
     return described
 
 
-def lift(document: dict[str, Any]) -> dict[str, Any]:
+def _lift(document: dict[str, Any]) -> dict[str, Any]:
     """Move the definitions that came with each body to the document's components."""
     components = document.setdefault("components", {}).setdefault("schemas", {})
     components["Error"] = ERROR
@@ -58,6 +67,9 @@ def lift(document: dict[str, Any]) -> dict[str, Any]:
 
     walk(document["paths"])
     walk(components)
+    for kind, event in KINDS.items():
+        components[event.__name__]["properties"]["kind"] = {"type": "string", "const": kind}
+        components[event.__name__].setdefault("required", []).append("kind")
     return document
 
 
