@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Optional, Protocol
 
-from runyard.errors import InvalidSpec
 from runyard.model.attempt import Attempt
 from runyard.model.beat import Answer, Hello, Report, Welcome
 from runyard.model.events import Recorded

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from runyard.errors import InvalidSpec
+
 
 @dataclass(frozen=True)
 class Chunk:
@@ -27,3 +29,7 @@ class GrepQuery:
     extended: bool = False
     after: int = 0
     before: int = 0
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.after <= 1_000_000 and 0 <= self.before <= 1_000_000):
+            raise InvalidSpec("a number of lines from 0 to 1000000, please", "after/before")
