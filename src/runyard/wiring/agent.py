@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 import runyard
+from runyard.agent.gpus import AttemptOwner
 from runyard.agent.link import Link
 from runyard.agent.look import Looker
 from runyard.agent.main import Agent, Identity
@@ -19,6 +20,7 @@ from runyard.engines.process import ProcessEngine
 from runyard.foreign.daemon import settle
 from runyard.foreign.process import boot_id
 from runyard.runtime.native import name_process
+from runyard.runtime.rundir import RunDirs
 from runyard.wiring.home import agent_lock, home_at, prepare, user_name
 from runyard.wiring.host import host_id
 
@@ -44,7 +46,7 @@ def main() -> None:
         foreign_mb=settings.foreign_mb,
     )
     engine = ProcessEngine(home, host, boot_id(), settings.warm_runners)
-    machine = Machine(host)
+    machine = Machine(host, AttemptOwner(RunDirs(home.runs, host)))
     agent = Agent(identity, home, engine, Looker(machine.look, time.monotonic), Link(home.server_socket))
 
     def end(number: int, frame: Any) -> None:
