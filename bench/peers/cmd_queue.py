@@ -15,7 +15,7 @@ SCRIPT = "inside/cmd_queue_inside.py"
 
 def _run(directory: str, arguments: list[str]) -> list[float]:
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("TMUX", "XDG_"))}
-    environ |= {"HOME": directory, "TMUX_TMPDIR": directory, "TERM": "xterm"}
+    environ |= {"HOME": directory, "TMUX_TMPDIR": directory, "TERM": "xterm", "HISTFILE": os.devnull}
     try:
         told: list[float] = run_inside(SCRIPT, arguments, environ)
         return told

@@ -1,4 +1,5 @@
-"""Very many jobs in one submission, on disk when it returns: by `ry submit --file -`, and by a warm client."""
+"""Very many jobs, each another command, in one submission that is on disk when it returns: by `ry submit --file -`, and
+by a warm client."""
 
 from __future__ import annotations
 
@@ -47,7 +48,7 @@ def measure(scale: Scale) -> Iterator[Line]:
 
 
 def _warm(own: Yard, jobs: int) -> float:
-    specs = [own.spec(raw.NO_OP)] * jobs
+    specs = [own.spec(raw.NO_OP, str(number)) for number in range(jobs)]
     begin = time.perf_counter()
     ids = own.submit(specs)
     taken = time.perf_counter() - begin
@@ -56,7 +57,9 @@ def _warm(own: Yard, jobs: int) -> float:
 
 
 def _command(own: Yard, jobs: int) -> float:
-    lines = b"".join(json.dumps({"command": [raw.NO_OP], "cpus": 0}).encode() + b"\n" for _ in range(jobs))
+    lines = b"".join(
+        json.dumps({"command": [raw.NO_OP, str(number)], "cpus": 0}).encode() + b"\n" for number in range(jobs)
+    )
     begin = time.perf_counter()
     printed = own.ry("submit", "--file", "-", stdin=lines)
     taken = time.perf_counter() - begin

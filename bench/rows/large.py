@@ -33,14 +33,14 @@ def measure(scale: Scale) -> Iterator[Line]:
     """Four Lines."""
     with yard() as empty, yard() as own:
         ids = _fill(own, scale)
-        size = f"{scale.waiting:,} waiting in {scale.shapes} shapes, {scale.done:,} done"
+        size = f"({_short(scale.waiting)} waiting, {_short(scale.done)} done)"
         empty.queue(paused=True)
         small, large = _asks(empty, empty.submit([empty.spec(raw.NO_OP)])), _asks(own, ids)
         for what in large:
             theirs = _server_side(empty, small[what], scale)
             ours = _server_side(own, large[what], scale)
             yield Line(
-                f"{what}, {size}, in the server",
+                f"{what} in the server {size}",
                 spread(ours),
                 (Beside("an empty yard", ms(median(theirs)), median(ours) / max(median(theirs), 1e-6)),),
                 f"< {ms(TARGET_S)}",
@@ -48,6 +48,11 @@ def measure(scale: Scale) -> Iterator[Line]:
                 {"seconds": ours, "empty_s": theirs},
             )
         yield _starts(empty, own, scale)
+
+
+def _short(number: int) -> str:
+    """100,000 as 100k."""
+    return f"{number // 1_000_000}M" if number >= 1_000_000 else f"{number // 1_000}k"
 
 
 def _fill(own: Yard, scale: Scale) -> tuple[int, ...]:
@@ -71,7 +76,7 @@ def _asks(own: Yard, ids: tuple[int, ...]) -> dict[str, tuple[Ask, Ask]]:
     return {
         "`ls`": (lambda: own.service.jobs(LISTED), _nothing),
         "`show`": (lambda: own.service.job(job_id), _nothing),
-        "a planner tick (one job let go: apply, plan, commit)": (
+        "a tick (a job let go: apply, plan, commit)": (
             lambda: own.service.release((job_id,)),
             lambda: own.service.hold((job_id,)),
         ),
@@ -107,7 +112,7 @@ def _starts(empty: Yard, own: Yard, scale: Scale) -> Line:
         ours.append(_burst(own))
     share = median(mine / other for mine, other in zip(ours, theirs, strict=True))
     return Line(
-        f"starts per second with {scale.waiting:,} waiting and {scale.done:,} done",
+        f"starts per second ({_short(scale.waiting)} waiting, {_short(scale.done)} done)",
         f"{median(ours):,.0f}/s",
         (Beside("an empty yard", f"{median(theirs):,.0f}/s", share),),
         f">= {TARGET_SHARE} of it",

@@ -30,7 +30,7 @@ def measure(scale: Scale) -> Iterator[Line]:
     peers = {peer.name: _peer(peer.latencies, scale) if peer.installed() else None for peer in PEERS if peer.latencies}
     raw = Beside("raw posix_spawn", ms(median(spawned)), median(warm) / median(spawned))
     yield Line(
-        f"idle yard: request to first instruction, warm client ({program.how} stamp)",
+        f"idle yard: request to first instruction ({program.how} stamp)",
         spread(warm),
         (raw, *_besides(median(warm), {name: None if told is None else told.warm for name, told in peers.items()})),
         f"< {ms(WARM_TARGET_S)}",

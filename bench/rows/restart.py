@@ -39,7 +39,7 @@ def measure(scale: Scale) -> Iterator[Line]:
             serving, adopted = median(b.serving_s for b in back), median(b.adopted_s for b in back)
             lost = sum(b.changed for b in back)
             yield Line(
-                f"kill -9 of {what}, {scale.waiting:,} waiting, {scale.running} running: serving again",
+                f"serving after kill -9 of {what} ({scale.waiting // 1_000}k waiting, {scale.running} running)",
                 f"{ms(serving)}; all {scale.running - lost} adopted after {ms(adopted)}",
                 target=f"< {ms(TARGET_S)}, all adopted",
                 met=serving < TARGET_S and not lost,
