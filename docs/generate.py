@@ -47,7 +47,7 @@ from runyard.server.routes import ROUTES, Route
 from runyard.service.beats import COUNTS_AS_FAILURE
 
 DOCS = Path(__file__).resolve().parent
-MODEL = ("spec", "job", "attempt", "group", "queue", "host", "filter", "events", "beat", "view")
+MODEL = ("spec", "job", "attempt", "group", "queue", "host", "filter", "events", "beat", "view", "output")
 """Modules of `model` whose records the glossary lists, beside those of `api`."""
 
 STATES = {
@@ -88,7 +88,7 @@ HOME = {
     "locks": "one server and one agent at a time: their locks, with their pids; `host-id` where the machine has no id",
     "blobs": "",
     "blob_cache": "",
-    "agent_state": "the yard that the agent serves, and the highest epoch that it has seen",
+    "agent_state": "the yard that the agent serves, and the last epoch and event that it has heard of",
     "runs": "`<host id>/live` and `<host id>/done`: a directory for each attempt, with its output",
     "logs": "`server.log`, `agent.log`, `zygote.log`",
 }

@@ -33,7 +33,7 @@ LOOK_S = 0.5
 
 SETTINGS = (("0.1", 16), ("0.03", 16), ("0.01", 32), ("0.01", 16), ("0.003", 32))
 TRAIN = ROOT / "examples" / "digits" / "train.py"
-TRAINING = "python train.py --lr {lr} --hidden {hidden} --epochs 40 --seconds 8 --out {name}"
+TRAINING = "python train.py --lr {lr} --hidden {hidden} --epochs 40 --min-seconds 8 --out {name}"
 SHOWN = (
     "ry queue set default --parallel 2",
     "ry submit -J lr0.1-h64 -t 10m -- " + TRAINING.format(lr="0.1", hidden=64, name="lr0.1-h64"),

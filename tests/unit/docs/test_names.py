@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib import import_module
+from pkgutil import iter_modules
 from types import ModuleType
 
 import pytest
@@ -40,7 +41,8 @@ def test_the_glossary_names_what_exists() -> None:
 
 
 def test_the_glossary_names_every_record() -> None:
-    modules = [import_module(f"runyard.{name}") for name in (*(f"model.{m}" for m in generate.MODEL), "api")]
+    names = [f"model.{found.name}" for found in iter_modules([str(SOURCE / "model")])]
+    modules = [import_module(f"runyard.{name}") for name in (*names, "api")]
     records = {
         f"{module.__name__.removeprefix('runyard.')}.{name}"
         for module in modules
