@@ -15,7 +15,7 @@ NAMES = ("ry", "runyard")
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 @click.pass_obj
 def completion(app: App, shell: str) -> int:
-    """Print the completion script of a shell.
+    """Completion for bash, zsh and fish: prints the script that a shell needs.
 
     Ids, names and queues are completed while a server runs; the Tab key starts none.
 

@@ -30,9 +30,10 @@ Holders = Mapping[tuple[str, int], Sequence[JobRow]]
 @as_json
 @click.pass_obj
 def gpus(app: App) -> int:
-    """Every GPU: its memory and load, and its job, its foreign process, or that it is free.
+    """Every GPU and who uses it.
 
-    A foreign process was not started by Runyard; while it is there the device is not given out.
+    For each device its memory and load, and its job, its foreign process, or that it is free. A foreign process was
+    not started by Runyard; while it is there the device is not given out.
 
     \b
     Examples:

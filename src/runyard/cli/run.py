@@ -9,7 +9,8 @@ import click
 from runyard.api import JobRow, StopCall
 from runyard.cli.context import App
 from runyard.cli.following import Follower
-from runyard.cli.options import WordsCommand, as_json, job_options, request
+from runyard.cli.job_options import WordsCommand, job_options, request
+from runyard.cli.options import as_json
 from runyard.cli.submit import deliver, here
 from runyard.cli.wait import told, verdict
 from runyard.cli.waiting import exit_code

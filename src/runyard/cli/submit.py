@@ -11,7 +11,8 @@ import click
 
 from runyard.api import Receipt, Submission
 from runyard.cli.context import App
-from runyard.cli.options import WordsCommand, as_json, dry_run, given, job_options, request
+from runyard.cli.job_options import WordsCommand, given, job_options, request
+from runyard.cli.options import as_json, dry_run
 from runyard.cli.render.text import counted, harmless, memory, numbers, words
 from runyard.errors import StorageFull, Unavailable, UsageError
 from runyard.model.filter import JobQuery

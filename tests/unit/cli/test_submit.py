@@ -41,12 +41,11 @@ def test_one_quoted_text_is_run_by_the_shell() -> None:
 
 def test_all_flags_reach_the_spec(tmp_path: Path) -> None:
     cli = Cli(FakeService().add(row(7), row(8, name="prep")))
-    cli.ok(
-        *["submit", "-J", "train", "-P", "5", "-G", "2:a100", "-c", "4", "--mem", "10G", "-t", "90", "--grace", "30", "-d", "7,afterany:prep", "--retries", "3"],
-        *["--backoff", "1m", "--retry-on", "oom,75", "--on-lost", "requeue", "--unique", "k", "-o", "out-%j.txt", "-H", "--begin", "+2h", "--detach"],
-        *f"-D {tmp_path} --setup umask".split(),
-        *["--", "true"],
-    )  # fmt: skip
+    line = (
+        "submit -J train -P 5 -G 2:a100 -c 4 --mem 10G -t 90 --grace 30 -d 7,afterany:prep --retries 3 --backoff 1m "
+        "--retry-on oom,75 --on-lost requeue --unique k -o out-%j.txt -H --begin +2h --detach --setup umask"
+    )
+    cli.ok(*line.split(), "-D", str(tmp_path), "--", "true")
     spec = cli.service.spec
     assert (spec.name, spec.priority, spec.workdir) == ("train", 5, str(tmp_path))
     assert spec.resources == Resources(4, 10_240, GpuRequest(2, model="a100"))
@@ -216,8 +215,13 @@ def test_run_in_json_tells_our_code_from_the_jobs() -> None:
     result = Cli(service)("run", "--json", "true")
     assert result.exit_code == 124
     assert json.loads(result.stdout) == {
-        "id": 1, "name": "job1", "outcome": "timeout", "exit_code": 143, "reason": "its time was up", "ry_exit_code": 124,
-    }  # fmt: skip
+        "id": 1,
+        "name": "job1",
+        "outcome": "timeout",
+        "exit_code": 143,
+        "reason": "its time was up",
+        "ry_exit_code": 124,
+    }
     assert "out" in result.stderr
 
 

@@ -1,0 +1,97 @@
+"""The options of a job as flags, for `submit` and `run`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import click
+
+from runyard.cli.options import complete_jobs, complete_queues
+from runyard.submitting import gpus
+from runyard.submitting.build import Request
+
+LITERAL = "runyard.literal"
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class WordsCommand(click.Command):
+    """A verb whose rest is somebody else's command line; remembers whether that came after `--`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.allow_interspersed_args = False
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)
+        rest = super().parse_args(ctx, args)
+        words = ctx.params.get("words") or ()
+        before = len(given) - len(words) - 1
+        ctx.meta[LITERAL] = bool(words) and before >= 0 and given[before] == "--"
+        return rest
+
+
+JOB_OPTIONS: tuple[Callable[[F], F], ...] = (
+    click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[--] COMMAND..."),
+    click.option("-J", "-n", "--name", metavar="NAME", help="Its name (default: the first word of the command)."),
+    click.option("-D", "-w", "--workdir", metavar="DIR", help="Where it runs (default: here)."),
+    click.option(
+        "-q", "-p", "--queue", "--partition", "queue", metavar="NAME", shell_complete=complete_queues,
+        help="Its queue (default: default).",
+    ),
+    click.option("-P", "--priority", metavar="N", help="Higher goes first (default: 0)."),
+    click.option("-G", "--gpus", metavar="SPEC", help="2, 2:a100, 1,mem=10G (a share), index=0,2 (default: none)."),
+    click.option("--gres", metavar="gpu:[MODEL:]N", help="GPUs as sbatch has them."),
+    click.option("-c", "--cpus", "--cpus-per-task", "cpus", metavar="N", help="CPUs (default: 1)."),
+    click.option("--mem", metavar="SIZE", help="Memory: 10G, 500M; a bare number is MB (default: no limit)."),
+    click.option("-t", "--time", metavar="SPAN", help="Time limit: 30s, 2h, 1-12:00:00; a bare number is minutes."),
+    click.option("--grace", metavar="SPAN", help="Between the signal and the kill (default: 10 s)."),
+    click.option(
+        "-d", "--after", "--dependency", "after", multiple=True, metavar="JOBS", shell_complete=complete_jobs,
+        help="Wait for 12, afterok:12:13, afterany:@, afternotok:NAME.",
+    ),
+    click.option("-a", "--array", metavar="INDICES", help="One job per index: 0-9, 1,3,5-7:2, 0-9%2 (two at a time)."),
+    click.option("-e", "--env", multiple=True, metavar="K[=V]", help="Set a variable, or keep one in a clean one."),
+    click.option("--env-file", multiple=True, metavar="FILE", help="Set variables from lines K=V."),
+    click.option("--clean-env", is_flag=True, default=None, help="Do not send this whole environment along."),
+    click.option("--venv", metavar="DIR", help="Activate this virtual environment first."),
+    click.option("--conda", metavar="NAME", help="Activate this conda environment first."),
+    click.option("--setup", multiple=True, metavar="CMD", help="A shell line to run first."),
+    click.option("--shell", metavar="SHELL", help="bash, sh, zsh or login, for a quoted command (default: bash)."),
+    click.option("-o", "--output", metavar="PATTERN", help="Write the output there: %j id, %a index, %x name."),
+    click.option("-i", "--input", metavar="FILE", help="Its standard input (default: /dev/null)."),
+    click.option("-H", "--hold", is_flag=True, default=None, help="Keep it back until released."),
+    click.option("-b", "--begin", metavar="WHEN", help="Not before 22:00, +2h, 2026-12-31T08:00."),
+    click.option("--retries", metavar="N", help="Try again by itself so often (default: 0)."),
+    click.option("--backoff", metavar="SPAN", help="Pause before a retry, doubled each time (default: none)."),
+    click.option("--retry-on", metavar="CAUSES", help="fail, oom, lost, timeout or codes (default: fail,oom,timeout)."),
+    click.option("--on-lost", metavar="end|requeue", help="If its end is unknown (default: as its queue says: end)."),
+    click.option("--unique", metavar="KEY", help="If a job with this key waits or runs, that one is meant."),
+    click.option("--detach", is_flag=True, default=None, help="Processes that it leaves behind are not ended."),
+)  # fmt: skip
+"""The flags of `submit` and `run`; each has the name of an entry of `submitting.fields`."""
+
+
+def job_options(command: F) -> F:
+    """All options of a job."""
+    for option in reversed(JOB_OPTIONS):
+        command = option(command)
+    return command
+
+
+def given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The flags that were given, by their long names."""
+    chosen = {name.replace("_", "-"): value for name, value in options.items() if value not in (None, ())}
+    gres = chosen.pop("gres", None)
+    if gres is not None:
+        if "gpus" in chosen:
+            raise click.UsageError("--gres and --gpus say the same; give one of them")
+        chosen["gpus"] = gpus.gres(gres)
+    return chosen
+
+
+def request(words: tuple[str, ...], options: Mapping[str, Any]) -> Request:
+    """What was typed, for the builder."""
+    literal = bool(click.get_current_context().meta.get(LITERAL))
+    return Request(words, literal, given(options))
