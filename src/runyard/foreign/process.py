@@ -144,14 +144,18 @@ def descendants(pid: int) -> list[ProcessId]:
 
 def environ_has(pid: int, entry: Union[str, bytes]) -> bool:
     """Whether the process was started with exactly this `NAME=value`. False where we may not look."""
+    return os.fsencode(entry) in environ(pid)
+
+
+def environ(pid: int) -> list[bytes]:
+    """The `NAME=value`s that the process was started with; none where we may not look."""
     patience = time.monotonic() + EXEC_MAX_S
     while True:
         begins = _between_programs(pid)
-        environment = _read(f"/proc/{pid:d}/environ")
-        if environment or not begins or time.monotonic() > patience:
-            break
+        text = _read(f"/proc/{pid:d}/environ")
+        if text or not begins or time.monotonic() > patience:
+            return text.split(b"\0")
         time.sleep(0.0002)
-    return os.fsencode(entry) in environment.split(b"\0")
 
 
 def owner(pid: int) -> str:

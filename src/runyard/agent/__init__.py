@@ -1,0 +1,1 @@
+"""One account on one host: observe, beat, reconcile, act."""
