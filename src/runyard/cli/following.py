@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Protocol
 from runyard.api import Chunk, JobRow
 from runyard.cli.context import App
 from runyard.cli.waiting import CALL_S, DONE, Watcher
+from runyard.errors import NotFound
 
 if TYPE_CHECKING:
     from runyard.api import Service
 
 CHUNK_BYTES = 256 * 1024
+RAN = ("succeeded", "failed", "killed", "timeout", "oom")
+"""Outcomes of jobs that have had an output."""
 QUICK_S = 0.05
 SLOW_S = 0.5
 """How often a quiet output is looked at: between these, the longer the quieter."""
@@ -59,7 +62,7 @@ class Follower:
         while True:
             row = self._watcher.rows([self._job_id])[self._job_id]
             self._number = self._number or row.attempt
-            shown, over = self._drain() if 0 < self._number <= row.attempt else (False, row.state == DONE)
+            shown, over = self._look(row)
             if over and not self._only and row.attempt > self._number:
                 self._next()
                 continue
@@ -72,6 +75,17 @@ class Follower:
         self._number += 1
         self._offset = 0
         self._app.output.note(f"ry: attempt {self._number} of job {self._job_id}")
+
+    def _look(self, row: JobRow) -> tuple[bool, bool]:
+        """Show what there is of the attempt that is followed: whether something, and whether no more can come."""
+        if not 0 < self._number <= row.attempt:
+            return False, row.state == DONE
+        try:
+            return self._drain()
+        except NotFound as error:  # it has not begun, never did, or its output was collected
+            if row.state == DONE and row.outcome in RAN:
+                self._app.output.note(f"ry: {error.message}")
+            return False, row.state == DONE
 
     def _drain(self) -> tuple[bool, bool]:
         """Show what is there: whether there was something, and whether nothing more can come."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from runyard.api import Chunk
+from runyard.errors import NotFound
 from tests.unit.cli.fake import Cli, FakeService, ended, row, running
 
 TEXT = b"".join(b"line %d\n" % number for number in range(1, 21))
@@ -125,3 +127,18 @@ def test_grep_is_found_or_not() -> None:
 
 def test_grep_on_a_terminal_is_tame() -> None:
     assert cli_with(b"x\x1b]0;t\x07\n").ok("grep", "x", "1", terminal=True) == "x\n"
+
+
+def test_an_output_that_is_not_there_yet_is_waited_for() -> None:
+    service = FakeService().add(running(1))
+    real, calls = service.output, iter([NotFound("it has not begun")])
+
+    def output(job_id: int, number: int, offset: int, length: int) -> Chunk:
+        for error in calls:
+            raise error
+        return real(job_id, number, offset, length)
+
+    service.output = output  # type: ignore[method-assign]
+    service.outputs[(1, 1)] = b"x\n"
+    service.story = [lambda: service.add(ended(1))]
+    assert Cli(service).ok("logs", "-f", "1") == "x\n"
