@@ -15,7 +15,6 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
-
 from yard import DemoError, Job, Yard
 
 LOOK_EVERY_S = 0.5

@@ -1,11 +1,4 @@
-"""Runyard: a job queue for training runs and shell commands.
-
-    import runyard
-
-    yard = runyard.connect()
-    job = yard.submit(["python", "train.py"], gpus=1)
-    job.wait()
-"""
+"""Runyard: a job queue for training runs and shell commands. `connect` gives a yard, `Yard.submit` a job."""
 
 from __future__ import annotations
 

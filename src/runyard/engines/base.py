@@ -42,7 +42,7 @@ class Engine(Protocol):
         """
 
     def stop(self, order: StopOrder) -> None:
-        """End it: signal, grace, kill of the whole family. An attempt that is not known here is revoked (see `revoke`)."""
+        """End it: signal, grace, kill of the whole family. One that is not known here is revoked (see `revoke`)."""
 
     def revoke(self, key: AttemptKey) -> Observed:
         """Take the claim so that the attempt can never start, or say how far it has come."""

@@ -13,7 +13,19 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 KEPT = frozenset(
-    ("PATH", "LD_LIBRARY_PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR", "XDG_RUNTIME_DIR")
+    (
+        "PATH",
+        "LD_LIBRARY_PATH",
+        "HOME",
+        "USER",
+        "LOGNAME",
+        "SHELL",
+        "LANG",
+        "LANGUAGE",
+        "TZ",
+        "TMPDIR",
+        "XDG_RUNTIME_DIR",
+    )
 )
 """Variables that a daemon keeps, beside LC_* and our own settings (RUNYARD_*, less those of a job)."""
 

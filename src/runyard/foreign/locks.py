@@ -24,7 +24,7 @@ class HomeLock:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         wish = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
         try:
-            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, wish)  # type: ignore[attr-defined]
+            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, wish)
         except OSError:
             os.close(descriptor)
             return False
@@ -41,7 +41,7 @@ class HomeLock:
             return None
         try:
             wish = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-            found = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, wish)  # type: ignore[attr-defined]
+            found = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, wish)
             if struct.unpack(_FLOCK, found)[0] == fcntl.F_UNLCK:
                 return None
             noted = json.loads(os.pread(descriptor, 4096, 0) or b"{}")

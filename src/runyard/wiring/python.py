@@ -12,7 +12,7 @@ from runyard.client.handle import Command, Yard
 from runyard.config import load
 from runyard.submitting.build import Builder, Request
 from runyard.submitting.fields import Here
-from runyard.wiring import cli
+from runyard.wiring.connect import connect as connect_service
 
 
 def connect(home: str = "") -> Yard:
@@ -28,4 +28,4 @@ def connect(home: str = "") -> Yard:
         named = {name.replace("_", "-"): value for name, value in options.items()}
         return Builder(service, here).submission(Request(words, not isinstance(command, str), named))
 
-    return Yard(cli.connect(settings), prepare)
+    return Yard(connect_service(settings), prepare)
