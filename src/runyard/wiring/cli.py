@@ -1,4 +1,4 @@
-"""What the command line needs beyond `connect`: a server to stop or to be. The module itself is `cli.context.Wiring`."""
+"""What the command line needs beyond `connect`: a server to stop, or to be. This module is its `context.Wiring`."""
 
 from __future__ import annotations
 
