@@ -76,10 +76,8 @@ class Dispatch:
         with self._lock:
             outbox = self._box(report.agent, report.incarnation)
             outbox.beat_at = now
-            number = report.applied
-            outbox.start = {key: item for key, item in outbox.start.items() if item[0] > number}
-            outbox.stop = {key: item for key, item in outbox.stop.items() if item[0] > number}
-            outbox.forget = {key: first for key, first in outbox.forget.items() if first > number}
+            if not (outbox.problem or report.problem):  # what was kept back has not arrived
+                _acknowledge(outbox, report.applied)
             if report.number < outbox.heard:
                 return False
             outbox.heard, outbox.problem = report.number, report.problem
@@ -140,3 +138,9 @@ class Dispatch:
                 f"agent {agent} has been started anew; this is incarnation {incarnation}, not {outbox.incarnation}"
             )
         return outbox
+
+
+def _acknowledge(outbox: _Outbox, number: int) -> None:
+    outbox.start = {key: item for key, item in outbox.start.items() if item[0] > number}
+    outbox.stop = {key: item for key, item in outbox.stop.items() if item[0] > number}
+    outbox.forget = {key: first for key, first in outbox.forget.items() if first > number}

@@ -246,8 +246,9 @@ class LocalService:
     def beat(self, report: Report) -> Answer:
         controller = self._controller
         dispatch, now = controller.dispatch, self._yard.now()
-        back = report.agent not in dispatch.connected(now - CONNECTED_S)
+        before = dispatch.ready(now - CONNECTED_S)
         newest = dispatch.hear(report, now)
+        back = report.agent in dispatch.ready(now - CONNECTED_S) - before
 
         def work(turn: Turn) -> None:
             beats.report(controller, turn, report, newest)
