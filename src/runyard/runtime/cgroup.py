@@ -156,13 +156,9 @@ class Group:
         return [path for path in sorted(os.path.join(root, self._name) for root in roots) if os.path.isdir(path)]
 
     def limit(self, cpus: int, memory_mb: int) -> tuple[str, ...]:
-        """At most so many CPUs and so much memory (0: no limit). Which of the two the kernel took: "cpu", "memory"."""
-        taken = []
-        if cpus > 0 and self._limit_cpus(cpus):
-            taken.append("cpu")
-        if memory_mb > 0 and self._limit_memory(memory_mb * MB):
-            taken.append("memory")
-        return tuple(taken)
+        """At most so many CPUs and so much memory; 0 lifts a limit. Which of the two are limited now."""
+        wanted = (("cpu", self._limit_cpus, cpus), ("memory", self._limit_memory, memory_mb))
+        return tuple(name for name, set_limit, most in wanted if set_limit(most) and most > 0)
 
     def pids_max(self, most: int) -> int:
         """At most so many processes and threads; what the kernel says that it took (0: it took nothing)."""
@@ -219,28 +215,34 @@ class Group:
         return not self.directories()
 
     def _limit_cpus(self, cpus: int) -> bool:
-        version, directory = self._controlled("cpu")
+        version, directory = self._controlled("cpu", make=cpus > 0)
         quota = str(cpus * PERIOD_US)
         if version == 2:
-            return _write(f"{directory}/cpu.max", f"{quota} {PERIOD_US}")
+            return _write(f"{directory}/cpu.max", f"{quota if cpus else 'max'} {PERIOD_US}")
         period_set = version == 1 and _write(f"{directory}/cpu.cfs_period_us", str(PERIOD_US))
-        return period_set and _write(f"{directory}/cpu.cfs_quota_us", quota)
+        return period_set and _write(f"{directory}/cpu.cfs_quota_us", quota if cpus else "-1")
 
-    def _limit_memory(self, most: int) -> bool:
+    def _limit_memory(self, memory_mb: int) -> bool:
         """Memory, and no swap beyond it where swap is counted."""
-        version, directory = self._controlled("memory")
+        version, directory = self._controlled("memory", make=memory_mb > 0)
+        most = str(memory_mb * MB)
         if version == 2:
-            _write(f"{directory}/memory.swap.max", "0")
-            return _write(f"{directory}/memory.max", str(most))
-        if version == 0 or not _write(f"{directory}/memory.limit_in_bytes", str(most)):
+            _write(f"{directory}/memory.swap.max", "0" if memory_mb else "max")
+            return _write(f"{directory}/memory.max", most if memory_mb else "max")
+        if version == 0:
             return False
-        _write(f"{directory}/memory.memsw.limit_in_bytes", str(most))
-        return True
+        _write(f"{directory}/memory.memsw.limit_in_bytes", "-1")  # never less than the other one, whatever that was
+        taken = _write(f"{directory}/memory.limit_in_bytes", most if memory_mb else "-1")
+        if taken and memory_mb:
+            _write(f"{directory}/memory.memsw.limit_in_bytes", most)
+        return taken
 
-    def _controlled(self, controller: str) -> tuple[int, str]:
-        """Version and the group's directory (made now) for a controller; (0, "") without it."""
+    def _controlled(self, controller: str, make: bool = True) -> tuple[int, str]:
+        """Version and the group's directory for a controller; (0, "") without it, or where there is none to be made."""
         version, root = self._tree.place_of(controller)
-        return (version, self._made(root)) if version else (0, "")
+        if not version or not (make or os.path.isdir(os.path.join(root, self._name))):
+            return 0, ""
+        return version, self._made(root)
 
     def _ending(self) -> tuple[int, str]:
         version, root = self._tree.killing()

@@ -16,9 +16,9 @@ from itertools import chain
 from types import TracebackType
 from typing import Optional
 
-from runyard.api import Chunk, GrepQuery
 from runyard.errors import Conflict, NotFound, RunyardError, UsageError
 from runyard.foreign.command import Surroundings, complaint, stream
+from runyard.model.output import Chunk, GrepQuery
 from runyard.runtime.rundir import RunDir, RunDirs
 from runyard.settings import Home
 

@@ -161,6 +161,9 @@ class TestV2:
         assert (top / "app.slice/runyard-1.1/cpu.max").read_text() == "300000 100000"
         assert (top / "app.slice/runyard-1.1/memory.max").read_text() == str(64 * 2**20)
         assert not (top / "app.slice/runyard-1.1/memory.swap.max").exists()
+        assert group.limit(0, 0) == ()
+        assert (top / "app.slice/runyard-1.1/cpu.max").read_text() == "max 100000"
+        assert (top / "app.slice/runyard-1.1/memory.max").read_text() == "max"
         (top / "app.slice/runyard-1.1/memory.events").write_text("low 0\nhigh 0\nmax 9\noom 2\noom_kill 2\n")
         assert group.oom_kills() == 2
         group.kill()

@@ -106,6 +106,16 @@ class TestLimits:
         file, content = {1: ("cpu.cfs_quota_us", "200000"), 2: ("cpu.max", "200000 100000")}[version]
         assert Path(root, name, file).read_text().strip() == content
 
+    def test_limits_are_lifted_for_who_comes_next(self, limited: Group) -> None:
+        assert limited.limit(1, 64) == ("cpu", "memory")
+        assert limited.limit(0, 0) == ()
+        assert finish(start(limited, sys.executable, "-c", "len(b'x' * 200_000_000)")) == 0
+        assert limited.limit(2, 64) == ("cpu", "memory")
+        assert finish(start(limited, sys.executable, "-c", "len(b'x' * 200_000_000)")) == -signal.SIGKILL
+        assert limited.limit(1, 500) == ("cpu", "memory")
+        assert finish(start(limited, sys.executable, "-c", "len(b'x' * 200_000_000)")) == 0
+        assert limited.oom_kills() == 1
+
     def test_no_limit_makes_no_group_for_it(self, group: Group) -> None:
         before = group.directories()
         assert group.limit(0, 0) == ()

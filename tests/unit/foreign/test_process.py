@@ -212,6 +212,12 @@ class TestFamily:
         while any(process.alive(member) for member in found):
             os.sched_yield()
 
+    def test_children_where_the_kernel_keeps_no_list(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(os.path, "exists", lambda path: False)
+        with child() as pid:
+            assert pid in process.children(os.getpid())
+            assert process.children(pid) == []
+
     def test_processes_has_us(self) -> None:
         found = set(process.processes())
         assert {1, os.getpid()} <= found
