@@ -10,7 +10,7 @@ from runyard.model.spec import ArraySpec
 INDEX_MAX = 10_000_000
 SIZE_MAX = 1_000_000
 
-_PART = re.compile(r"(\d{1,8})(?:-(\d{1,8})(?::(\d{1,8}))?)?")
+_PART = r"(\d{1,8})(?:-(\d{1,8})(?::(\d{1,8}))?)?"
 
 
 def parse(text: str, flag: str = "array") -> ArraySpec:
@@ -30,7 +30,7 @@ def parse(text: str, flag: str = "array") -> ArraySpec:
 
 
 def _indices(part: str, text: str, flag: str) -> range:
-    match = _PART.fullmatch(part)
+    match = re.fullmatch(_PART, part)
     if not match:
         raise InvalidSpec(f"{text!r} is no array; use 0-9, 1,3,5-7:2 or 0-9%2", flag)
     first = int(match[1])

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runyard.api import Submission
 from runyard.errors import InvalidSpec, NotFound
@@ -41,13 +41,12 @@ NO_BLOB = "0" * 64
 """Stands for what a dry run does not upload."""
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """What a person typed: words, whether they came after `--`, and options by long flag."""
 
     words: tuple[str, ...]
     literal: bool = False
-    options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = MappingProxyType({})
 
 
 class Builder:

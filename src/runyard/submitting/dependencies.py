@@ -6,7 +6,7 @@ A name means the latest job of that name, a pattern or range all jobs that it fi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from runyard.errors import InvalidSpec
 from runyard.model.spec import DEPENDENCY_KINDS, Dependency
@@ -18,8 +18,7 @@ Lookup = Callable[[str], Iterable[int]]
 """The ids that a selector means."""
 
 
-@dataclass(frozen=True)
-class Wanted:
+class Wanted(NamedTuple):
     """A job to wait for, as it was typed."""
 
     text: str

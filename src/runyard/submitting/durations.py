@@ -20,12 +20,12 @@ UNIT_NAMES = {
     **dict.fromkeys(("w", "week", "weeks"), "w"),
 }
 
-_NUMBER = re.compile(r"\d+(?:\.\d+)?")
-_WITH_UNITS = re.compile(r"(?:\d+(?:\.\d+)?\s*[a-z]+\s*)+")
-_PART = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+)")
-_COLONS = re.compile(r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?")
-_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
-_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2}))?)?")
+_NUMBER = r"\d+(?:\.\d+)?"
+_WITH_UNITS = r"(?:\d+(?:\.\d+)?\s*[a-z]+\s*)+"
+_PART = r"(\d+(?:\.\d+)?)\s*([a-z]+)"
+_COLONS = r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?"
+_CLOCK = r"(\d{1,2}):(\d{2})(?::(\d{2}))?"
+_DATE = r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2}))?)?"
 
 FORMS = "30s, 90m, 2h, 1h30m, 1-12:00:00, or a number of minutes"
 MOMENTS = "22:00, +2h, 2026-12-31T08:00"
@@ -34,11 +34,11 @@ MOMENTS = "22:00, +2h, 2026-12-31T08:00"
 def seconds(text: str, flag: str, bare_s: int = 60) -> float:
     """The span in seconds, a bare number counting `bare_s` each; InvalidSpec names the flag."""
     lower = text.strip().lower()
-    if _NUMBER.fullmatch(lower):
+    if re.fullmatch(_NUMBER, lower):
         return float(lower) * bare_s
-    if _WITH_UNITS.fullmatch(lower):
+    if re.fullmatch(_WITH_UNITS, lower):
         return _units(lower, text, flag)
-    match = _COLONS.fullmatch(lower)
+    match = re.fullmatch(_COLONS, lower)
     if not match:
         raise InvalidSpec(f"{text!r} is no time span; use {FORMS}", flag)
     days, *rest = match.groups()
@@ -54,7 +54,7 @@ def seconds(text: str, flag: str, bare_s: int = 60) -> float:
 
 def _units(lower: str, text: str, flag: str) -> float:
     total = 0.0
-    for number, unit in _PART.findall(lower):
+    for number, unit in re.findall(_PART, lower):
         name = UNIT_NAMES.get(unit)
         if name is None:
             raise InvalidSpec(f"{text!r}: {unit!r} is no unit of time; use {FORMS}", flag)
@@ -69,9 +69,9 @@ def moment(text: str, now: float, flag: str) -> float:
         return now
     if clean.startswith(("+", "now+")):
         return now + seconds(clean.partition("+")[2], flag)
-    if match := _CLOCK.fullmatch(clean):
+    if match := re.fullmatch(_CLOCK, clean):
         return _clock(match, now, text, flag)
-    match = _DATE.fullmatch(clean)
+    match = re.fullmatch(_DATE, clean)
     if not match:
         raise InvalidSpec(f"{text!r} is no moment; use {MOMENTS}", flag)
     year, month, day, hour, minute, second = (int(part or 0) for part in match.groups())

@@ -6,8 +6,7 @@ Flags, entries of a file and the defaults of a queue all go through this table, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from runyard.errors import InvalidSpec
 from runyard.submitting import arrays, dependencies, durations, gpus, sizes
@@ -18,8 +17,7 @@ TRUE = ("true", "yes", "on", "1")
 FALSE = ("false", "no", "off", "0")
 
 
-@dataclass(frozen=True)
-class Here:
+class Here(NamedTuple):
     """Where and when something is submitted. `environment_max_kb` is the yard's limit."""
 
     environ: Mapping[str, str]

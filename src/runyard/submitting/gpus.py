@@ -12,8 +12,8 @@ COUNT_MAX = 1_024
 """`4090:2` are two devices of model 4090."""
 FORMS = "2, 2:a100, 1,mem=10G or index=0,2"
 
-_COUNT = re.compile(r"\d{1,6}")
-_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._+/-]*")
+_COUNT = r"\d{1,6}"
+_MODEL = r"[A-Za-z0-9][A-Za-z0-9 ._+/-]*"
 
 
 def parse(text: str, flag: str = "gpus") -> GpuRequest:
@@ -48,9 +48,9 @@ def _parts(text: str, flag: str) -> tuple[str, int, tuple[int, ...], bool]:
             memory_mb, naming = sizes.megabytes(value, flag), False
             if memory_mb == 0:
                 raise InvalidSpec(f"{text!r}: the memory of a share is more than nothing", flag)
-        elif equals and name == "index" and _COUNT.fullmatch(value):
+        elif equals and name == "index" and re.fullmatch(_COUNT, value):
             indices, naming = [int(value)], True
-        elif naming and _COUNT.fullmatch(part):
+        elif naming and re.fullmatch(_COUNT, part):
             indices.append(int(part))
         elif part == "share":
             share, naming = True, False
@@ -66,12 +66,12 @@ def _head(head: str, text: str, flag: str) -> tuple[int | None, str]:
     if not head:
         return None, ""
     first, colon, second = head.partition(":")
-    if _COUNT.fullmatch(first) and (int(first) <= COUNT_MAX or not second.isdecimal()):
+    if re.fullmatch(_COUNT, first) and (int(first) <= COUNT_MAX or not second.isdecimal()):
         count, model = first, second
     elif colon:
         count, model = second, first
     else:
         count, model = "1", first
-    if not _COUNT.fullmatch(count) or (model and not _MODEL.fullmatch(model)) or (colon and not model):
+    if not re.fullmatch(_COUNT, count) or (model and not re.fullmatch(_MODEL, model)) or (colon and not model):
         raise InvalidSpec(f"{text!r} is no request for GPUs; use {FORMS}", flag)
     return int(count), model

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from runyard.errors import InvalidSpec
 from runyard.model.spec import DEFAULT_SHELL
@@ -19,8 +19,7 @@ INTERPRETERS = {".py": b"#!/usr/bin/env python3\n", ".sh": b"#!/usr/bin/env bash
 """The first line of a script that has none."""
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):
     """What is to be run. `script` is the copy that takes the place of the first word.
 
     `python_path` is the directory that a Python script's own imports come from: its copy lies elsewhere.

@@ -9,12 +9,12 @@ from runyard.errors import InvalidSpec
 
 UNITS_MB = {"": 1.0, "k": 1 / 1_024, "m": 1.0, "g": 1_024.0, "t": 1_048_576.0}
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_SIZE = r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?"
 
 
 def megabytes(text: str, flag: str) -> int:
     """The amount in MB, rounded up; InvalidSpec names the flag."""
-    match = _SIZE.fullmatch(text.strip())
+    match = re.fullmatch(_SIZE, text.strip(), re.IGNORECASE)
     if not match:
         raise InvalidSpec(f"{text!r} is no amount of memory; use 10G, 500M, or a number of MB", flag)
     return math.ceil(float(match[1]) * UNITS_MB[match[2].lower()])

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 GAP = "  "
 NOTHING = "-"
 
 
-@dataclass(frozen=True)
-class Column:
+class Column(NamedTuple):
     """A column. On a terminal `flexible` ones are cut first, and one that is empty in all rows may be `optional`."""
 
     title: str
@@ -20,8 +19,7 @@ class Column:
     optional: bool = False
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """Cells as harmless text; `word` colours the row's cell under STATE, `dim` the whole row."""
 
     cells: tuple[str, ...]
@@ -29,8 +27,7 @@ class Row:
     dim: bool = False
 
 
-@dataclass(frozen=True)
-class Grid:
+class Grid(NamedTuple):
     """Columns and rows."""
 
     columns: tuple[Column, ...]

@@ -10,8 +10,7 @@ from typing import Any, BinaryIO
 from runyard.cli.render import grid as grids
 from runyard.cli.render import json as jsons
 from runyard.cli.render.grid import Grid
-from runyard.cli.render.tame import Tame
-from runyard.cli.render.text import HARMFUL
+from runyard.cli.render.text import one_line
 
 
 class Output:
@@ -87,7 +86,7 @@ class LogOutput:
     """Shows the bytes of a job's output: untouched in a pipe, tamed on a terminal."""
 
     def __init__(self, tame: bool, to_stderr: bool = False) -> None:
-        self._tame = Tame() if tame else None
+        self._tame = import_module("runyard.cli.render.tame").Tame() if tame else None
         self._to_stderr = to_stderr
 
     def write(self, data: bytes) -> None:
@@ -103,11 +102,6 @@ class LogOutput:
         binary = _binary(self._to_stderr)
         binary.write(data)
         binary.flush()
-
-
-def one_line(text: str) -> str:
-    """A message without line breaks and without anything that acts on a terminal."""
-    return HARMFUL.sub("?", " ".join(text.split()))
 
 
 def shown(items: Iterable[str], most: int = 5) -> str:

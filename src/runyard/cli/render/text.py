@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
-
-HARMFUL = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
-    "\U000e0000-\U000e0fff]"
-)
-"""Control characters, marks that turn or hide text, and bytes that were no text."""
 
 DAY_S = 86_400
 
 
 def harmless(text: str) -> str:
-    """Text of others for a list: what could move the cursor, turn or hide text is shown as an escape."""
-    return HARMFUL.sub(_escape, text) if HARMFUL.search(text) else text
+    """Text of others for a list: what could move the cursor, turn or hide text is shown as an escape.
+
+    That is all that Unicode does not count as printable: control and format characters (marks of direction among
+    them), separators other than the space, and bytes that were no text (surrogates).
+    """
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else _escape(ord(one)) for one in text)
 
 
-def _escape(match: re.Match[str]) -> str:
-    code = ord(match[0])
+def _escape(code: int) -> str:
     if 0xDC80 <= code <= 0xDCFF:
         return f"\\x{code - 0xDC00:02x}"
     short = {9: "\\t", 10: "\\n", 13: "\\r", 27: "\\e"}.get(code)
     return short or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65_536 else f"\\U{code:08x}")
+
+
+def one_line(text: str) -> str:
+    """A message without line breaks and without anything that acts on a terminal."""
+    return "".join(one if one.isprintable() else "?" for one in " ".join(text.split()))
 
 
 def span(seconds: float) -> str:
