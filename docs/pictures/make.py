@@ -26,17 +26,17 @@ from rich.text import Text
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 BIN = Path(sys.executable).parent
-COLUMNS = 92
+COLUMNS = 102
 TITLE = "ry"
 WAIT_S = 90.0
 LOOK_S = 0.5
 
 SETTINGS = (("0.1", 16), ("0.03", 16), ("0.01", 32), ("0.01", 16), ("0.003", 32))
 TRAIN = ROOT / "examples" / "digits" / "train.py"
-TRAINING = "python train.py --lr {lr} --hidden {hidden} --epochs 40 --min-seconds 8 --out {name}"
+TRAINING = "python train.py --lr {lr} --hidden {hidden} --min-seconds 8 --out {name}"
 SHOWN = (
     "ry queue set default --parallel 2",
-    "ry submit -J lr0.1-h64 -t 10m -- " + TRAINING.format(lr="0.1", hidden=64, name="lr0.1-h64"),
+    "ry submit -J lr0.1-h64 -t 10m -- python train.py --lr 0.1 --hidden 64 --out lr0.1-h64",
     "ry",
     "ry why report",
     "ry tail -3 lr0.01-h32",
@@ -124,6 +124,7 @@ def drawn(text: str) -> str:
     console.print(Text.from_ansi(text), soft_wrap=False)
     svg = console.export_svg(title=TITLE, theme=MONOKAI, unique_id="runyard")
     svg = re.sub(r"\s*@font-face \{.*?\}\n", "\n", svg, flags=re.DOTALL)
+    svg = svg.replace("<svg ", '<svg xml:space="preserve" ', 1)  # some viewers cut blanks at the ends of a text
     return svg.replace("Fira Code, monospace", "ui-monospace, DejaVu Sans Mono, Menlo, Consolas, monospace")
 
 
