@@ -29,7 +29,7 @@ class Looker:
 
     def __init__(self, look: Callable[[], Host], monotonic: Callable[[], float]) -> None:
         self._look = look
-        self._monotonic = monotonic
+        self.monotonic = monotonic
         self._wanted = threading.Semaphore(0)
         self._lock = threading.Lock()
         self._begun = 0
@@ -54,7 +54,7 @@ class Looker:
         with self._lock:
             if self._asked == self._begun:
                 self._asked += 1
-                self._asked_s = self._monotonic()
+                self._asked_s = self.monotonic()
                 self._wanted.release()
             return self._asked
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import select
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Optional
@@ -57,6 +56,7 @@ class Agent:
 
     def __init__(self, identity: Identity, home: Home, engine: Engine, looker: Looker, link: Link) -> None:
         self._identity = identity
+        self._monotonic = looker.monotonic
         self._home = home
         self._engine = engine
         self._looker = looker
@@ -91,25 +91,39 @@ class Agent:
 
     def run(self) -> None:
         """Until `end`."""
-        self._note(self._engine.adopt())
-        self._looker.ask()
+        self.begin()
         while not self._ending:
-            self._observe()
-            self._hear()
-            self._look()
-            self._act()
-            self._tell()
+            self.turn()
             self._wait()
         save(self._home.agent_state, self._seen)
+        self.close()
+
+    def begin(self) -> None:
+        """Take over what an earlier agent left."""
+        self._note(self._engine.adopt())
+        self._looker.ask()
+
+    def turn(self) -> None:
+        """Once around the loop, without the wait."""
+        self._observe()
+        self._hear()
+        self._look()
+        self._act()
+        self._tell()
+
+    def close(self) -> None:
+        """Let go of everything; attempts run on."""
         self._link.close()
         self._engine.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
 
     def _wait(self) -> None:
         self._poll.poll(max(0.0, self._pause()) * 1000.0)
 
     def _pause(self) -> float:
         """Seconds until something is due even if nothing happens."""
-        now = time.monotonic()
+        now = self._monotonic()
         pauses = [self._looker.due_s(now, busy=bool(self._observed or self._desired.start))]
         if not self._incarnation and self._looker.host is not None:
             pauses.append(self._again_at - now)
@@ -133,7 +147,7 @@ class Agent:
     def _news(self, seen: Observed) -> None:
         self._unsent[seen.key] = seen
         if self._news_at is None:
-            self._news_at = time.monotonic()
+            self._news_at = self._monotonic()
 
     def _hear(self) -> None:
         for arrived in self._link.receive():
@@ -150,7 +164,7 @@ class Agent:
         if self._incarnation:
             log.info("the link broke: %s", arrived.error)
         self._incarnation = 0
-        self._again_at = time.monotonic() + self._pause_s
+        self._again_at = self._monotonic() + self._pause_s
         self._pause_s = min(AGAIN_MOST_S, self._pause_s * 2)
 
     def _obey(self, answer: Answer) -> None:
@@ -182,7 +196,7 @@ class Agent:
             if is_news(before, host):
                 self._host_news = host
             self._start_looked_for(host)
-        if self._looker.due_s(time.monotonic(), busy=bool(self._observed or self._desired.start)) <= 0:
+        if self._looker.due_s(self._monotonic(), busy=bool(self._observed or self._desired.start)) <= 0:
             self._looker.ask()
 
     def _start_looked_for(self, host: Host) -> None:
@@ -259,7 +273,7 @@ class Agent:
     def _tell(self) -> None:
         if not self._incarnation and not self._say_hello():
             return
-        now = time.monotonic()
+        now = self._monotonic()
         news = bool(self._unsent or self._host_news or self._whole)
         gathering = self._news_at is not None and bool(self._desired.start) and now < self._news_at + GATHER_S
         if (news and not gathering) or not self._link.in_flight:
@@ -286,7 +300,7 @@ class Agent:
 
     def _say_hello(self) -> bool:
         host = self._looker.host
-        if host is None or time.monotonic() < self._again_at:
+        if host is None or self._monotonic() < self._again_at:
             return False
         me = self._identity
         hello = Hello(
@@ -296,7 +310,7 @@ class Agent:
         try:
             welcome = self._link.hello(hello)
         except (RunyardError, OSError) as error:
-            self._again_at = time.monotonic() + self._pause_s
+            self._again_at = self._monotonic() + self._pause_s
             self._pause_s = min(AGAIN_MOST_S, self._pause_s * 2)
             log.log(logging.WARNING if isinstance(error, Conflict) else logging.DEBUG, "no hello: %s", error)
             return False
