@@ -43,7 +43,10 @@ def run(app: App, /, words: tuple[str, ...], **options: Any) -> int:
     """
     if options.get("array"):
         raise UsageError("run follows one job: submit an array with `ry submit` and wait for it with `ry wait`")
-    submission = Builder(app.service(), here(app)).submission(request(words, options))
+    builder = Builder(app.service(), here(app))
+    submission = builder.submission(request(words, options))
+    for remark in builder.remarks:
+        app.output.note(f"ry: {remark}")
     job_id = deliver(app, submission).ids[0]
     app.output.note(f"job {job_id}")
     log = app.output.log(to_stderr=app.output.as_json)

@@ -8,7 +8,7 @@ from runyard.api import ChangeResult, JobRow
 from runyard.cli.context import App
 from runyard.cli.render.output import shown
 from runyard.cli.render.text import counted, harmless, numbers
-from runyard.errors import UsageError
+from runyard.errors import RunyardError, UsageError
 from runyard.model.filter import JobQuery, spreads
 
 YES = ("y", "yes")
@@ -76,7 +76,7 @@ class Change:
         if not app.output.asks or app.output.as_json:
             raise UsageError(f"this would {self.verb} {counted(len(ids), 'job')}: {numbers(ids)}; confirm with --yes")
         if app.output.ask(f"{self.verb} {counted(len(ids), 'job')} ({numbers(ids)})? [y/N]") not in YES:
-            raise UsageError("nothing was changed")
+            raise RunyardError("nothing was changed")
 
     def _preview(self, app: App, rows: Sequence[JobRow]) -> int:
         if app.output.as_json:

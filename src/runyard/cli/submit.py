@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -64,7 +65,10 @@ def submit(app: App, /, words: tuple[str, ...], file: str | None, dry_run: bool,
         submission = builder.submission(request(words, options))
     if dry_run:
         return _preview(app, submission)
-    report(app, submission, deliver(app, submission))
+    receipt = deliver(app, submission)
+    for remark in builder.remarks:
+        app.output.note(f"ry: {harmless(remark)}")
+    report(app, submission, receipt)
     return 0
 
 
@@ -75,6 +79,7 @@ def here(app: App) -> Here:
 
 def _bulk(builder: Builder, file: str, common: dict[str, Any]) -> Submission:
     bulk = import_module("runyard.submitting.bulk")  # only who has a file pays for it
+    gc.disable()  # 100,000 specs are kept to the end: looking for garbage among them doubles the time
     try:
         if file == "-":
             text = sys.stdin.read()

@@ -31,7 +31,7 @@ from runyard.submitting import fields, venv
 from runyard.submitting.dependencies import resolve
 from runyard.submitting.fields import Here
 from runyard.submitting.nearest import meant
-from runyard.submitting.script import Command, command_of
+from runyard.submitting.script import Command, command_of, remarks
 
 if TYPE_CHECKING:
     from runyard.api import Service
@@ -59,12 +59,16 @@ class Builder:
         self._queues: dict[str, Queue] | None = None
         self._blobs: dict[bytes, str] = {}
         self._environments: dict[tuple[Any, ...], str] = {}
+        self.remarks: list[str] = []
+        """What the user should know and did not ask."""
 
     def submission(self, request: Request) -> Submission:
         """One job, or one array."""
         values = self.values(request.options)
         command = command_of(request.words, request.literal, values.get("shell", ""), self._here.cwd)
         array: ArraySpec | None = values.get("array")
+        if command.script is not None:
+            self.remarks += remarks(command)
         return Submission((self.spec(values, command),), new_key(), array)
 
     def values(self, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from runyard.model.spec import DEFAULT_SHELL
 
 SCRIPT_MAX = 16 << 20
 SHELL_MARKS = frozenset(" \t\n|&;<>()$`*")
+DIRECTIVES = (b"#SBATCH", b"#PBS", b"#RY")
 INTERPRETERS = {".py": b"#!/usr/bin/env python3\n", ".sh": b"#!/usr/bin/env bash\n"}
 """The first line of a script that has none."""
 
@@ -68,3 +69,10 @@ def _script(path: str) -> bytes | None:
     if data.split(b"\n", 1)[0].endswith(b"\r"):
         raise InvalidSpec(f"{path} has line ends of Windows, so its first line names no program; convert it", "command")
     return data if start == b"#!" else (first or b"") + data
+
+
+def remarks(command: Command) -> list[str]:
+    """What a script holds that is not done."""
+    lines = (command.script or b"").splitlines()
+    known = [mark for mark in DIRECTIVES if any(line.startswith(mark) for line in lines)]
+    return [f"{command.words[0]}: its {mark.decode()} lines are not read; give them as flags" for mark in known]

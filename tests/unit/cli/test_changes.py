@@ -44,7 +44,7 @@ def test_what_spreads_needs_a_yes_in_a_pipe(selector: str) -> None:
 
 def test_what_spreads_asks_a_person() -> None:
     cli = three()
-    assert cli("stop", "all", answers=["n"]).exit_code == 2
+    assert cli("stop", "all", answers=["n"]).exit_code == 1
     assert not cli.service.stops
     assert cli("stop", "all", answers=["y"]).exit_code == 0
     assert cli.service.stops[0].ids == (1, 2)
