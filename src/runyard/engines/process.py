@@ -16,8 +16,10 @@ from runyard.foreign import process
 from runyard.model.attempt import AttemptKey, Result
 from runyard.model.beat import Observed, Order, StopOrder
 from runyard.runtime import verdict
+from runyard.runtime.cgroup import CgroupTree
 from runyard.runtime.family import Member
-from runyard.runtime.funeral import Funeral
+from runyard.runtime.funeral import Funeral, Mourners
+from runyard.runtime.groups import sweep
 from runyard.runtime.held import Held, end_message, names_in
 from runyard.runtime.link import Link
 from runyard.runtime.pool import Pool
@@ -51,6 +53,7 @@ class ProcessEngine:
         self._watch = Watch()
         place = Place(home.runs, home.runner_sockets, host_id, boot_id, self._here.pid_namespace, 0, 0)
         self._pool = Pool(home, place, warm, self._watch, self._on_message, self._on_end)
+        self._mourners = Mourners(self._watch, self._here.pid_namespace, self._pool.runners, CgroupTree.find())
         self._held: dict[AttemptKey, Held] = {}
         self._by_link: dict[Link, Held] = {}
         self._waiting: deque[Held] = deque()
@@ -76,6 +79,7 @@ class ProcessEngine:
             reached.add(runner_of(claim))
         for runner in self._pool.runners() - reached:
             self._pool.reach(runner)
+        sweep(self._mourners.tree)
         self._news.clear()
         return [held.observed for held in self._held.values()]
 
@@ -290,7 +294,7 @@ class ProcessEngine:
             held.tell(stage="revoked", why="not-started")
         elif found.family_may_live:
             held.learn_start(found.records)
-            held.funeral = Funeral(found.records, self._here.pid_namespace, self._pool.runners, self._watch)
+            held.funeral = Funeral(found.records, self._mourners)
             self._attend(held, held.funeral)
         else:
             held.learn_start(found.records)

@@ -94,20 +94,24 @@ class Attempt:
             self._kill_at = time.monotonic() + self.start.grace_s
         return False
 
-    def ended(self) -> Ended:
-        """The record of the end."""
-        count = self._left_over
-        detail = f"{count} left-over process{'es' if count > 1 else ''} ended" if count else ""
-        seconds = time.monotonic() - self.began
+    def ended(self, out_of_memory: bool) -> Ended:
+        """The record of the end. `out_of_memory`: the kernel has killed some of it for that."""
+        why, details = self._why, []
+        if out_of_memory:
+            details.append("the kernel killed a process of it for want of memory")
+            if self.status == signal.SIGKILL:
+                why = why or "oom"
+        if self._left_over:
+            details.append(f"{self._left_over} left-over process{'es' if self._left_over > 1 else ''} ended")
         return Ended(
             self.status,
-            self._why,
-            detail,
+            why,
+            "; ".join(details),
             "runner",
             round(self._cpu_s, 6),
             round(self._max_rss_mb, 3),
             time.time(),
-            round(seconds, 6),
+            round(time.monotonic() - self.began, 6),
         )
 
     def started_message(self) -> Message:

@@ -52,6 +52,20 @@ def only_daemons(pid: int) -> bool:
     return bool(stats) and all(stat is not None and _is_daemon(child, stat) for child, stat in stats)
 
 
+def kin(pids: Iterable[int]) -> list[Member]:
+    """Those of these processes that are not dead, and neither daemons nor below one."""
+    stats = {pid: process.read_stat(pid) for pid in pids}
+    found = []
+    for pid, stat in stats.items():
+        above, known = pid, stat
+        while known is not None and not _is_daemon(above, known):
+            above = known.ppid
+            known = stats.get(above)
+        if stat is not None and not stat.dead and known is None:
+            found.append(Member(pid, stat.start_time))
+    return found
+
+
 def remains(leader: Optional[Member], token: str) -> list[Member]:
     """Who is left of an attempt whose runner is dead: by session, by token, and their descendants. The session counts
     only as long as its leader is the command itself: its number may be another's by now."""

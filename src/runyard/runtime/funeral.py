@@ -11,28 +11,36 @@ import os
 import signal
 import time
 from collections.abc import Callable, Container
+from typing import NamedTuple, Optional
 
 from runyard.runtime import family
 from runyard.runtime.attempt import UNKILLABLE_S
+from runyard.runtime.cgroup import CgroupTree
 from runyard.runtime.family import Member
+from runyard.runtime.groups import end_groups
 from runyard.runtime.runfile import Records
 from runyard.runtime.watch import Watch
 
 LOOK_AGAIN_S = 1.0
 
 
-class Funeral:
-    """Call `attend` now and whenever the watch wakes; `over` when the family is dead. `runners` gives the runners that
-    may live, so that what a zygote got from the dead one can be told from them. `records` are of its run file; the
-    pids in them count only in the namespace `pid_namespace`."""
+class Mourners(NamedTuple):
+    """What a funeral is held with: `pid_namespace` is ours, `runners` gives all runners that may live (so that what a
+    zygote got from the dead one can be told from them), `tree` the control groups."""
 
-    def __init__(
-        self, records: Records, pid_namespace: int, runners: Callable[[], Container[Member]], watch: Watch
-    ) -> None:
+    watch: Watch
+    pid_namespace: int
+    runners: Callable[[], Container[Member]]
+    tree: Optional[CgroupTree]
+
+
+class Funeral:
+    """Call `attend` now and whenever the watch wakes; `over` when the family is dead. `records` are of its run file."""
+
+    def __init__(self, records: Records, mourners: Mourners) -> None:
         self._records = records
-        self._pid_namespace = pid_namespace
-        self._runners = runners
-        self._watch = watch
+        self._mourners = mourners
+        self._watch = mourners.watch
         self._dying: dict[int, Member] = {}
         self._since = time.monotonic()
         self.over = False
@@ -62,11 +70,13 @@ class Funeral:
         claim, started = self._records.claim, self._records.started
         if claim is None:
             return []
-        if claim.pid_namespace != self._pid_namespace:
+        if claim.pid_namespace != self._mourners.pid_namespace:
             return family.remains(None, claim.token)
         leader = Member(started.pid, started.start_time) if started is not None else None
-        found = family.remains(leader, claim.token)
-        return found + family.strangers(Member(claim.zygote, claim.zygote_start), self._runners())
+        found = end_groups(self._mourners.tree, Member(claim.pid, claim.start_time))
+        found += family.remains(leader, claim.token)
+        found += family.strangers(Member(claim.zygote, claim.zygote_start), self._mourners.runners())
+        return list(set(found))
 
     def _end(self, member: Member) -> None:
         fd = family.open_member(member)

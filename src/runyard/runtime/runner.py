@@ -23,7 +23,9 @@ from typing import NamedTuple, Optional
 
 from runyard.runtime import family, native, runfile
 from runyard.runtime.attempt import NEVER, Attempt, names
+from runyard.runtime.cgroup import CgroupTree
 from runyard.runtime.family import Member
+from runyard.runtime.groups import RunnerGroups
 from runyard.runtime.protocol import VERSION, Channel, Message, Start, read_start
 from runyard.runtime.rundir import RunDir, RunDirs
 from runyard.runtime.runfile import Claim, Ended
@@ -50,10 +52,11 @@ class Place(NamedTuple):
 class Runner:
     """The loop of one runner, over its connections, its children and its clock."""
 
-    def __init__(self, place: Place, connection: socket.socket, wakeup: int) -> None:
+    def __init__(self, place: Place, connection: socket.socket, wakeup: int, tree: Optional[CgroupTree] = None) -> None:
         self._place = place
         self._dirs = RunDirs(place.runs, place.host_id)
         self._me = Member(os.getpid(), family.start_time(os.getpid()))
+        self._groups = RunnerGroups(tree, self._me)
         self._spawner = Spawner()
         self._wakeup = wakeup
         self._listener = listen(place.sockets, socket_name(self._me))
@@ -70,13 +73,17 @@ class Runner:
         self._connect(connection)
 
     def run(self) -> None:
-        """Serve until nobody wants anything of us any more. What a job has detached stays ours while it lives: the
-        zygote would kill it."""
-        while self._channels or self._attempt or self._unwritten or (self._detached and not self._childless):
+        """Serve until nobody wants anything of us any more."""
+        while self._wanted() or self._accept():
             for fd, _ in self._poll.poll(self._timeout_ms()):
                 self._ready(fd)
             self._tick()
         self._forget_socket()
+
+    def _wanted(self) -> bool:
+        """Whether there is an agent, an attempt, or what one has detached (the zygote would kill it)."""
+        held = self._attempt or self._unwritten or (self._detached and not self._childless)
+        return bool(self._channels or held)
 
     def _timeout_ms(self) -> Optional[float]:
         due = min(self._announce_at, self._attempt.due if self._attempt else NEVER)
@@ -110,15 +117,18 @@ class Runner:
 
     # connections
 
-    def _accept(self) -> None:
+    def _accept(self) -> bool:
+        """Whether somebody was let in."""
         try:
             connection, _ = self._listener.accept()
         except OSError:
-            return
-        if _peer_uid(connection) not in (0, os.getuid()):
+            return False
+        allowed = _peer_uid(connection) in (0, os.getuid())
+        if allowed:
+            self._connect(connection)
+        else:
             connection.close()
-            return
-        self._connect(connection)
+        return allowed
 
     def _connect(self, connection: socket.socket) -> None:
         channel = Channel(connection)
@@ -218,15 +228,18 @@ class Runner:
         )
 
     def _spawn(self, start: Start, run_dir: RunDir, fd: int) -> None:
+        self._groups.limit(start.cpus, start.memory_mb)
         try:
             child = self._spawner.spawn(start, run_dir)
         except NotStarted as reason:
+            self._groups.finish()
             ended = Ended(None, "not-started", str(reason), "runner", 0.0, 0.0, time.time(), 0.0)
             self._record_end(fd, ended)
             self._tell(self._ended_message(start, ended))
             return
         self._childless = False
         self._attempt = Attempt(start, fd, child)
+        self._groups.take(child.pid)
         self._announce_at = time.monotonic() + ANNOUNCE_S
 
     def _announce(self) -> None:
@@ -254,7 +267,7 @@ class Runner:
             self._end(attempt)
 
     def _end(self, attempt: Attempt) -> None:
-        ended = attempt.ended()
+        ended = attempt.ended(self._groups.finish())
         self._attempt = None
         self._retired = self._retired or not self._childless
         self._record_end(attempt.fd, ended)
@@ -316,11 +329,11 @@ def connect(directory: str, name: str) -> socket.socket:
     return connection
 
 
-def become_runner(place: Place, connection: socket.socket) -> None:
+def become_runner(place: Place, connection: socket.socket, tree: Optional[CgroupTree]) -> None:
     """The life of a runner, in a process that was just forked from the zygote."""
     native.name_process("ry-runner")
     native.become_subreaper()
-    runner = Runner(place, connection, wake_by_signals())
+    runner = Runner(place, connection, wake_by_signals(), tree)
     os.setsid()  # after the socket is there: who looks at a zygote's children knows a runner by one of the two
     runner.run()
 

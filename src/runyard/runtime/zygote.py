@@ -21,6 +21,9 @@ from typing import Optional
 
 from runyard.foreign import daemon
 from runyard.runtime import family, native
+from runyard.runtime.cgroup import CgroupTree, leave
+from runyard.runtime.family import Member
+from runyard.runtime.groups import end_groups
 from runyard.runtime.runner import DEAF_TO, Place, become_runner, wake_by_signals
 from runyard.settings import Home
 
@@ -31,10 +34,12 @@ _REQUEST = b"runner"
 class Zygote:
     """The loop: fork on request, reap, kill who does not belong here."""
 
-    def __init__(self, place: Place, requests: socket.socket) -> None:
+    def __init__(self, place: Place, requests: socket.socket, tree: Optional[CgroupTree]) -> None:
         self._place = place
+        self._tree = tree
+        self._ending: list[Member] = []
         self._requests: Optional[socket.socket] = requests
-        self._runners: dict[int, family.Member] = {}
+        self._runners: dict[int, Member] = {}
         self._wakeup = wake_by_signals()
 
     def run(self) -> None:
@@ -42,7 +47,7 @@ class Zygote:
         poll.register(self._wakeup, select.POLLIN)
         if self._requests is not None:
             poll.register(self._requests, select.POLLIN)
-        while self._requests is not None or self._runners or self._strangers():
+        while self._requests is not None or self._runners or self._left():
             for fd, _ in poll.poll():
                 if fd == self._wakeup:
                     os.read(fd, 4096)
@@ -72,14 +77,14 @@ class Zygote:
             sys.stderr.write(f"no runner could be forked: {error}\n")
             return
         if pid:
-            self._runners[pid] = family.Member(pid, family.start_time(pid))
+            self._runners[pid] = Member(pid, family.start_time(pid))
             return
         status = 1
         try:
             os.close(self._wakeup)
             if self._requests is not None:
                 self._requests.close()
-            become_runner(self._place, connection)
+            become_runner(self._place, connection, self._tree)
             status = 0
         except BaseException:  # noqa: BLE001  # whatever it is, it must not come back as a second zygote
             sys.excepthook(*sys.exc_info())
@@ -95,11 +100,15 @@ class Zygote:
                 return
             if pid == 0:
                 break
-            self._runners.pop(pid, None)
-        family.send(self._strangers(), signal.SIGKILL)
+            runner = self._runners.pop(pid, None)
+            if runner is not None:
+                self._ending.append(runner)
+        family.send(self._left(), signal.SIGKILL)
 
-    def _strangers(self) -> list[family.Member]:
-        return family.strangers(family.Member(self._place.zygote, self._place.zygote_start), self._runners.values())
+    def _left(self) -> list[Member]:
+        """Who is left of dead runners' families."""
+        self._ending = [runner for runner in self._ending if end_groups(self._tree, runner)]
+        return family.strangers(Member(self._place.zygote, self._place.zygote_start), self._runners.values())
 
 
 def start(home: Home, place: Place) -> tuple[int, socket.socket]:
@@ -135,9 +144,11 @@ def main() -> None:
     place = Place(*json.loads(sys.argv[3]))._replace(zygote=os.getpid(), zygote_start=family.start_time(os.getpid()))
     native.name_process("ry-zygote")
     native.become_subreaper()
+    leave()
+    zygote = Zygote(place, requests, CgroupTree.find())
     gc.collect()
     gc.freeze()
-    Zygote(place, requests).run()
+    zygote.run()
 
 
 def _be_born() -> None:

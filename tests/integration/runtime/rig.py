@@ -16,6 +16,8 @@ from runyard.foreign import process
 from runyard.model.attempt import AttemptKey, Result
 from runyard.model.beat import Observed, Order, StopOrder
 from runyard.runtime import runfile
+from runyard.runtime.cgroup import CgroupTree
+from runyard.runtime.groups import sweep
 from runyard.runtime.rundir import RunDir, RunDirs
 from runyard.runtime.runfile import Records
 from runyard.settings import Home
@@ -183,6 +185,7 @@ class Rig:
             for pid in found:
                 wait_dead(pid)
         reap()
+        sweep(CgroupTree.find())
         return left
 
 
