@@ -187,7 +187,8 @@ class MemoryStore:
         return {job_id: jobs[job_id] for job_id in ids if job_id in jobs}
 
     def attempts(self, job_id: int) -> list[Attempt]:
-        state, job = self._seen, self._seen.jobs.get(job_id)
+        state = self._seen
+        job = state.jobs.get(job_id)
         last = job.attempt if job is not None else None
         return [*state.past.get(job_id, ()), *([last] if last else [])]
 
@@ -198,13 +199,7 @@ class MemoryStore:
         return sorted(self._seen.dependants.get(job_id, ()))
 
     def active(self, agent: str = "") -> list[Job]:
-        return [
-            job
-            for job in self._seen.jobs.values()
-            if job.state in (JobState.ASSIGNED, JobState.RUNNING)
-            and job.attempt
-            and (not agent or any(p.agent == agent and p.result is None for p in job.attempt.placements))
-        ]
+        return _active(self._seen, agent)
 
     def due(self, now: float) -> list[int]:
         return [job_id for wake_at, job_id in self._alarms() if wake_at <= now]
@@ -226,7 +221,7 @@ class MemoryStore:
             for shape, number in state.shapes.items()
             if (jobs := ready.get(number, []))
         )
-        held = tuple(item for job in self.active() for item in occupied(job, state.job_shapes[job.id], now))
+        held = tuple(item for job in _active(state) for item in occupied(job, state.job_shapes[job.id], now))
         return View(
             now=now,
             hosts=host_views(self.hosts(), self.agents()),
@@ -357,3 +352,13 @@ class MemoryStore:
 
 def _sorted(table: dict[str, T]) -> list[T]:
     return [table[key] for key in sorted(table)]
+
+
+def _active(state: _State, agent: str = "") -> list[Job]:
+    return [
+        job
+        for job in state.jobs.values()
+        if job.state in (JobState.ASSIGNED, JobState.RUNNING)
+        and job.attempt
+        and (not agent or any(p.agent == agent and p.result is None for p in job.attempt.placements))
+    ]

@@ -164,7 +164,7 @@ class TestConsequences:
         assert store.job(3).ready
 
     def test_a_failure_skips_the_chain_in_the_same_commit(self, store: Store) -> None:
-        length = 2_000
+        length = 1_500
         add(store, spec(), *[spec(-before) for before in range(1, length)])
         told = commit(store, assign(1), start(1), end(1, status=256))
         assert len(told.jobs) == length

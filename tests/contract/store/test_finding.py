@@ -19,13 +19,7 @@ NAMES = ("train-0", "train-1", "Train-1", "trains", "a b", "[x]", "x", "tr*n", "
 @pytest.fixture
 def busy(store: Store) -> Store:
     """A yard with jobs of two users, in two queues, in every state."""
-    add(
-        store,
-        *[
-            spec(name=name, priority=place % 3, at=0) if False else spec(name=name, priority=place % 3)
-            for place, name in enumerate(NAMES)
-        ],
-    )
+    add(store, *[spec(name=name, priority=place % 3) for place, name in enumerate(NAMES)])
     add(store, *[spec(user="bob", queue="fast", hold=place % 2 == 0) for place in range(5)], at=2.0, group_kind="array")
     commit(store, assign(1), start(1), end(1, at=9.0), assign(2), start(2), end(2, status=256, at=5.0), stop(3, at=7.0))
     commit(store, assign(4), assign(5), start(5, at=6.0), assign(6), start(6, at=4.0), stop(6))
@@ -144,11 +138,11 @@ class TestMany:
     """More than one statement can hold."""
 
     def test_names(self, busy: Store) -> None:
-        assert found(busy, *[f"n{part}-[0-9999]" for part in range(4)], "train-[0-9999]", "x") == [1, 2, 7]
-        assert found(busy, "train-[0-9999]", *[f"n{part}-[0-9999]" for part in range(4)], order="-name", limit=1) == [2]
+        assert found(busy, "n-[0-9999]", "train-[0-9999]", "x") == [1, 2, 7]
+        assert found(busy, "train-[0-9999]", "n-[0-9999]", order="-name", limit=1) == [2]
 
     def test_patterns(self, busy: Store) -> None:
-        assert found(busy, "train*-[0-1500]", "*[0-1500]x*") == [1, 2]
+        assert found(busy, "train*-[0-250]", "*[0-9]x*") == [1, 2]
 
     def test_ids(self, busy: Store) -> None:
         assert found(busy, *map(str, range(3, 40_000, 7)), order="-id") == [17, 10, 3]
@@ -158,8 +152,7 @@ class TestMany:
         assert found(busy, *spread, recent=True, recent_done=1, limit=4, after_id=1) == [6, 7, 11, 12]
 
     def test_the_last_that_ended_of_all_of_them(self, busy: Store) -> None:
-        many = [f"n{part}-[0-9999]" for part in range(2)]
-        assert found(busy, "train-0", *many, "2-3", "true", recent=True, recent_done=1, limit=9, order="id") == [
+        assert found(busy, "train-0", "n-[0-9999]", "2-3", "true", recent=True, recent_done=1, limit=9, order="id") == [
             11, 14, 15, 16, 17, 18,
         ]  # fmt: skip
 
@@ -240,10 +233,9 @@ def test_usual_run_times_are_those_of_the_last_successes_of_the_command(store: S
         (7, 70, 0),
         (8, 80, 0),
     ):
-        at = 100.0 - 10 * job_id
+        at = 100.0 if job_id > 3 else 200.0
         commit(store, assign(job_id), start(job_id, at=at), end(job_id, status=status, at=at + seconds))
     fingerprint = fingerprint_of(same[0])
-    assert store.usual_runtimes(fingerprint) == [50.0, 40.0, 20.0, 10.0] or store.usual_runtimes(fingerprint)
-    assert store.usual_runtimes(fingerprint, 2) == store.usual_runtimes(fingerprint)[:2]
-    assert sorted(store.usual_runtimes(fingerprint)) == [10.0, 20.0, 40.0, 50.0]
+    assert store.usual_runtimes(fingerprint) == [20.0, 10.0, 50.0, 40.0]
+    assert store.usual_runtimes(fingerprint, 2) == [20.0, 10.0]
     assert store.usual_runtimes("never run") == []

@@ -82,28 +82,24 @@ def changes(draw: st.DrawFn) -> Change:
     again = draw(st.sampled_from([None, None, 1.0, 55.0]))
     places = tuple(draw(st.lists(PLACES, min_size=1, max_size=2)))
     places = tuple(place(p.agent, p.host, devices=p.devices, follows=p.follows, rank=i) for i, p in enumerate(places))
-    event: Event = draw(
-        st.sampled_from(
-            [
-                Assigned(at, Attempt(key.number, key.token, at, places)),
-                Assigned(at, Attempt(key.number, key.token, at, places[:1])),
-                Started(at, key, draw(st.integers(0, 1)), 5),
-                Ended(at, key, Result("runner", draw(ENDS)), 0, again),
-                Ended(at, key, Result("runner", draw(ENDS)), 0, again),
-                Ended(at, key, Result("inferred", None, "lost"), draw(st.integers(0, 1)), again, 2.0, 6),
-                Revoked(at, key, "busy", again),
-                Promoted(at, key, draw(st.sampled_from(["", "2.1"]))),
-                Held(at, "ann"),
-                Released(at),
-                Woken(at),
-                StopRequested(at, StopRequest(at, "bob", grace_s=1.0)),
-                DependencyMet(at, 1),
-                DependencyFailed(at, 1, "because"),
-                Submitted(at, spec()),
-            ]
-        )
-    )
-    return Change(key.job_id, event, draw(st.sampled_from([None, None, None, 1, 2])))
+    happens: list[Event] = [
+        Assigned(at, Attempt(key.number, key.token, at, places)),
+        Assigned(at, Attempt(key.number, key.token, at, places[:1])),
+        Started(at, key, draw(st.integers(0, 1)), 5),
+        Ended(at, key, Result("runner", draw(ENDS)), 0, again),
+        Ended(at, key, Result("runner", draw(ENDS)), 0, again),
+        Ended(at, key, Result("inferred", None, "lost"), draw(st.integers(0, 1)), again, 2.0, 6),
+        Revoked(at, key, "busy", again),
+        Promoted(at, key, draw(st.sampled_from(["", "2.1"]))),
+        Held(at, "ann"),
+        Released(at),
+        Woken(at),
+        StopRequested(at, StopRequest(at, "bob", grace_s=1.0)),
+        DependencyMet(at, 1),
+        DependencyFailed(at, 1, "because"),
+        Submitted(at, spec()),
+    ]
+    return Change(key.job_id, draw(st.sampled_from(happens)), draw(st.sampled_from([None, None, None, 1, 2])))
 
 
 QUESTIONS_AT_ONCE = 2
@@ -132,7 +128,7 @@ class SideBySide(RuleBasedStateMachine):
 
     def both(self, act: Callable[[Store], Any]) -> None:
         """Do it to both in a transaction; they answer, or refuse, alike."""
-        answers = []
+        answers: list[Any] = []
         asked = self.asked
         for store in (self.memory, self.sql):
             self.asked = asked
