@@ -1,9 +1,9 @@
 """The public Python API: a yard, and a handle for each job. The same verbs as the command line.
 
-    yard = runyard.connect()
-    job = yard.submit(["python", "train.py"], gpus=1)
-    job.wait()
-    print(job.logs().decode())
+yard = runyard.connect()
+job = yard.submit(["python", "train.py"], gpus=1)
+job.wait()
+print(job.logs().decode())
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ Prepare = Callable[[Service, Command, Mapping[str, Any]], Submission]
 
 WAIT_S = 60.0
 """One call to the server waits at most this long; `wait` repeats it."""
+
+WINDOW = 200
+"""So many jobs are watched at a time; those after them are looked at when these have ended."""
 
 FOLLOW_S = 0.2
 """How long following output waits for more of it before it looks again."""
@@ -60,10 +63,13 @@ class Yard:
     def wait(self, jobs: Sequence[Job], timeout_s: Optional[float] = None) -> list[JobRow]:
         """Wait until all have ended. TimedOut (nothing is changed) if that takes longer."""
         end = None if timeout_s is None else time.monotonic() + timeout_s
+        return [row for first in range(0, len(jobs), WINDOW) for row in self._wait(jobs[first : first + WINDOW], end)]
+
+    def _wait(self, jobs: Sequence[Job], end: Optional[float]) -> list[JobRow]:
         topics = tuple(f"job:{job.id}" for job in jobs)
         position = self.service.changed(topics, 0, 0)
         while True:
-            rows = list(self.service.jobs(JobQuery(tuple(str(job.id) for job in jobs)))) if jobs else []
+            rows = list(self.service.jobs(JobQuery(tuple(str(job.id) for job in jobs))))
             if all(row.state == "done" for row in rows):
                 return rows
             left = WAIT_S if end is None else min(WAIT_S, end - time.monotonic())

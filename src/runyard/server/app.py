@@ -20,7 +20,7 @@ from runyard.errors import InvalidSpec, RunyardError, UsageError
 from runyard.model import codec
 from runyard.model.beat import Answer, Report
 from runyard.server.auth import App, Guard, caller_uid
-from runyard.server.routes import BODY_MAX, ROUTES, Call, Route, encode
+from runyard.server.routes import BODY_MAX, ROUTES, Call, Route, encode, encode_answer
 from runyard.server.schema import complete
 from runyard.server.waiting import Topics, beat, changed
 
@@ -177,7 +177,8 @@ def _response(route: Route, value: Any) -> Response:
     if isinstance(value, Iterator):
         first = next(value, b"")  # What is wrong with the call shows here, while its status can still be told.
         return StreamingResponse(chain((first,), value), media_type="application/octet-stream", headers=HEADERS)
-    return Response(encode(value), media_type="application/json", headers=HEADERS)
+    body = encode_answer(value) if isinstance(value, Answer) else encode(value)
+    return Response(body, media_type="application/json", headers=HEADERS)
 
 
 async def _told(request: Request, error: Exception) -> Response:

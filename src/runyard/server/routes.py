@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from runyard.api import (
@@ -23,7 +24,7 @@ from runyard.api import (
 )
 from runyard.errors import InvalidSpec
 from runyard.model import codec
-from runyard.model.beat import Hello, Welcome
+from runyard.model.beat import Answer, Hello, Order, Welcome
 from runyard.model.filter import JobQuery
 from runyard.model.host import Host
 from runyard.model.queue import Queue
@@ -155,3 +156,17 @@ ROUTES = (
 def encode(value: Any) -> bytes:
     """An answer's body."""
     return codec.dumps(value).encode("ascii")
+
+
+def encode_answer(answer: Answer) -> bytes:
+    """The body of a beat's answer. An order goes out again until it is acknowledged, but is encoded once."""
+    rest = codec.dumps(replace(answer, start=()))
+    if not answer.start:
+        return rest.encode("ascii")
+    orders = ",".join(map(_order, answer.start))
+    return f'{rest[:-1]},"start":[{orders}]}}'.encode("ascii")
+
+
+@lru_cache(maxsize=4_096)
+def _order(order: Order) -> str:
+    return codec.dumps(order)

@@ -12,7 +12,7 @@ from runyard.errors import InvalidSpec
 from runyard.model.beat import Answer, Report
 
 WAIT_MAX_S = 300.0
-TOPICS_MAX = 4_096
+TOPICS_MAX = 1_024
 
 Offload = Callable[..., Any]
 

@@ -87,12 +87,12 @@ def _facts(controller: Controller, turn: Turn, agent: str, observed: Iterable[Ob
     told = list(observed)
     before = turn.store.load({seen.key.job_id for seen in told})
     changes = [change for seen in told if (change := _change(turn, seen, before.get(seen.key.job_id)))]
+    over = [seen for seen in told if seen.stage in OVER]
+    changes += turn.follow_up({str(seen.key): _followed(before.get(seen.key.job_id), seen.key) for seen in over})
     committed = turn.commit(changes)
     for refused in committed.refused:
         log.info("job %d: %s", refused.change.job_id, refused.why)
     _note_unkillable(controller, turn, told)
-    over = [seen for seen in told if seen.stage in OVER]
-    turn.follow_up({str(seen.key): _followed(before.get(seen.key.job_id), seen.key) for seen in over})
     now = {**before, **committed.jobs}
     for seen in over:
         if _settled(turn, now.get(seen.key.job_id), seen.key):

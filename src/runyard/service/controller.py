@@ -74,8 +74,8 @@ class Turn:
         self.dirty = self.dirty or bool(committed.jobs)
         return committed
 
-    def follow_up(self, gone: Mapping[str, str]) -> None:
-        """These attempts ("12.1") are over, with what they followed themselves: whoever follows them moves up."""
+    def follow_up(self, gone: Mapping[str, str]) -> list[Change]:
+        """These attempts ("12.1") are over, with what they followed themselves: how whoever follows them moves up."""
         followers = self._controller.followers
         changes = []
         for name, followed in gone.items():
@@ -87,8 +87,7 @@ class Turn:
             changes.append(Change(follower.job_id, Promoted(self.now, follower, followed)))
             if followed:
                 followers[followed] = follower
-        if changes:
-            self.commit(changes)
+        return changes
 
     def ran(self, job: Job, seconds: float) -> None:
         """A job of this shape ran this long."""
@@ -122,6 +121,8 @@ class Controller:
         self._surroundings = surroundings
         self._usual: dict[Shape, float] = {}
         self._limited: dict[int, bool] = {}
+        self._due: float | None = None
+        self._due_known = False
         self._inbox: queue.SimpleQueue[tuple[Work, Future[Any]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="yard", daemon=True)
 
@@ -198,7 +199,9 @@ class Controller:
     def _pause(self) -> float:
         """Seconds until something is due even if nothing arrives."""
         try:
-            due = self.store.next_due()
+            if not self._due_known:
+                self._due, self._due_known = self.store.next_due(), True
+            due = self._due
         except Exception:  # A store that is away for a while must not end the yard thread.
             log.exception("the store does not say when something is due")
             return AGAIN_S
@@ -219,6 +222,7 @@ class Controller:
 
     def _failed(self, items: Sequence[tuple[Work, Future[Any]]], error: RunyardError) -> None:
         self._find_followers()
+        self._due_known = False
         if len(items) == 1:
             items[0][1].set_exception(error)
         elif items:
@@ -234,6 +238,7 @@ class Controller:
                 results.append((future, *self._item(turn, work)))
             if turn.dirty or not items:
                 self._plan(turn)
+                self._due, self._due_known = self.store.next_due(), True
         self.feed = self.store.feed()
         return results
 

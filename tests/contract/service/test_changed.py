@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from runyard.errors import InvalidSpec
+from runyard.server.waiting import TOPICS_MAX
 from tests.contract.service.harness import Yard, job
 
 LONG_S = 60.0
@@ -79,7 +80,7 @@ def test_a_position_of_the_server_before_this_one_wakes(yard: Yard) -> None:
 
 def test_too_many_topics(yard: Yard) -> None:
     after = yard.service.changed((), 0, 0)
-    topics = tuple(f"job:{number}" for number in range(4_097))
+    topics = tuple(f"job:{number}" for number in range(TOPICS_MAX + 1))
     if yard.connect() is yard.service:
         pytest.skip("only the wire has a limit")
     with pytest.raises(InvalidSpec):
