@@ -79,7 +79,8 @@ class HighWater:
 
     def _read(self) -> tuple[str, int]:
         """What the file says; nothing if it is new or damaged."""
-        text, _, check = os.pread(self._file, 4096, 0).decode("ascii", "replace").strip().rpartition(" ")
+        line = os.pread(self._file, 4096, 0).decode("ascii", "replace").partition("\n")[0]
+        text, _, check = line.rpartition(" ")
         if not text:
             return "", 0
         feed, _, yard = text.partition(" ")
