@@ -193,7 +193,7 @@ class TestFullDisk:
         connection.execute(f"PRAGMA max_page_count={self.pages}")
 
     def test_nothing_more_is_accepted_until_there_is_space(self, path: Path) -> None:
-        with listening("connect", self.limited):
+        with listening("checkout", self.limited):
             store = opened(path)
             add(store, spec())
             before = visible(store)
@@ -202,7 +202,7 @@ class TestFullDisk:
                     add(store, *[spec(name="x" * 200)] * 2_000)
                 assert visible(store) == before
             run(store, 1)
-            self.pages = 1 << 30
+            self.pages = 1_000_000
             with pytest.raises(StorageFull):
                 add(store, *[spec(name="x" * 200)] * 2_000)
         assert len(add(store, *[spec(name="x" * 200)] * 2_000)) == 2_000
@@ -210,7 +210,7 @@ class TestFullDisk:
         store.close()
 
     def test_inside_a_savepoint_the_whole_is_given_up(self, path: Path) -> None:
-        with listening("connect", self.limited):
+        with listening("checkout", self.limited):
             store = opened(path)
             with pytest.raises(StorageFull), store.transaction():
                 store.save_document("notes", "1", 1)
