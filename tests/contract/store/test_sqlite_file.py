@@ -205,7 +205,7 @@ class TestFullDisk:
             self.pages = 1_000_000
             with pytest.raises(StorageFull):
                 add(store, *[spec(name="x" * 200)] * 2_000)
-        assert len(add(store, *[spec(name="x" * 200)] * 2_000)) == 2_000
+            assert len(add(store, *[spec(name="x" * 200)] * 2_000)) == 2_000
         check_stories(store)
         store.close()
 
