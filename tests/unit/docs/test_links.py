@@ -30,3 +30,12 @@ def _is_there(page: Page, link: str) -> bool:
     if not target.is_relative_to(ROOT) or not target.exists():
         return False
     return not anchor or (target.suffix == ".md" and anchor in Page(target).anchors)
+
+
+def test_every_decision_is_in_the_list() -> None:
+    directory = ROOT / "docs" / "decisions"
+    listed = (directory / "README.md").read_text(encoding="utf-8").splitlines()
+    for path in directory.glob("0*.md"):
+        title = path.read_text(encoding="utf-8").splitlines()[0]
+        assert title.startswith(f"# {path.name[:4]} ")
+        assert f"* [{path.name[:4]}]({path.name}) {title[7:]}" in listed
