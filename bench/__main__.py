@@ -6,12 +6,14 @@ Each row's yard is private and ends with it. What goes on is told on stderr, the
 from __future__ import annotations
 
 import argparse
+import compileall
 import os
 import platform
 import sys
 import time
 from collections.abc import Callable, Iterator
 
+import runyard
 from bench import raw, table
 from bench.figures import Line
 from bench.rows import bulk, command, dag, gap, idle, large, latency, restart, throughput
@@ -38,11 +40,14 @@ def main() -> int:
     parser.add_argument("--json", metavar="FILE", help="write every sample to this file")
     arguments = parser.parse_args()
     scale = QUICK if arguments.quick else Scale()
+    compileall.compile_dir(os.path.dirname(runyard.__file__), quiet=2)  # as an installation does
+    load = os.getloadavg()[0]
     lines, failed = measure_all(arguments.only or list(ROWS), scale)
     print(
         f"{os.cpu_count()} CPUs, Python {platform.python_version()}; raw is a Python loop of posix_spawn + waitpid on"
     )
-    print(f"{raw.NO_OP}, {raw.IN_FLIGHT} in flight; a ratio is ours to what stands beside it; medians.\n")
+    print(f"{raw.NO_OP}, {raw.IN_FLIGHT} in flight; a ratio is ours to what stands beside it; medians.")
+    print(f"Before we began others kept {load:.1f} of the CPUs busy: above 0.5 the figures are too high.\n")
     print(table.text(lines))
     if arguments.json:
         with open(arguments.json, "w", encoding="utf-8") as file:
@@ -63,7 +68,7 @@ def measure_all(names: list[str], scale: Scale) -> tuple[list[Line], bool]:
                 print(f"bench:   {line.what}: {line.ours}", file=sys.stderr, flush=True)
         except Exception as error:  # noqa: BLE001  # one family must not take the others along
             failed = True
-            lines.append(Line(name, f"failed: {type(error).__name__}: {error}"[:100]))
+            lines.append(Line(name, f"failed: {type(error).__name__}: {' '.join(str(error).split())}"[:100]))
             print(f"bench:   failed: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
         print(f"bench: {name} took {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
     return lines, failed

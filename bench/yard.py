@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from bench import processes
+from bench.directory import directory
 from runyard.api import ServerStatus, StopCall, Submission
 from runyard.client.remote import RemoteService
 from runyard.client.transport import UnixTransport
@@ -159,16 +158,6 @@ def yard(parallel: int = 2, **more: str) -> Iterator[Yard]:
             yield own
         finally:
             own.close()
-
-
-@contextmanager
-def directory() -> Iterator[str]:
-    """A directory for the time of a measurement."""
-    path = tempfile.mkdtemp(prefix="ry-bench-")
-    try:
-        yield path
-    finally:
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def _tail(path: str) -> str:

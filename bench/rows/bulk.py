@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from statistics import median
 
 from bench import raw
+from bench.directory import directory
 from bench.figures import NOT_INSTALLED, Beside, Line, ms
 from bench.peers import PEERS
 from bench.scale import Scale
-from bench.yard import Yard, directory, yard
+from bench.yard import Yard, yard
 
 TARGET_S = 4.0
 TARGET_JOBS = 100_000

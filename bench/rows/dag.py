@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from statistics import median
 
+from bench.directory import directory
 from bench.figures import NOT_INSTALLED, Beside, Line
 from bench.peers import PEERS
 from bench.scale import Scale
-from bench.yard import Yard, directory, yard
+from bench.yard import Yard, yard
 from runyard.model.spec import Dependency, JobSpec
 
 LAYERS, WIDTH, PARALLEL, JOB_S = 4, 25, 4, 0.2

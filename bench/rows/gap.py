@@ -18,6 +18,7 @@ from runyard.model.spec import GpuRequest
 
 TARGET_S = 0.010
 SHORT_MS, LONG_MS = 20, 150
+_ON_GPU = f"gap between two jobs of {LONG_MS} ms on one GPU"
 """Runs under 100 ms have their successors named ahead; longer ones take the whole way through the server."""
 
 
@@ -29,14 +30,15 @@ def measure(scale: Scale) -> Iterator[Line]:
         for milliseconds in (SHORT_MS, LONG_MS):
             what = f"gap between two jobs of {milliseconds} ms on one slot"
             yield _line(what, _gaps(own, program, milliseconds, scale.gaps), raw)
+    with yard(parallel=1) as own:
+        if own.service.hosts()[0].devices:
+            yield _line(f"{_ON_GPU} (real)", _gaps(own, stamp.build(own.directory), LONG_MS, scale.gaps, gpus=1), raw)
     with fake_gpu() as variables:
         if variables is None:
-            yield Line("gap between two jobs of 150 ms on one GPU", "no fake GPU can be built here")
+            yield Line(f"{_ON_GPU} (fake)", "no C compiler to build it")
             return
         with yard(parallel=0, **variables) as own:
-            program = stamp.build(own.directory)
-            gaps = _gaps(own, program, LONG_MS, scale.gaps, gpus=1)
-            yield _line(f"gap between two jobs of {LONG_MS} ms on one GPU (fake)", gaps, raw)
+            yield _line(f"{_ON_GPU} (fake)", _gaps(own, stamp.build(own.directory), LONG_MS, scale.gaps, gpus=1), raw)
 
 
 def _line(what: str, gaps: list[float], raw: float) -> Line:

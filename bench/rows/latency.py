@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from statistics import median
 
 from bench import stamp
+from bench.directory import directory
 from bench.figures import NOT_INSTALLED, Beside, Line, ms, spread
 from bench.peers import PEERS
 from bench.peers.base import Latencies
 from bench.scale import Scale
 from bench.stamp import Stamp
-from bench.yard import COMMAND, Yard, directory, yard
+from bench.yard import COMMAND, Yard, yard
 
 WARM_TARGET_S, PROCESS_TARGET_S = 0.010, 0.120
 PAUSE_S = 0.05

@@ -8,11 +8,12 @@ from functools import partial
 from statistics import median
 
 from bench import raw
+from bench.directory import directory
 from bench.figures import NOT_INSTALLED, Beside, Line, Sample, middle_rate, middle_ratio, raw_beside
 from bench.peers import PEERS
 from bench.peers.base import Peer, Rates
 from bench.scale import Scale
-from bench.yard import Yard, directory, yard
+from bench.yard import Yard, yard
 
 TARGET, STRETCH = 0.35, 0.5
 REPEATED_MOST = 1_000
