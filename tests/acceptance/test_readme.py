@@ -70,6 +70,7 @@ def environ(tmp_path: Path) -> Iterator[dict[str, str]]:
             subprocess.run([BIN / "ry", *words], env=values, capture_output=True, timeout=COMMAND_S, check=False)
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="the tour shows two jobs at a time")
 def test_the_tour_of_the_readme(environ: dict[str, str], tmp_path: Path) -> None:
     steps = list(commands(ROOT / "README.md"))
     assert len(steps) > 10
