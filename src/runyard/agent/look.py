@@ -18,7 +18,7 @@ from runyard.model.withheld import why_withheld
 
 BUSY_EVERY_S = 5.0
 IDLE_EVERY_S = 60.0
-"""Pauses between looks at a host with devices: while attempts are here, and while none is."""
+"""Pauses between looks at a host with devices: while attempts are here or a device is withheld, and otherwise."""
 
 MATERIAL_MB = 64
 """A change of a device's used memory by less than this is no news."""
@@ -27,9 +27,12 @@ MATERIAL_MB = 64
 class Looker:
     """Keeps the latest look. `look` gives the host and may take its time; it runs in one thread alone."""
 
-    def __init__(self, look: Callable[[], Host], monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, look: Callable[[], Host], monotonic: Callable[[], float], busy_every_s: float = BUSY_EVERY_S
+    ) -> None:
         self._look = look
         self.monotonic = monotonic
+        self._busy_every_s = busy_every_s
         self._wanted = threading.Semaphore(0)
         self._lock = threading.Lock()
         self._begun = 0
@@ -71,7 +74,7 @@ class Looker:
 
     def due_s(self, now: float, busy: bool) -> float:
         """Seconds until the next look is due. While one is awaited, however long it takes, no other is."""
-        every = BUSY_EVERY_S if busy and self.host is not None and self.host.devices else IDLE_EVERY_S
+        every = self._busy_every_s if busy and self.host is not None and self.host.devices else IDLE_EVERY_S
         return every if self._asked > self.number else self._asked_s + every - now
 
     def _run(self) -> None:
@@ -97,6 +100,11 @@ def busy_device(order: Order, host: Host, foreign_mb: int, ours: frozenset[str])
         if why:
             return why
     return ""
+
+
+def any_withheld(host: Host, foreign_mb: int, ours: frozenset[str]) -> bool:
+    """Whether a device is withheld now, so that somebody may wait for it to come free."""
+    return any(why_withheld(device, device.uuid in ours, (), foreign_mb) for device in host.devices)
 
 
 def is_news(before: Optional[Host], after: Host) -> bool:

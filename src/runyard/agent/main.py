@@ -15,7 +15,7 @@ from typing import Optional
 
 from runyard.agent.blobs import BlobCache
 from runyard.agent.link import Arrived, Link
-from runyard.agent.look import Looker, busy_device, is_news
+from runyard.agent.look import Looker, any_withheld, busy_device, is_news
 from runyard.agent.reconcile import Action, Desired, Forget, Lose, Revoke, Start, Stop, reconcile, wanted
 from runyard.agent.state import Seen, load, save
 from runyard.engines.base import Engine
@@ -35,6 +35,9 @@ AGAIN_MOST_S = 2.0
 
 DISK_MIN_MB = 20
 """With less free space than this nothing is started."""
+
+HOME = "RUNYARD_HOME"
+"""What a job calls by `ry` is the yard that started it, wherever its submitter's environment points."""
 
 log = logging.getLogger("runyard.agent")
 
@@ -70,6 +73,7 @@ class Agent:
         self._host_news: Optional[Host] = None
         self._looking: dict[AttemptKey, tuple[int, Order]] = {}
         self._holding: dict[AttemptKey, tuple[str, ...]] = {}
+        self._withheld = False
         self._incarnation = 0
         self._applied = 0
         self._reports = 0
@@ -124,7 +128,7 @@ class Agent:
     def _pause(self) -> float:
         """Seconds until something is due even if nothing happens."""
         now = self._monotonic()
-        pauses = [self._looker.due_s(now, busy=bool(self._observed or self._desired.start))]
+        pauses = [self._looker.due_s(now, self._busy())]
         if not self._incarnation and self._looker.host is not None:
             pauses.append(self._again_at - now)
         elif self._incarnation and self._news_at is not None:
@@ -195,17 +199,24 @@ class Agent:
         if host is not None:
             if is_news(before, host):
                 self._host_news = host
+            self._withheld = any_withheld(host, self._identity.foreign_mb, self._held_devices())
             self._start_looked_for(host)
-        if self._looker.due_s(self._monotonic(), busy=bool(self._observed or self._desired.start)) <= 0:
+        if self._looker.due_s(self._monotonic(), self._busy()) <= 0:
             self._looker.ask()
+
+    def _busy(self) -> bool:
+        """Whether what is seen on the devices may soon matter: to attempts here, or to a job that waits for one."""
+        return self._withheld or bool(self._observed or self._desired.start)
+
+    def _held_devices(self) -> frozenset[str]:
+        return frozenset(uuid for devices in self._holding.values() for uuid in devices)
 
     def _start_looked_for(self, host: Host) -> None:
         """The devices have been looked at again: start what waited for that, or refuse it."""
         ready = [order for number, order in self._looking.values() if number <= self._looker.number]
         for order in ready:
             del self._looking[order.key]
-            ours = frozenset(uuid for devices in self._holding.values() for uuid in devices)
-            why = busy_device(order, host, self._identity.foreign_mb, ours)
+            why = busy_device(order, host, self._identity.foreign_mb, self._held_devices())
             if why:
                 self._note([replace(self._engine.revoke(order.key), why=why)])
             else:
@@ -254,7 +265,8 @@ class Agent:
             self._note([Observed(order.key, "ended", order.rank, result=result)])
             return
         self._observed[order.key] = Observed(order.key, "claimed", order.rank)
-        self._engine.start(order, environment, script)
+        variables = (*order.variables, (HOME, self._home.root))
+        self._engine.start(replace(order, variables=variables), environment, script)
 
     def _stop(self, order: StopOrder) -> None:
         if order.key in self._looking:

@@ -47,7 +47,9 @@ def main() -> None:
     )
     engine = ProcessEngine(home, host, boot_id(), settings.warm_runners)
     machine = Machine(host, AttemptOwner(RunDirs(home.runs, host)))
-    agent = Agent(identity, home, engine, Looker(machine.look, time.monotonic), Link(home.server_socket))
+    agent = Agent(
+        identity, home, engine, Looker(machine.look, time.monotonic, settings.look_every_s), Link(home.server_socket)
+    )
 
     def end(number: int, frame: Any) -> None:
         agent.end()
