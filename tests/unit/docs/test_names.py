@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 
 from docs import generate
+from runyard.foreign.daemon import OF_A_JOB
 from tests.unit.docs.pages import ROOT, SOURCE, Page, pages
 
 GLOSSARY = Page(ROOT / "docs" / "glossary.md")
@@ -65,6 +66,10 @@ def test_files_exist(page: Page) -> None:
     named = [text for text in page.code if A_FILE.fullmatch(text) and text not in NO_FILES and "<" not in text]
     missing = [name for name in named if not any((place / name).exists() for place in (*PLACES, page.path.parent))]
     assert not missing
+
+
+def test_every_variable_of_a_job_is_told() -> None:
+    assert set(OF_A_JOB) <= set(Page(ROOT / "docs" / "jobs.md").code)
 
 
 def _is_ours(path: str) -> bool:
