@@ -179,10 +179,16 @@ def _compare(controller: Controller, turn: Turn, report: Report) -> None:
     jobs = turn.store.load({key.job_id for key in keys if key not in active})
     unknown = []
     for key in sorted(keys - set(active)):
-        if key not in living and _settled(turn, jobs.get(key.job_id), key):
+        settled = _settled(turn, jobs.get(key.job_id), key)
+        if settled and key not in living:
             turn.after.append(lambda key=key: turn.dispatch.forget(agent, key))  # type: ignore[misc]
         else:
             unknown.append(str(key))
+        if not settled and key.job_id in jobs and not controller.accepted:
+            controller.halted = controller.halted or (
+                f"agent {agent} has an attempt {key} of job {key.job_id} that this store never gave: "
+                "this is an older copy of the store; nothing is started"
+            )
     _save_unknown(turn, agent, tuple(unknown))
     turn.after.append(lambda: turn.dispatch.whole_heard(agent))
 

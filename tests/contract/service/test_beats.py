@@ -366,7 +366,7 @@ def test_an_attempt_that_nobody_knows_is_shown_and_neither_stopped_nor_forgotten
     assert yard.service.status().agents[0].unknown == ("77.1",)
 
 
-def test_the_same_number_with_another_token_is_unknown_too(yard: Yard) -> None:
+def test_the_same_number_with_another_token_says_that_the_store_went_back(yard: Yard) -> None:
     hand = yard.agent()
     (made,) = yard.submit()
     hand.beat()
@@ -378,6 +378,7 @@ def test_the_same_number_with_another_token_is_unknown_too(yard: Yard) -> None:
     hand.hello()
     assert hand.beat(whole=True).forget == ()
     assert yard.service.status().agents[0].unknown == (f"{made}.1",)
+    assert "older copy" in yard.service.status().problems[0]
     assert hand.ends(made).forget == (hand.key(made),)
 
 
