@@ -22,20 +22,27 @@ from runyard.errors import InvalidSpec
 T = TypeVar("T")
 Encoder = Callable[[Any], Any]
 Decoder = Callable[[Any], Any]
+PLAIN = frozenset((str, int, float, bool, type(None)))
 
 INT_MAX = (1 << 63) - 1
 
 
 def encode(value: Any) -> Any:
     """A record as plain JSON values."""
-    if value is None or isinstance(value, (str, int, float, bool)):
-        return value.value if isinstance(value, Enum) else value
-    if is_dataclass(value):
-        shape = _fields(type(value))  # type: ignore[arg-type]
-        return {name: encoder(held) for name, encoder, _, default in shape if (held := getattr(value, name)) != default}
-    if isinstance(value, dict):
+    kind: Any = type(value)
+    if kind in PLAIN:
+        return value
+    if kind is tuple or kind is list:
+        return [encode(item) for item in value]
+    if kind is dict:
         return {str(key): encode(item) for key, item in value.items()}
-    return [encode(item) for item in value]
+    if isinstance(value, Enum):
+        return value.value
+    return {
+        name: encoder(held)
+        for name, encoder, _, default in _fields(kind)
+        if (held := getattr(value, name)) is not default and held != default
+    }
 
 
 def dumps(value: Any) -> str:
