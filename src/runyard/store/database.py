@@ -93,11 +93,16 @@ class Database:
     def fetch(self, prepared: Prepared, values: Values = ()) -> list[tuple[Any, ...]]:
         """All rows of one query, as tuples."""
         compiled = self._ready(prepared)
+        if self.writing:
+            return self._fetch(self._connection(), compiled, values)
         with self.reading() as connection:
-            cursor = self._cursor(connection)
-            cursor.execute(compiled.text, compiled.row(values))
-            rows: list[tuple[Any, ...]] = cursor.fetchall()
-            return rows
+            return self._fetch(connection, compiled, values)
+
+    def _fetch(self, connection: Connection, compiled: Compiled, values: Values) -> list[tuple[Any, ...]]:
+        cursor = self._cursor(connection)
+        cursor.execute(compiled.text, compiled.row(values))
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
     def pick(self, query: Picking, ids: Sequence[int]) -> list[tuple[Any, ...]]:
         """All rows of a query about these ids. Its text is made for few lengths: the last id is said again to fit."""

@@ -44,13 +44,21 @@ SELECT_JOBS = select(
 """What `read_job` reads, in its order."""
 
 _MOVING = (
-    "version", "state", "word", "ready", "held", "waiting_on", "wake_at", "number", "retries", "losses", "outcome",
-    "exit_code", "reason", "started_at", "ended_at", "fingerprint", "attempt", "stop",
+    "version", "state", "word", "held", "waiting_on", "number", "retries", "losses", "exit_code", "reason",
+    "started_at", "attempt", "stop",
 )  # fmt: skip
-UPDATE_JOB = Prepared(
-    update(jobs).where(_J.id == bindparam("job")).values({name: bindparam(name) for name in _MOVING}), (*_MOVING, "job")
-)
-"""Writes what `standing` gives."""
+_WAITING = ("ready", "wake_at")
+_ENDING = ("outcome", "ended_at", "fingerprint")
+
+
+def _updating(*names: str) -> Prepared:
+    values: dict[str, Any] = {name: bindparam(name) for name in names}
+    return Prepared(update(jobs).where(_J.id == bindparam("job")).values(values), (*names, "job"))
+
+
+UPDATES = (_updating(*_MOVING), _updating(*_MOVING, *_WAITING), _updating(*_MOVING, *_WAITING, *_ENDING))
+"""What a job's row is changed with, from little to everything: a column that is set costs its indexes even when its
+value stays. See `reach` and `standing`."""
 
 NEW_JOB = (
     "id", "version", "state", "word", "ready", "held", "waiting_on", "wake_at", "shape", "queue", "user", "group_id",
@@ -68,30 +76,38 @@ def short_hash(text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "backslashreplace"), digest_size=16).hexdigest()
 
 
-def standing(job: Job) -> tuple[Any, ...]:
-    """The columns of a job that change, and its id, for UPDATE_JOB."""
+def reach(before: Job, after: Job) -> int:
+    """Which of UPDATES this change needs."""
+    if after.state is JobState.DONE:
+        return 2
+    return int(before.ready or after.ready or before.wake_at != after.wake_at)
+
+
+def standing(job: Job, reach: int) -> tuple[Any, ...]:
+    """The row for this one of UPDATES."""
     attempt, stop = job.attempt, job.stop
-    return (
+    moving = (
         job.version,
         job.state.value,
         job.word,
-        int(job.ready),
         int(job.held),
         job.waiting_on,
-        job.wake_at,
         attempt.number if attempt else 0,
         job.retries,
         job.losses,
-        job.outcome.value if job.outcome else None,
         job.exit_code,
         json.dumps(job.reason) if job.reason else None,
         attempt.started_at if attempt else None,
-        job.ended_at,
-        short_hash(fingerprint_of(job.spec)) if job.succeeded else None,
         codec.dumps(attempt) if attempt else None,
         codec.dumps(stop) if stop else None,
-        job.id,
     )
+    if reach == 0:
+        return (*moving, job.id)
+    waiting = (int(job.ready), job.wake_at)
+    if reach == 1:
+        return (*moving, *waiting, job.id)
+    fingerprint = short_hash(fingerprint_of(job.spec)) if job.succeeded else None
+    return (*moving, *waiting, job.outcome.value if job.outcome else None, job.ended_at, fingerprint, job.id)
 
 
 def read_job(row: Sequence[Any]) -> Job:

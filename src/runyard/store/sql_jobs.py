@@ -26,10 +26,11 @@ from runyard.store.rows import (
     INSERT_EVENT,
     INSERT_PLACEMENT,
     SELECT_JOBS,
-    UPDATE_JOB,
+    UPDATES,
     event_rows,
     inserting,
     placement_rows,
+    reach,
     read_event,
     read_job,
     short_hash,
@@ -129,12 +130,16 @@ class SqlJobs(SqlRecords):
 
     def _keep(self, applied: Applied) -> None:
         tally = Tally()
+        rows: tuple[list[Any], ...] = tuple([] for _ in UPDATES)
         for job_id, job in applied.jobs.items():
-            shape = self._memo.jobs[job_id][1]
-            tally.move(shape, applied.before[job_id], job)
+            before, shape = applied.before[job_id], self._memo.jobs[job_id][1]
+            tally.move(shape, before, job)
             self._memo.keep(job, shape)
+            much = reach(before, job)
+            rows[much].append(standing(job, much))
+        for update, changed in zip(UPDATES, rows, strict=True):
+            self._db.run(update, changed)
         counters = self._db.counters
-        self._db.run(UPDATE_JOB, map(standing, applied.jobs.values()))
         self._db.run(INSERT_EVENT, event_rows(applied.recorded, counters.feed))
         self._db.count(replace(counters, feed=counters.feed + len(applied.recorded)))
         self._db.run(_INSERT_ATTEMPT, [(job, past.number, codec.dumps(past)) for job, past in applied.past])
