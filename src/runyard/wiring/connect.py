@@ -15,7 +15,7 @@ from runyard.client.transport import connect as connect_socket
 from runyard.errors import Unavailable
 from runyard.foreign.daemon import spawn
 from runyard.settings import Home, Settings
-from runyard.wiring.home import home_at, server_lock
+from runyard.wiring.home import home_at, pid_of, server_lock
 
 START_S = 30.0
 LOOK_S = 0.02
@@ -66,9 +66,7 @@ def start_server(settings: Settings, accept_older_store: bool = False) -> int:
 
 def server_pid(place: Home) -> int | None:
     """The pid of the server that holds this home, if one does."""
-    holder = server_lock(place).holder()
-    pid = holder.get("pid") if holder else None
-    return pid if isinstance(pid, int) else None
+    return pid_of(server_lock(place))
 
 
 def _wait_for_server(place: Home) -> int:

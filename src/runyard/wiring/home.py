@@ -47,6 +47,13 @@ def agent_lock(home: Home) -> HomeLock:
     return HomeLock(os.path.join(home.locks, "agent.lock"))
 
 
+def pid_of(lock: HomeLock) -> int | None:
+    """The pid of whoever holds this lock, if somebody does."""
+    holder = lock.holder()
+    pid = holder.get("pid") if holder else None
+    return pid if isinstance(pid, int) else None
+
+
 def user_name(uid: int) -> str:
     """The account's name, or its number where it has none."""
     try:

@@ -5,18 +5,17 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-import signal
 import sys
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import runyard
 from runyard.api import Service
 from runyard.config import load
 from runyard.errors import Conflict, RunyardError, Unavailable
-from runyard.foreign.daemon import settle, spawn
+from runyard.foreign.daemon import settle
 from runyard.foreign.filesystem import free_mb, is_network
 from runyard.runtime.logs import LocalFiles
 from runyard.runtime.native import name_process
@@ -28,14 +27,12 @@ from runyard.service.controller import Controller, Surroundings
 from runyard.service.local import About, Caller, LocalService, Yard
 from runyard.settings import Home, Settings
 from runyard.store.sql import SqlStore
-from runyard.wiring.home import agent_lock, home_at, prepare, server_lock, user_name
+from runyard.wiring.home import home_at, pid_of, prepare, server_lock, user_name
 from runyard.wiring.host import host_id
+from runyard.wiring.keeper import Keeper
 
 SWITCH_S = 0.0005
 """A busy thread beside others costs milliseconds a hop with Python's default of 5 ms."""
-
-AGENT_LOOK_S = 1.0
-"""How often the server looks whether its agent still lives."""
 
 COLLECT_EVERY_S = 3_600.0
 
@@ -88,8 +85,10 @@ def serve(environ: Mapping[str, str], ready_fd: int = -1, accept_older_store: bo
         raise Conflict(f"a server runs on {home.root} already (pid {holder.get('pid', 'unknown')})")
     sys.setswitchinterval(SWITCH_S)
     if accept_older_store:
-        open_store(settings, home).accept()
+        with closing(open_store(settings, home)) as store:
+            store.accept()
     yard = build(settings, home)
+    yard.controller.accepted = accept_older_store
     listener = bind(home.server_socket)
     own = Caller(user_name(os.getuid()), os.getuid())
 
@@ -98,7 +97,8 @@ def serve(environ: Mapping[str, str], ready_fd: int = -1, accept_older_store: bo
 
     backend = Backend(service_for, yard.controller.changes, lambda uid: uid in (own.uid, 0), runyard.__version__)
     ended = threading.Event()
-    agent = threading.Thread(target=keep_agent, args=(home, environ, ended), name="agent", daemon=True)
+    keeper = Keeper(home, environ)
+    agent = threading.Thread(target=keeper.run, name="agent", daemon=True)
     collector = threading.Thread(target=keep_collecting, args=(yard, ended), name="collect", daemon=True)
     agent.start()
     collector.start()
@@ -107,9 +107,11 @@ def serve(environ: Mapping[str, str], ready_fd: int = -1, accept_older_store: bo
         run(make_app(backend), listener, Moments(lambda: tell_ready(ready_fd), yard.controller.changes.end))
     finally:
         ended.set()
+        keeper.end()
         agent.join()
-        with suppress(FileNotFoundError):
-            os.unlink(home.server_socket)
+        if pid_of(lock) == os.getpid():
+            with suppress(FileNotFoundError):
+                os.unlink(home.server_socket)
         yard.controller.stop()
         yard.controller.store.close()
         log.info("ended")
@@ -120,33 +122,6 @@ def tell_ready(descriptor: int) -> None:
     if descriptor >= 0:
         os.write(descriptor, b"1")
         os.close(descriptor)
-
-
-def keep_agent(home: Home, environ: Mapping[str, str], ended: threading.Event) -> None:
-    """Start this account's agent whenever none runs; end it with the server (attempts run on)."""
-    lock = agent_lock(home)
-    pause_s = AGENT_LOOK_S
-    started = 0
-    while True:
-        if started:
-            _reap(started)
-        if lock.holder() is None:
-            argv = [sys.executable, "-m", "runyard.wiring.agent"]
-            started = spawn(argv, home.log("agent"), {**environ, "RUNYARD_HOME": home.root})
-            pause_s = min(30.0, pause_s * 2)
-        else:
-            pause_s = AGENT_LOOK_S
-        if ended.wait(pause_s):
-            break
-    holder = lock.holder()
-    if holder is not None and isinstance(holder.get("pid"), int):
-        with suppress(ProcessLookupError):
-            os.kill(int(str(holder["pid"])), signal.SIGTERM)
-
-
-def _reap(pid: int) -> None:
-    with suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)
 
 
 def keep_collecting(yard: Yard, ended: threading.Event) -> None:
