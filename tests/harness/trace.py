@@ -1,0 +1,37 @@
+"""strace on a process that runs: a signal or an error injected at one system call, as the kernel sees it."""
+
+from __future__ import annotations
+
+import select
+import shutil
+import subprocess
+
+from tests.harness.processes import PATIENCE_S
+
+
+def available() -> bool:
+    """Whether strace is there."""
+    return shutil.which("strace") is not None
+
+
+class Trace:
+    """strace, attached to all threads of one process."""
+
+    def __init__(self, pid: int, *options: str) -> None:
+        self._strace = subprocess.Popen(["strace", "-f", "-p", str(pid), *options], stderr=subprocess.PIPE)
+        assert self._strace.stderr is not None
+        assert select.select([self._strace.stderr], [], [], PATIENCE_S)[0], "strace does not attach"
+        line = self._strace.stderr.readline()
+        assert b"attached" in line, line
+
+    def end(self) -> None:
+        """Detach."""
+        self._strace.terminate()
+        assert self._strace.stderr is not None
+        self._strace.stderr.close()
+        self._strace.wait(PATIENCE_S)
+
+
+def killing(pid: int, call: str, number: int) -> Trace:
+    """SIGKILL when a thread of this process is about to make this call for the `number`-th time from now."""
+    return Trace(pid, "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}")
