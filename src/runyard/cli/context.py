@@ -25,7 +25,7 @@ class Wiring(Protocol):
     def reach(self, settings: Settings) -> Service | None:
         """The service if a server answers at once; starts nothing."""
 
-    def start_server(self, settings: Settings) -> int:
+    def start_server(self, settings: Settings, accept_older_store: bool = False) -> int:
         """Start a server in the background and return its pid when it answers; one that runs already is left alone."""
 
     def stop_server(self, settings: Settings) -> bool:

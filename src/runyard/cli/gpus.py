@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import click
 
@@ -14,6 +15,7 @@ from runyard.cli.render.json import plain
 from runyard.cli.render.text import counted, harmless, memory
 from runyard.model.filter import JobQuery
 from runyard.model.host import Device, DeviceProcess, Host
+from runyard.model.withheld import why_withheld
 
 ON_HOSTS = ("state:starting,running,stopping",)
 COLUMNS = (
@@ -21,9 +23,6 @@ COLUMNS = (
     Column("TOTAL", right=True), Column("UTIL", right=True), Column("STATE"), Column("JOB"), Column("USER"),
     Column("PID", right=True), Column("MEMORY", right=True), Column("COMMAND", flexible=True, optional=True),
 )  # fmt: skip
-
-Holders = Mapping[tuple[str, int], Sequence[JobRow]]
-"""The jobs that hold a device, by name of the host and index."""
 
 
 @click.command("gpus")
@@ -33,7 +32,8 @@ def gpus(app: App) -> int:
     """Every GPU and who uses it.
 
     For each device its memory and load, and its job, its foreign process, or that it is free. A foreign process was
-    not started by Runyard; while it is there the device is not given out.
+    not started by Runyard; while it is there the device is not given out. Neither is one that is withheld: its memory
+    is in use, and nobody is to be seen on it.
 
     \b
     Examples:
@@ -42,11 +42,16 @@ def gpus(app: App) -> int:
     """
     hosts = app.service().hosts()
     jobs = app.service().jobs(JobQuery(selectors=ON_HOSTS))
-    holders = holding(jobs)
+    holders, foreign_mb = holding(jobs), app.settings.foreign_mb
+    all_seen = [
+        Seen(host, device, holders.get((host.name, device.index), ()), foreign_mb)
+        for host in hosts
+        for device in host.devices
+    ]
     if app.output.as_json:
-        app.output.json([record(host, device, holders) for host in hosts for device in host.devices])
+        app.output.json([record(seen) for seen in all_seen])
         return 0
-    rows = [row for host in hosts for device in host.devices for row in _rows(host, device, holders)]
+    rows = [row for seen in all_seen for row in _rows(seen)]
     if rows or not app.output.terminal:
         app.output.grid(Grid(COLUMNS, tuple(rows)))
     for host in hosts:
@@ -66,39 +71,51 @@ def holding(jobs: Sequence[JobRow]) -> dict[tuple[str, int], list[JobRow]]:
     return holders
 
 
-def state(device: Device, jobs: Sequence[JobRow]) -> str:
-    """What the device is, in a word."""
-    if device.fault:
-        return "fault"
-    if any(not process.attempt for process in device.processes):
-        return "foreign"
-    return "job" if jobs or device.processes else "free"
+class Seen(NamedTuple):
+    """A device and the jobs that hold it."""
+
+    host: Host
+    device: Device
+    jobs: Sequence[JobRow]
+    foreign_mb: int
+
+    @property
+    def state(self) -> str:
+        """What it is, in a word."""
+        device = self.device
+        if device.fault:
+            return "fault"
+        if any(not process.attempt for process in device.processes):
+            return "foreign"
+        if self.jobs or device.processes:
+            return "job"
+        return "withheld" if why_withheld(device, False, (), self.foreign_mb) else "free"
 
 
-def record(host: Host, device: Device, holders: Holders) -> dict[str, object]:
+def record(seen: Seen) -> dict[str, object]:
     """A device for `--json`."""
-    jobs = holders.get((host.name, device.index), ())
     return {
-        "host": host.name,
-        **plain(device),
-        "state": state(device, jobs),
-        "jobs": [job.id for job in jobs],
-        "looked_at": host.looked_at,
+        "host": seen.host.name,
+        **plain(seen.device),
+        "state": seen.state,
+        "jobs": [job.id for job in seen.jobs],
+        "looked_at": seen.host.looked_at,
     }
 
 
-def _rows(host: Host, device: Device, holders: Holders) -> Iterator[Row]:
+def _rows(seen: Seen) -> Iterator[Row]:
     """A line for each process or job on a device; the device itself is told once."""
-    jobs = holders.get((host.name, device.index), ())
-    word = state(device, jobs)
-    look = {"free": "ok", "fault": "fail", "foreign": "warn"}.get(word, "running")
+    host, device, word = seen.host, seen.device, seen.state
+    look = {"free": "ok", "fault": "fail", "foreign": "warn", "withheld": "warn"}.get(word, "running")
     busy = "" if device.utilization is None else f"{device.utilization}%"
     head = (
         harmless(host.name), str(device.index), harmless(device.model), memory(device.used_mb),
         memory(device.memory_mb), busy,
     )  # fmt: skip
     blank = (head[0], head[1], "", "", "", "")
-    told = list(_sitting(device, jobs)) or [(f"{word}: {harmless(device.fault)}" if device.fault else word, ("",) * 5)]
+    told = list(_sitting(device, seen.jobs)) or [
+        (f"{word}: {harmless(device.fault)}" if device.fault else word, ("",) * 5)
+    ]
     for place, (what, cells) in enumerate(told):
         yield Row((*(blank if place else head), what, *cells), look)
 

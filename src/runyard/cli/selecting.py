@@ -64,7 +64,7 @@ class Change:
     ) -> int:
         """Select, ask, do and report; the exit code."""
         rows = selected(app, selectors)
-        spreading = spreads(selectors)
+        spreading = spreads(selectors) or len(rows) > len(selectors)  # a name may be that of several
         ids = tuple(row.id for row in rows if not spreading or self.applies(row))
         if dry:
             return self._preview(app, [row for row in rows if row.id in set(ids)])

@@ -33,17 +33,25 @@ def server() -> None:
 
 
 @server.command("start")
+@click.option(
+    "--accept-older-store",
+    "accept",
+    is_flag=True,
+    help="Serve a database that is older than what this yard has committed; what came after it is given up.",
+)
 @as_json
 @click.pass_obj
-def start(app: App) -> int:
+def start(app: App, accept: bool) -> int:
     """Start the server in the background; one that runs already is left alone.
 
     \b
     Example:
       ry server start
     """
+    if accept:
+        app.wiring.stop_server(app.settings)  # one that waits for this word has to begin anew
     running = app.reach() is not None
-    pid = app.wiring.start_server(app.settings)
+    pid = app.wiring.start_server(app.settings, accept)
     if app.output.as_json:
         app.output.json({"pid": pid, "started": not running})
     else:

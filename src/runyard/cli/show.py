@@ -21,6 +21,7 @@ from runyard.model.lifecycle import describe, exit_code
 from runyard.model.spec import JobSpec
 
 NAMES_SHOWN = 8
+INFERRED = "inferred"
 
 
 @click.command("show", epilog=SELECTORS)
@@ -151,7 +152,8 @@ def _attempt(attempt: Attempt, now: float) -> str:
             parts += [text for text in (describe(placement.result),) if text]
             if placement.result.max_rss_mb:
                 parts.append(f"{span(placement.result.cpu_s)} of cpu, {memory(placement.result.max_rss_mb)} at most")
-            parts.append(f"known from the {placement.result.source}")
+            source = placement.result.source
+            parts.append(source if source == INFERRED else f"known from the {source}")
     return harmless(", ".join(parts))
 
 

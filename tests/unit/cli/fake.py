@@ -38,6 +38,7 @@ from runyard.settings import Home, Settings
 
 NOW = 1_700_000_000.0
 USER = "ada"
+HOST = Host("h", "box", "boot", 16, 65_536)
 ENVIRON = {"HOME": "/home/ada", "PATH": "/usr/bin:/bin", "RUNYARD_HOME": "/yard"}
 
 
@@ -108,7 +109,7 @@ class FakeService:
     rows: dict[int, JobRow] = field(default_factory=dict)
     outputs: dict[tuple[int, int], bytes] = field(default_factory=dict)
     queue_rows: dict[str, QueueRow] = field(default_factory=lambda: {"default": QueueRow(Queue(version=1))})
-    host_list: tuple[Host, ...] = ()
+    host_list: tuple[Host, ...] = (HOST,)
     status_told: ServerStatus = STATUS
     explanation: Explanation | None = None
     details: dict[int, JobDetail] = field(default_factory=dict)
@@ -281,7 +282,7 @@ class FakeWiring:
     def reach(self, settings: Settings) -> FakeService | None:
         return self.service if self.runs else None
 
-    def start_server(self, settings: Settings) -> int:
+    def start_server(self, settings: Settings, accept_older_store: bool = False) -> int:
         self.runs = True
         return 77
 
