@@ -53,6 +53,7 @@ def hello(controller: Controller, turn: Turn, hello: Hello) -> Welcome:
     )  # fmt: skip
     turn.joined.discard(hello.agent)
     turn.left.add(hello.agent)
+    turn.topics.add("hosts")
     turn.after.append(lambda: controller.dispatch.open(hello.agent, incarnation, turn.now))
     return Welcome(turn.yard.id, turn.yard.epoch, incarnation, feed=feed, accepted=controller.accepted)
 

@@ -9,7 +9,9 @@ from dataclasses import replace
 from runyard.api import Submission
 from runyard.errors import InvalidSpec, UsageError
 from runyard.model.host import Host
-from runyard.model.spec import JobSpec
+from runyard.model.spec import GpuRequest, JobSpec
+from runyard.planner.fit import matches
+from runyard.planner.words import gpus, plural
 from runyard.store.base import NewJobs
 
 JOBS_MAX = 1_000_000
@@ -53,21 +55,8 @@ def check_gpus(specs: Iterable[JobSpec], hosts: Sequence[Host]) -> None:
     if not hosts:
         return
     for asked in {spec.resources for spec in specs}:
-        request = asked.gpus
-        best = max(hosts, key=lambda host: len(host.devices))
-        if request.count > len(best.devices):
-            raise InvalidSpec(
-                f"{request.count} GPUs are asked for, but the largest host ({best.name}) has {len(best.devices)}",
-                "gpus",
-            )
-        models = {device.model for host in hosts for device in host.devices}
-        if request.model and not any(request.model.lower() in model.lower() for model in models):
-            raise InvalidSpec(
-                f"no GPU is a {request.model!r}; there are: {', '.join(sorted(models)) or 'none'}", "gpus"
-            )
-        memory = max((device.memory_mb for host in hosts for device in host.devices), default=0)
-        if request.memory_mb > memory and request.count:
-            raise InvalidSpec(f"{request.memory_mb} MB of a GPU are asked for, but the largest has {memory}", "gpus")
+        if asked.gpus.count:
+            _check_devices(asked.gpus, hosts)
         if asked.cpus > max(host.cpus for host in hosts):
             raise InvalidSpec(
                 f"{asked.cpus} CPUs are asked for, but the largest host has {max(h.cpus for h in hosts)}", "cpus"
@@ -76,6 +65,25 @@ def check_gpus(specs: Iterable[JobSpec], hosts: Sequence[Host]) -> None:
             raise InvalidSpec(
                 f"{asked.memory_mb} MB are asked for, but the largest host has {max(h.memory_mb for h in hosts)}", "mem"
             )
+
+
+def _check_devices(request: GpuRequest, hosts: Sequence[Host]) -> None:
+    best = max(hosts, key=lambda host: len(host.devices))
+    if request.count > len(best.devices):
+        raise InvalidSpec(
+            f"{plural(request.count, 'GPU')} asked for, but the largest host ({best.name}) has {len(best.devices)}",
+            "gpus",
+        )
+    devices = [device for host in hosts for device in host.devices]
+    models = {device.model for device in devices}
+    if request.model and not any(request.model.casefold() in model.casefold() for model in models):
+        raise InvalidSpec(f"no GPU is a {request.model!r}; there are: {', '.join(sorted(models)) or 'none'}", "gpus")
+    memory = max(device.memory_mb for device in devices)
+    if request.memory_mb > memory:
+        raise InvalidSpec(f"{request.memory_mb} MB of a GPU are asked for, but the largest has {memory}", "gpus")
+    most = max(sum(matches(device, request) for device in host.devices) for host in hosts)
+    if most < request.count:
+        raise InvalidSpec(f"{gpus(request)} asked for, but no host has more than {most} of these", "gpus")
 
 
 def _check_circles(specs: Sequence[JobSpec]) -> None:

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 KEY_BYTES = 16
 NO_BLOB = "0" * 64
 """Stands for what a dry run does not upload."""
+FIRST_HOST_S = 5.0
+FIRST_HOST_LOOKS = 50
+"""So long, and looking so often, the first host of a new yard is waited for."""
 
 
 class Request(NamedTuple):
@@ -57,6 +60,7 @@ class Builder:
         self._service = service
         self._here = here
         self._queues: dict[str, Queue] | None = None
+        self._knows_hosts = False
         self._blobs: dict[bytes, str] = {}
         self._environments: dict[tuple[Any, ...], str] = {}
         self.remarks: list[str] = []
@@ -122,9 +126,25 @@ class Builder:
             detach=values.get("detach", False),
             retry=Retry(values.get("retries", 0), values.get("retry-on", ()), values.get("backoff", 0.0)),
             on_lost=values.get("on-lost", ""),
-            resources=Resources(values.get("cpus", 1), values.get("mem", 0), values.get("gpus", GpuRequest())),
+            resources=self.resources(values),
             unique=values.get("unique", ""),
         )
+
+    def resources(self, values: Mapping[str, Any]) -> Resources:
+        """What it asks for. Where that is more than any host has, a yard that is just born must know its first host
+        to say so: who asks for more than a CPU waits for it."""
+        asked = Resources(values.get("cpus", 1), values.get("mem", 0), values.get("gpus", GpuRequest()))
+        if not self._knows_hosts and (asked.gpus.count or asked.memory_mb or asked.cpus > 1):
+            self._knows_hosts = True
+            self._await_host()
+        return asked
+
+    def _await_host(self) -> None:
+        position = 0
+        for _ in range(FIRST_HOST_LOOKS):
+            if self._service.hosts():
+                return
+            position = self._service.changed(("hosts",), position, FIRST_HOST_S / FIRST_HOST_LOOKS)
 
     def environment(self, values: Mapping[str, Any], python_path: str = "") -> str:
         """The hash of the environment that these options ask for."""
