@@ -21,7 +21,7 @@ from runyard.model.spec import DEFAULT_QUEUE
 from runyard.model.view import Reason, View
 from runyard.store.base import YardId
 from runyard.store.database import Counters, Database
-from runyard.store.highwater import HighWater
+from runyard.store.highwater import HighWater, Level
 from runyard.store.memo import Memo
 from runyard.store.pruning import prune
 from runyard.store.schema import SCHEMA, metadata, queues, yard
@@ -29,6 +29,10 @@ from runyard.store.sql_jobs import SqlJobs
 from runyard.store.sql_shapes import SqlShapes
 from runyard.store.sqlite import BEGIN_WRITING, FAILURES, WRITER, open_engine, prepare, translate
 from runyard.store.view import groups_of, host_views, shape_views
+
+
+def _level(counters: Counters) -> Level:
+    return Level(counters.id, counters.feed, counters.serial, counters.epoch)
 
 
 def anywhere(directory: str) -> None:
@@ -47,26 +51,33 @@ class SqlStore(SqlJobs):
         self._db.begun = lambda counters: self._memo.begin(counters.serial)
         self._db.committed = self._committed
         self._db.forget = self._memo.forget
-        counters = self._db.counters
-        self.rolled_back = self._mark.compare(counters.id, counters.feed) if self._mark else ""
+        self.rolled_back = self._mark.compare(_level(self._db.counters)) if self._mark else ""
 
     def accept(self) -> None:
         """What is missing will not come back. As each lost job had an event, this many ids are not given again."""
         if self._mark is None or not self.rolled_back:
             return
+        mark = self._mark.level
         with self._db.transaction():
             counters = self._db.counters
-            lost = max(0, self._mark.feed - counters.feed)
-            raised = {name: getattr(counters, name) + lost for name in ("feed", "last_job", "last_group")}
-            self._db.count(replace(counters, **raised))
-        counters = self._db.counters
-        self._mark.reset(counters.id, counters.feed)
+            lost = max(0, mark.feed - counters.feed)
+            self._db.count(
+                replace(
+                    counters,
+                    epoch=max(counters.epoch, mark.epoch),
+                    serial=max(counters.serial, mark.serial),
+                    feed=counters.feed + lost,
+                    last_job=counters.last_job + lost,
+                    last_group=counters.last_group + lost,
+                )
+            )
+        self._mark.write(_level(self._db.counters), flush=True)
         self.rolled_back = ""
 
     def _committed(self, counters: Counters) -> None:
         self._memo.serial = counters.serial
         if self._mark is not None and not self.rolled_back:
-            self._mark.rise(counters.id, counters.feed)
+            self._mark.write(_level(counters))
 
     def yard(self) -> YardId:
         counters = self._db.counters

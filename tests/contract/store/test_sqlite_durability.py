@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from runyard.store.base import Criteria
-from runyard.store.highwater import HighWater
+from runyard.store.highwater import HighWater, Level
 from runyard.store.sql import SqlStore
 from runyard.store.sqlite import sqlite_url
 from tests.contract.store.support import add, assign, check_stories, commit, run, spec, start, visible
@@ -141,6 +141,25 @@ class TestLostEnd:
         store.close()
         assert opened(image).rolled_back == ""
 
+    def test_a_lost_start_of_a_controller_is_noticed_and_its_epoch_is_not_given_again(self, tmp_path: Path) -> None:
+        """Agents have seen that epoch already."""
+        store = opened(tmp_path)
+        add(store, spec())
+        store.close()
+        shutil.copy(tmp_path / "yard.sqlite", tmp_path / "older")
+        store = opened(tmp_path)
+        with store.transaction():
+            store.raise_epoch()
+        store.close()
+        shutil.copy(tmp_path / "older", tmp_path / "yard.sqlite")
+        store = opened(tmp_path)
+        assert "2 transactions were committed, 1 are there" in store.rolled_back
+        store.accept()
+        with store.transaction():
+            assert store.raise_epoch().epoch == 2
+        assert add(store, spec()) == (2,)
+        store.close()
+
     def test_it_is_said_again_until_it_is_accepted(self, tmp_path: Path) -> None:
         image = self.image(tmp_path)
         (image / "yard.sqlite-wal").write_bytes(b"")
@@ -168,12 +187,18 @@ class TestLostEnd:
 class TestMark:
     def test_it_rises_with_each_commit(self, tmp_path: Path) -> None:
         store = opened(tmp_path)
+
+        def written() -> list[str]:
+            return (tmp_path / "mark").read_text().split()
+
         add(store, spec(), spec())
-        assert (tmp_path / "mark").read_text().startswith(f"{2:020d} {store.yard().id} ")
+        feed, serial, epoch, yard, _ = written()
+        assert (int(feed), int(serial), int(epoch), yard) == (2, 1, 0, store.yard().id)
         with store.transaction():
             store.raise_epoch()
+        assert [int(number) for number in written()[:3]] == [2, 2, 1]
         run(store, 1)
-        assert (tmp_path / "mark").read_text().startswith(f"{5:020d} ")
+        assert [int(number) for number in written()[:3]] == [5, 3, 1]
         store.close()
 
     def test_it_is_flushed_at_most_once_a_second(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +207,7 @@ class TestMark:
         mark = HighWater(str(tmp_path / "mark"), clock=lambda: now[0])
         for feed in range(1, 31):
             now[0] += 0.1
-            mark.rise("y", feed)
+            mark.write(Level("y", feed))
         assert 2 <= len(flushed) <= 3
         mark.close()
 
@@ -191,12 +216,11 @@ class TestMark:
         path = tmp_path / "mark"
         path.write_bytes(damage)
         mark = HighWater(str(path))
-        assert mark.compare("y", 0) == ""
-        mark.rise("y", 3)
+        assert mark.compare(Level("y")) == ""
+        mark.write(Level("y", 3))
         mark.close()
-        assert (
-            HighWater(str(path)).compare("y", 2) == "the store has lost its end: 3 events were committed, 2 are there"
-        )
+        said = "the store has lost its end: 3 events were committed, 2 are there"
+        assert HighWater(str(path)).compare(Level("y", 2)) == said
 
     def test_a_failing_write_fails_nothing_else(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def fail(*_: object) -> int:
