@@ -113,9 +113,9 @@ def _rows(seen: Seen) -> Iterator[Row]:
         memory(device.memory_mb), busy,
     )  # fmt: skip
     blank = (head[0], head[1], "", "", "", "")
-    told = list(_sitting(device, seen.jobs)) or [
-        (f"{word}: {harmless(device.fault)}" if device.fault else word, ("",) * 5)
-    ]
+    told = list(_sitting(device, seen.jobs))
+    if device.fault or not told:
+        told.insert(0, (f"{word}: {harmless(device.fault)}" if device.fault else word, ("",) * 5))
     for place, (what, cells) in enumerate(told):
         yield Row((*(blank if place else head), what, *cells), look)
 
