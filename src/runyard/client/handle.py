@@ -12,9 +12,22 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Optional, Union
 
-from runyard.api import ChangeResult, Explanation, GrepQuery, JobDetail, JobRow, Service, StopCall, Submission
-from runyard.errors import TimedOut
+from runyard.api import (
+    ChangeResult,
+    Explanation,
+    GrepQuery,
+    JobDetail,
+    JobRow,
+    QueueRow,
+    ServerStatus,
+    Service,
+    StopCall,
+    Submission,
+)
+from runyard.errors import Conflict, NotFound, TimedOut
 from runyard.model.filter import JobQuery
+from runyard.model.host import Host
+from runyard.model.queue import Queue
 
 Command = Union[str, Sequence[str]]
 Prepare = Callable[[Service, Command, Mapping[str, Any]], Submission]
@@ -29,6 +42,7 @@ FOLLOW_S = 0.2
 """How long following output waits for more of it before it looks again."""
 
 PIECE_BYTES = 1024 * 1024
+SIGKILL = 9
 
 
 class Yard:
@@ -48,7 +62,7 @@ class Yard:
 
     def submit_all(self, command: Command, **options: Any) -> list[Job]:
         """As `submit`, for arrays (`array="0-9%2"`): all the jobs."""
-        receipt = self.service.submit(self._prepare(self.service, command, options))
+        receipt = self.service.submit(self._prepare(self.service, command, _by_id(options)))
         return [Job(self, job_id) for job_id in receipt.ids]
 
     def job(self, job_id: int) -> Job:
@@ -59,6 +73,30 @@ class Yard:
     def jobs(self, *selectors: str, mine: bool = False, limit: int = 0) -> list[JobRow]:
         """Jobs by selectors (`12`, `3-7`, `train*`, `state:failed`; none: all), oldest first."""
         return list(self.service.jobs(JobQuery(selectors, mine=mine, limit=limit)))
+
+    def queues(self) -> list[QueueRow]:
+        """All queues, with how many of their jobs wait and run."""
+        return list(self.service.queues())
+
+    def save_queue(self, queue: Queue) -> Queue:
+        """Make a queue (`version` 0) or change one that was read from `queues`; Conflict if it has changed since."""
+        return self.service.save_queue(queue)
+
+    def remove_queue(self, name: str) -> None:
+        """Remove a queue that has no open job."""
+        self.service.remove_queue(name)
+
+    def hosts(self) -> list[Host]:
+        """The hosts and their devices, as last looked at."""
+        return list(self.service.hosts())
+
+    def status(self) -> ServerStatus:
+        """The server, its agents and what runs."""
+        return self.service.status()
+
+    def clean(self) -> list[int]:
+        """Collect the output of old jobs now; the ids whose output went."""
+        return list(self.service.clean())
 
     def wait(self, jobs: Sequence[Job], timeout_s: Optional[float] = None) -> list[JobRow]:
         """Wait until all have ended. TimedOut (nothing is changed) if that takes longer."""
@@ -76,6 +114,17 @@ class Yard:
             if left <= 0:
                 raise TimedOut(f"{sum(row.state != 'done' for row in rows)} of {len(rows)} jobs have not ended yet")
             position = self.service.changed(topics, position, left)
+
+
+def _by_id(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options with jobs as their ids, so that `after=job` and `after=[first, second]` work."""
+    return {name: _id(value) for name, value in options.items()}
+
+
+def _id(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return [_id(item) for item in value]
+    return str(value.id) if isinstance(value, Job) else value
 
 
 class Job:
@@ -110,6 +159,18 @@ class Job:
         """End it: signal, grace, kill. Returns at once; `wait` tells when it is dead."""
         return self._yard.service.stop(StopCall((self.id,), signal, grace_s))
 
+    def kill(self) -> ChangeResult:
+        """End it at once."""
+        return self.stop(SIGKILL, 0.0)
+
+    def hold(self) -> ChangeResult:
+        """Keep it back while it waits."""
+        return self._yard.service.hold((self.id,))
+
+    def release(self) -> ChangeResult:
+        """Let it go again."""
+        return self._yard.service.release((self.id,))
+
     def logs(self, attempt: int = 0) -> bytes:
         """All of its output so far (`attempt` 0: the latest)."""
         return b"".join(self._pieces(attempt))
@@ -118,15 +179,25 @@ class Job:
         """Its last lines."""
         return self._yard.service.tail(self.id, attempt, lines).data
 
+    def head(self, lines: int = 10, attempt: int = 0) -> bytes:
+        """Its first lines."""
+        return self._yard.service.head(self.id, attempt, lines).data
+
     def grep(self, pattern: str, attempt: int = 0) -> bytes:
         """The lines of its output that match."""
         return b"".join(self._yard.service.grep(self.id, attempt, GrepQuery(pattern)))
 
     def follow(self, attempt: int = 0) -> Iterator[bytes]:
-        """Its output as it comes, until it has ended."""
+        """Its output as it comes, from its start until it has ended."""
         service, offset, position = self._yard.service, 0, 1
         while True:
-            chunk = service.output(self.id, attempt, offset, PIECE_BYTES)
+            try:
+                chunk = service.output(self.id, attempt, offset, PIECE_BYTES)
+            except (Conflict, NotFound):
+                if self.row.state == "done":
+                    return
+                position = service.changed((f"job:{self.id}",), position, WAIT_S)
+                continue
             offset = chunk.offset + len(chunk.data)
             if chunk.data:
                 yield chunk.data

@@ -147,7 +147,27 @@ class LocalService:
                 turn.after.append(lambda agent=placement.agent: turn.dispatch.stop(agent, order))  # type: ignore[misc]
                 turn.topics.add(f"agent:{placement.agent}")
 
-        return self._change(call.ids, request, told)
+        try:
+            return self._change(call.ids, request, told)
+        except StorageFull:
+            return self._stop_unrecorded(call)
+
+    def _stop_unrecorded(self, call: StopCall) -> ChangeResult:
+        """On a full disk: what runs is told to end all the same, since it may be what fills the disk."""
+        now = self._yard.now()
+        wish = StopRequest(now, self._caller.user, signal=call.signal, grace_s=call.grace_s)
+        told = []
+        for job in self._store.load(call.ids).values():
+            if job.attempt is None or job.state not in (JobState.ASSIGNED, JobState.RUNNING):
+                continue
+            for placement in job.attempt.placements:
+                self._controller.dispatch.stop(placement.agent, stop_order(job, wish))
+                self._controller.changes.publish((f"agent:{placement.agent}",))
+            told.append(job.id)
+        refused = {
+            job_id: "the disk is full; only what runs can be ended now" for job_id in call.ids if job_id not in told
+        }
+        return ChangeResult(tuple(told), refused)
 
     def hold(self, ids: tuple[int, ...]) -> ChangeResult:
         return self._change(ids, lambda turn: Held(turn.now, self._caller.user))

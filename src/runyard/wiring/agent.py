@@ -19,6 +19,7 @@ from runyard.config import load
 from runyard.engines.process import ProcessEngine
 from runyard.foreign.daemon import settle
 from runyard.foreign.process import boot_id
+from runyard.runtime.cgroup import leave
 from runyard.runtime.native import name_process
 from runyard.runtime.rundir import RunDirs
 from runyard.wiring.home import agent_lock, home_at, prepare, user_name
@@ -28,6 +29,7 @@ from runyard.wiring.host import host_id
 def main() -> None:
     """Entry point: `python -m runyard.wiring.agent`. Ends at once where another agent of this account is alive."""
     settle()
+    leave()
     name_process("ry-agent")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = load(os.environ)

@@ -17,6 +17,7 @@ from runyard.config import load
 from runyard.errors import Conflict, RunyardError, Unavailable
 from runyard.foreign.daemon import settle
 from runyard.foreign.filesystem import free_mb, is_network
+from runyard.runtime.cgroup import leave
 from runyard.runtime.logs import LocalFiles
 from runyard.runtime.native import name_process
 from runyard.runtime.rundir import RunDirs
@@ -136,6 +137,7 @@ def keep_collecting(yard: Yard, ended: threading.Event) -> None:
 def main() -> None:
     """Entry point of the daemon: `python -m runyard.wiring.server [--ready-fd N] [--accept-older-store]`."""
     settle()
+    leave()
     name_process("ry-server")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     arguments = sys.argv[1:]
