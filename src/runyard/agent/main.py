@@ -88,6 +88,11 @@ class Agent:
         for descriptor in (engine.fileno(), link.fileno(), looker.fileno(), self._wake_read):
             self._poll.register(descriptor, select.POLLIN)
 
+    @property
+    def seen(self) -> Seen:
+        """The yard that is served, and how far it had come."""
+        return self._seen
+
     def end(self) -> None:
         """Leave the loop soon; attempts run on. Safe in a signal handler."""
         self._ending = True
