@@ -29,6 +29,9 @@ from runyard.settings import Home
 GATHER_S = 0.010
 """How long news may wait for more of it while short jobs follow each other."""
 
+QUIET_S = 0.1
+"""While short jobs follow each other the next news is near: only after this long is the server's own news waited for."""
+
 AGAIN_FIRST_S = 0.05
 AGAIN_MOST_S = 2.0
 """Pauses between tries to reach a server that is away."""
@@ -71,6 +74,7 @@ class Agent:
         self._unsent: dict[AttemptKey, Observed] = {}
         self._news_at: Optional[float] = None
         self._host_news: Optional[Host] = None
+        self._told_at = 0.0
         self._looking: dict[AttemptKey, tuple[int, Order]] = {}
         self._holding: dict[AttemptKey, tuple[str, ...]] = {}
         self._withheld = False
@@ -138,6 +142,8 @@ class Agent:
             pauses.append(self._again_at - now)
         elif self._incarnation and self._news_at is not None:
             pauses.append(self._news_at + GATHER_S - now)
+        elif self._incarnation and not self._link.in_flight:
+            pauses.append(self._told_at + QUIET_S - now)
         return min(pauses)
 
     def _observe(self) -> None:
@@ -292,8 +298,13 @@ class Agent:
             return
         now = self._monotonic()
         news = bool(self._unsent or self._host_news or self._whole)
-        gathering = self._news_at is not None and bool(self._desired.start) and now < self._news_at + GATHER_S
-        if (news and not gathering) or not self._link.in_flight:
+        followers = bool(self._desired.start)
+        if news:
+            due = not followers or self._news_at is None or now >= self._news_at + GATHER_S
+        else:
+            due = not self._link.in_flight and (not followers or now >= self._told_at + QUIET_S)
+        if due:
+            self._told_at = now
             self._beat()
 
     def _beat(self) -> None:
