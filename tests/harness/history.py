@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -62,8 +61,8 @@ class History:
         """All lines so far."""
         return [_mark(line.split()) for line in self.path.read_text().splitlines()]
 
-    def check(self, known: Iterable[int] = ()) -> Counter[str]:
-        """Nothing was promised in vain. Returns how often each outcome came."""
+    def check(self) -> Counter[str]:
+        """Nothing was promised in vain. Returns how often each outcome came. (Every job of the yard is recording.)"""
         jobs = {row.id for row in self._yard.rows()}
         lost = self.accepted - jobs
         assert not lost, f"accepted, but not there any more: {sorted(lost)}"

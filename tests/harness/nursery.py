@@ -40,10 +40,11 @@ class Nursery:
         self._process = subprocess.Popen(argv, pass_fds=[its.fileno()], env=environ, start_new_session=True)
         its.close()
 
-    def start(self, environ: Mapping[str, str], log: str, arguments: Sequence[str] = (), ready: int = -1) -> int:
-        """Start a server; its pid. `ready` gets a byte when it answers."""
-        wish = json.dumps({"environ": clean_environment(environ), "log": log, "arguments": list(arguments)})
-        socket.send_fds(self._wishes, [wish.encode("utf-8")], [ready] if ready >= 0 else [])
+    def start(self, environ: Mapping[str, str], log: str, arguments: Sequence[str], ready: int, gate: int) -> int:
+        """Start a server; its pid. The descriptor `ready` gets a byte when it answers; it does nothing before it can
+        read one (or the end) from `gate`."""
+        wish = {"environ": clean_environment(environ), "log": log, "arguments": list(arguments)}
+        socket.send_fds(self._wishes, [json.dumps(wish).encode("utf-8")], [ready, gate])
         return int(self._wishes.recv(64))
 
     def close(self) -> None:
@@ -59,7 +60,7 @@ def serve(descriptor: int) -> None:
     wishes.set_inheritable(False)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps
     while True:
-        text, fds, _, _ = socket.recv_fds(wishes, MESSAGE_BYTES, 1)
+        text, fds, _, _ = socket.recv_fds(wishes, MESSAGE_BYTES, 2)
         if not text:
             return
         pid = os.fork()
@@ -67,7 +68,7 @@ def serve(descriptor: int) -> None:
             code = 1
             try:
                 wishes.close()
-                code = _become(main, json.loads(text), fds)
+                code = _become(main, json.loads(text), *fds)
             except BaseException:  # noqa: BLE001  # a forked child must not come back
                 traceback.print_exc()
             finally:
@@ -77,7 +78,7 @@ def serve(descriptor: int) -> None:
         wishes.send(str(pid).encode("ascii"))
 
 
-def _become(main: Callable[[], None], wish: dict[str, Any], fds: list[int]) -> int:
+def _become(main: Callable[[], None], wish: dict[str, Any], ready: int, gate: int) -> int:
     """Be a daemon as `foreign.daemon.spawn` makes one, then the server."""
     _die_with_parent()
     os.setsid()
@@ -90,7 +91,9 @@ def _become(main: Callable[[], None], wish: dict[str, Any], fds: list[int]) -> i
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     os.environ.clear()
     os.environ.update(wish["environ"])
-    sys.argv = ["runyard.wiring.server", *wish["arguments"], *(["--ready-fd", str(fds[0])] if fds else [])]
+    sys.argv = ["runyard.wiring.server", *wish["arguments"], "--ready-fd", str(ready)]
+    os.read(gate, 1)
+    os.close(gate)
     try:
         main()
     except SystemExit as end:

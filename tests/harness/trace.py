@@ -15,10 +15,10 @@ def available() -> bool:
 
 
 class Trace:
-    """strace, attached to all threads of one process."""
+    """strace, attached to a process: its first thread alone, or with `-f` all that it has or gets, and its children."""
 
     def __init__(self, pid: int, *options: str) -> None:
-        self._strace = subprocess.Popen(["strace", "-f", "-p", str(pid), *options], stderr=subprocess.PIPE)
+        self._strace = subprocess.Popen(["strace", "-p", str(pid), *options], stderr=subprocess.PIPE)
         assert self._strace.stderr is not None
         assert select.select([self._strace.stderr], [], [], PATIENCE_S)[0], "strace does not attach"
         line = self._strace.stderr.readline()
@@ -32,6 +32,7 @@ class Trace:
         self._strace.wait(PATIENCE_S)
 
 
-def killing(pid: int, call: str, number: int) -> Trace:
-    """SIGKILL when a thread of this process is about to make this call for the `number`-th time from now."""
-    return Trace(pid, "-o", "/dev/null", "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}")
+def killing(pid: int, call: str, number: int, *options: str) -> Trace:
+    """SIGKILL when a thread is about to make this call for the `number`-th time from now."""
+    inject = f"inject={call}:signal=KILL:when={number}"
+    return Trace(pid, "-o", "/dev/null", "-e", f"trace={call}", "-e", inject, *options)

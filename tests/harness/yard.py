@@ -56,6 +56,24 @@ class Ended:
     err: str
 
 
+@dataclass(frozen=True)
+class Launched:
+    """A server that is on its way. It does nothing before `go`."""
+
+    pid: int
+    ready: int
+    gate: int
+
+    def go(self) -> bool:
+        """Let it begin, and wait until it answers; False if it has ended before. Called once."""
+        os.close(self.gate)
+        try:
+            assert select.select([self.ready], [], [], PATIENCE_S)[0], f"server {self.pid} does not answer"
+            return bool(os.read(self.ready, 1))
+        finally:
+            os.close(self.ready)
+
+
 class Yard:
     """One home and its processes. `settings` are those of the product (`min_free_mb=0`), for everybody of this yard."""
 
@@ -83,18 +101,23 @@ class Yard:
         self._service = None
         if self.nursery is None:
             return start_server(load(self.environ), "--accept-older-store" in arguments)
-        read, write = os.pipe()
+        launched = self.launch(*arguments)
+        assert launched.go(), f"no server: {self.log('server')[-2000:]}"
+        return launched.pid
+
+    def launch(self, *arguments: str) -> Launched:
+        """Have the nursery bear a server, which then waits for its `go`."""
+        assert self.nursery is not None
+        self._service = None
+        (ready, its_ready), (its_gate, gate) = os.pipe(), os.pipe()
         try:
-            pid = self.nursery.start(self.environ, self.home.log("server"), arguments, write)
-            identity = process.identify(pid)
-            self._servers += [identity] if identity else []
+            pid = self.nursery.start(self.environ, self.home.log("server"), arguments, its_ready, its_gate)
         finally:
-            os.close(write)
-        try:
-            assert select.select([read], [], [], PATIENCE_S)[0] and os.read(read, 1), f"no server: {self.log('server')}"
-        finally:
-            os.close(read)
-        return pid
+            os.close(its_ready)
+            os.close(its_gate)
+        identity = process.identify(pid)
+        self._servers += [identity] if identity else []
+        return Launched(pid, ready, gate)
 
     @property
     def up(self) -> bool:
@@ -135,14 +158,15 @@ class Yard:
         self.kill_server()
         return self.start(*arguments)
 
-    def agent_ready(self) -> None:
-        """Wait until an agent that lives has told this server everything and takes orders."""
-        self.until("an agent that is ready", lambda: self.agent_pid() == self._agent() is not None)
-        self.run("true")
-
     def agent_pid(self) -> int | None:
         """The pid of the agent that beats, as the server knows it."""
         return next((agent.pid for agent in self.service.status().agents), None)
+
+    def __enter__(self) -> Yard:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.end()
 
     def end(self) -> None:
         """Kill everybody of this home. (A server from the nursery does not show whose it is.)"""
