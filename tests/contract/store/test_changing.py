@@ -147,6 +147,14 @@ def test_a_retry_waits_for_its_time(store: Store) -> None:
     assert (store.job(1).ready, store.due(99.0), store.next_due()) == (True, [], None)
 
 
+def test_a_held_job_is_woken_too(store: Store) -> None:
+    add(store, spec(hold=True, begin_at=30.0))
+    commit(store, change(1, Woken(30.0)))
+    assert (store.job(1).word, store.due(99.0), store.next_due()) == ("held", [], None)
+    commit(store, change(1, Released(31.0)))
+    assert [head.job_id for head in store.view(31.0).shapes[0].heads] == [1]
+
+
 def test_what_is_due_comes_in_order(store: Store) -> None:
     add(store, spec(begin_at=30.0), spec(begin_at=20.0), spec(begin_at=20.0), spec(begin_at=40.0), spec())
     assert store.due(30.0) == [2, 3, 1]

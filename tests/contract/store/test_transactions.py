@@ -83,6 +83,22 @@ def test_a_savepoint_that_raises_is_undone_alone(store: Store) -> None:
     check_stories(store)
 
 
+def test_jobs_are_as_before_after_a_part_was_undone(store: Store) -> None:
+    add(store, spec(), spec(-1))
+    before = store.load([1, 2])
+    with store.transaction():
+        with pytest.raises(Undo), store.savepoint():
+            store.commit([assign(1, version=1), start(1), end(1)])
+            assert store.load([1, 2]) != before
+            store.view(1.0)
+            raise Undo
+        assert store.load([1, 2]) == before
+        assert store.view(1.0) == elsewhere(lambda: store.view(1.0))
+        assert not store.commit([assign(1, version=1)]).refused
+    assert [job.word for job in store.load([1, 2]).values()] == ["starting", "waiting"]
+    check_stories(store)
+
+
 def test_savepoints_nest(store: Store) -> None:
     with store.transaction():
         with store.savepoint():
