@@ -30,7 +30,7 @@ GATHER_S = 0.010
 """How long news may wait for more of it while short jobs follow each other."""
 
 QUIET_S = 0.1
-"""While short jobs follow each other the next news is near: only after this long is the server's own news waited for."""
+"""While short jobs follow each other the next news is near: the server's is only waited for after this long."""
 
 AGAIN_FIRST_S = 0.05
 AGAIN_MOST_S = 2.0

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runyard.agent.reconcile import OVER, Action, Desired, Forget, Lose, Revoke, Start, Stop, reconcile, wanted
+from runyard.agent.reconcile import Action, Desired, Forget, Lose, Revoke, Start, Stop, reconcile, wanted
 from runyard.model.attempt import AttemptKey
-from runyard.model.beat import Observed, Order, StopOrder
+from runyard.model.beat import OVER, Observed, Order, StopOrder
 
 BOOT = "boot-1"
 ALIVE = ("claimed", "started", "unkillable")
