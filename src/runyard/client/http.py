@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Optional
 
-from runyard.errors import ProtocolError
+from runyard.errors import ProtocolError, Unavailable
 
 HEAD_MAX = 64 * 1024
 
@@ -44,7 +44,7 @@ def encode_request(request: Request) -> bytes:
 class ResponseReader:
     """Takes bytes as they come. `head` is there once the headers are, `done` when the body is.
 
-    What is no HTTP raises ProtocolError; the connection is of no use then.
+    What is no HTTP raises ProtocolError, an end that comes too early Unavailable; the connection is of no use then.
     """
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class ResponseReader:
         """The part of the body in this data. Empty data means that the other side closed."""
         if not data:
             if not self._to_the_end:
-                raise ProtocolError("the server closed the connection in the middle of an answer")
+                raise Unavailable("the server went away in the middle of an answer")
             self.done = True
             return b""
         self._buffer += data

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runyard.client.http import HEAD_MAX, Request, ResponseReader, encode_request
-from runyard.errors import ProtocolError
+from runyard.errors import ProtocolError, Unavailable
 
 BODY = bytes(range(256)) * 3 + b"\r\n\r\n0\r\n\r\n"
 
@@ -110,7 +110,7 @@ def test_an_answer_that_breaks_off(wire: bytes) -> None:
     if wire:
         reader.feed(wire)
     assert not reader.done
-    with pytest.raises(ProtocolError):
+    with pytest.raises(Unavailable):
         reader.feed(b"")
 
 
