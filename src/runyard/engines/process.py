@@ -244,9 +244,10 @@ class ProcessEngine:
         if reason == "busy":
             link.usable = False
             self._waiting.appendleft(held)
+        elif reason != "claimed":
+            held.over(Result("runner", None, "not-started", reason))
         elif not held.final:
             self._judge(held)
-            held.explain("" if reason == "claimed" else reason)
         self._free(link)
 
     def _on_end(self, link: Link) -> None:

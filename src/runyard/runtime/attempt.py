@@ -34,6 +34,7 @@ class Attempt:
         self.start = start
         self.fd = fd
         self.pid = child.pid
+        self._child = child
         self.began = time.monotonic()
         self.started_at = time.time()
         runfile.write_started(fd, Started(child.pid, child.start_time, self.started_at))
@@ -66,11 +67,13 @@ class Attempt:
 
     def stop(self, why: str, number: int, grace_s: float) -> None:
         """Signal the family, kill it after the grace. The first cause stays; a shorter grace shortens."""
+        targets = family.descendants(os.getpid())
         if self.status is None:
             self._why = self._why or why
+            targets = [self._child, *(member for member in targets if member != self._child)]
         self._limit_at = NEVER
         if number != signal.SIGKILL:
-            family.send(family.descendants(os.getpid()), number)
+            family.send(targets, number)
         else:
             grace_s = 0.0
         self._kill_at = min(self._kill_at, time.monotonic() + grace_s)
@@ -88,10 +91,10 @@ class Attempt:
         left = family.descendants(os.getpid())
         if not left and family.only_daemons(os.getpid()):
             return True
-        if self._kill_at == NEVER:
+        if left and not self._left_over:
             self._left_over = len(left)
             family.send(left, signal.SIGTERM)
-            self._kill_at = time.monotonic() + self.start.grace_s
+            self._kill_at = min(self._kill_at, time.monotonic() + self.start.grace_s)
         return False
 
     def ended(self, out_of_memory: bool) -> Ended:

@@ -11,6 +11,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Container
+from functools import partial
 from typing import NamedTuple, Optional
 
 from runyard.runtime import family
@@ -50,15 +51,19 @@ class Funeral:
         return not self.over and time.monotonic() - self._since >= UNKILLABLE_S
 
     def attend(self) -> None:
-        """Look who is left, kill, watch."""
-        if self.over or self._dying:
-            self._watch.wake(LOOK_AGAIN_S)
-            return
-        left = self._left()
-        self.over = not left
-        for member in left:
-            self._end(member)
-        if left:
+        """Look who is left, kill, watch; kill again who is still there after a while."""
+        if not self._dying:
+            left = self._left()
+            self.over = not left
+            for member in left:
+                fd = family.open_member(member)
+                if fd is not None:
+                    self._dying[fd] = member
+                    self._watch.add(fd, partial(self._dead, fd))
+        for fd in self._dying:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                signal.pidfd_send_signal(fd, signal.SIGKILL)
+        if not self.over:
             self._watch.wake(LOOK_AGAIN_S if self._dying else 0.0)
 
     def close(self) -> None:
@@ -78,19 +83,9 @@ class Funeral:
         found += family.strangers(Member(claim.zygote, claim.zygote_start), self._mourners.runners())
         return list(set(found))
 
-    def _end(self, member: Member) -> None:
-        fd = family.open_member(member)
-        if fd is None:
-            return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            signal.pidfd_send_signal(fd, signal.SIGKILL)
-        self._dying[fd] = member
-        self._watch.add(fd, lambda: self._dead(fd))
-
     def _dead(self, fd: int) -> None:
         self._let_go(fd)
         if not self._dying:
-            self.attend()
             self._watch.wake(0.0)
 
     def _let_go(self, fd: int) -> None:

@@ -140,6 +140,10 @@ class Rig:
         assert claim is not None
         return claim.pid
 
+    def idle(self) -> list[int]:
+        """The pids of the runners that wait for an order; the last one takes the next."""
+        return [link.member.pid for link in self.engine._pool._idle if link.member is not None]
+
     def zygote(self, key: AttemptKey) -> int:
         claim = self.records(key).claim
         assert claim is not None

@@ -18,7 +18,7 @@ from runyard.runtime.protocol import Channel, Message
 from runyard.runtime.runner import connect
 from tests.integration.runtime.rig import PATIENCE_S, Rig, alive, kill, wait_dead
 
-WAITER = "trap 'exit 9' TERM; echo $$ > pid; mkfifo gate; read code < gate; exit $code"
+WAITER = "trap 'exit 9' TERM; mkfifo gate; echo $$ > pid; read code < gate; exit $code"
 
 
 def open_gate(rig: Rig, code: int = 0) -> None:
@@ -75,9 +75,8 @@ class TestRunning:
         rig.come_back()
         open_gate(rig)
         rig.ended(key)
-        other = rig.sh("exit 0", job=2)
-        rig.ended(other)
-        assert rig.runner(other) == runner
+        rig.wait(lambda: runner in rig.idle(), "its being idle")
+        assert rig.result(rig.sh("exit 0", job=2)).wait_status == 0
 
     def test_an_order_that_comes_again_starts_nothing(self, rig: Rig) -> None:
         key = rig.sh(WAITER)
@@ -119,7 +118,7 @@ class TestEndedMeanwhile:
         [("exit 0", 0), ("exit 3", 3 << 8), ("kill -SEGV $$", signal.SIGSEGV), ("kill -KILL $$", signal.SIGKILL)],
     )
     def test_the_next_agent_reads_the_true_result(self, rig: Rig, end: str, status: int) -> None:
-        key = rig.sh(f"ulimit -c 0; echo $$ > pid; mkfifo gate; read code < gate; {end}")
+        key = rig.sh(f"ulimit -c 0; mkfifo gate; echo $$ > pid; read code < gate; {end}")
         started = rig.started(key)
         runner = rig.runner(key)
         rig.leave()

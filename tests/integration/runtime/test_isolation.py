@@ -76,7 +76,7 @@ def test_every_attempt_is_born_alike(rig: Rig) -> None:
     spoiler = rig.start("python3", "-I", "-S", "-c", SPOIL, job=2, variables=(("MINE", "1"),))
     assert rig.result(spoiler).wait_status == 0, rig.output(spoiler)
     runner = rig.runner(spoiler)
-    rig.wait(lambda: runner in _idle(rig))
+    rig.wait(lambda: runner in rig.idle())
     for job in range(3, 7):
         key = rig.start("true", job=job)
         rig.ended(key)
@@ -115,10 +115,6 @@ def test_the_shell_that_started_the_agent_does_not_reach_a_job(tmp_path: Path, r
     done = subprocess.run(argv, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.replace(str(tmp_path / "odd"), str(tmp_path)).strip() == report(rig, 1).strip()
-
-
-def _idle(rig: Rig) -> list[int]:
-    return [link.member.pid for link in rig.engine._pool._idle if link.member is not None]
 
 
 @pytest.mark.parametrize("number", range(3))

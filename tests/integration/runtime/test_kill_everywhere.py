@@ -66,8 +66,8 @@ class History:
 
     def idle_runner(self) -> int:
         """The runner that takes the next order."""
-        pid: int = self.rig.wait(lambda: [pid for pid in _idle(self.rig) if alive(pid)][-1:], "a runner")[0]
-        self.rig.wait(lambda: _idle(self.rig)[-1:] == [pid] or not alive(pid), "its turn")
+        pid: int = self.rig.wait(lambda: [pid for pid in self.rig.idle() if alive(pid)][-1:], "a runner")[0]
+        self.rig.wait(lambda: self.rig.idle()[-1:] == [pid] or not alive(pid), "its turn")
         return pid
 
     def start(self) -> AttemptKey:
@@ -150,7 +150,7 @@ def _wait_or_idle(history: History, runner: int, key: AttemptKey) -> None:
     except ProcessLookupError:
         return
     while not select.select([fd], [], [], 0.02)[0]:
-        if history.rig.dirs.find(key.job_id, key.number) and history.rig.records(key).ended:
+        if os.path.exists(history.rig.run_dir(key).run) and history.rig.records(key).ended:
             break
     os.close(fd)
 
@@ -236,7 +236,7 @@ class TestDoubleAndLate:
         rig.engine.forget(key)
         assert rig.dirs.is_done(1, 1)
         kill(runner, signal.SIGCONT)
-        rig.wait(lambda: not alive(runner) or runner in _idle(rig), "its answer")
+        rig.wait(lambda: not alive(runner) or runner in rig.idle(), "its answer")
         assert history.check() == {"revoked": 1}
 
     def test_two_agents_order_it_one_after_the_other(self, rig: Rig) -> None:
@@ -250,9 +250,5 @@ class TestDoubleAndLate:
         history.again()
         assert history.settle(key).stage == "ended"
         kill(runner, signal.SIGCONT)
-        rig.wait(lambda: not alive(runner) or runner in _idle(rig), "its answer")
+        rig.wait(lambda: not alive(runner) or runner in rig.idle(), "its answer")
         assert history.check() == {"ended": 1}
-
-
-def _idle(rig: Rig) -> list[int]:
-    return [link.member.pid for link in rig.engine._pool._idle if link.member is not None]

@@ -89,6 +89,17 @@ class TestStop:
         rig.stop(key, grace_s=1000.0)
         assert rig.result(key).wait_status == 5 << 8
 
+    def test_what_did_not_hear_the_signal_is_left_over(self, rig: Rig) -> None:
+        """It has the grace of the order, however long that of the stop is."""
+        text = "(trap '' USR1; exec sleep 1000) & echo $! > pid; trap 'exit 7' USR1; echo $$ > own; wait"
+        key = rig.start(text, shell="bash")
+        pid = rig.pid()
+        rig.pid("own")
+        rig.wait(lambda: "sleep" in process.command_line(pid))
+        rig.stop(key, number=signal.SIGUSR1, grace_s=1000.0)
+        assert rig.result(key).wait_status == 7 << 8
+        assert not alive(pid)
+
     def test_stopped_twice_it_is_told_once(self, rig: Rig) -> None:
         key = rig.sh(SLEEPER)
         rig.pid()
