@@ -16,16 +16,19 @@ from bench.figures import Beside, Line, ms, spread
 from bench.fill import add_done
 from bench.scale import Scale
 from bench.yard import NOTHING, Yard, yard
+from runyard.api import StopCall
+from runyard.cli.ls import LIMIT
 from runyard.model.filter import JobQuery
 
 TARGET_S = 0.050
 TARGET_SHARE = 0.9
 URGENT = 1_000_000
 BURST = 1_000
+SLEEP_S = "3600"
 TAIL = 100
 """The last jobs of a burst, among which are all that may still run when the very last has ended."""
 
-LISTED = JobQuery(mine=True, recent=True, limit=50)
+LISTED = JobQuery(mine=True, recent=True, limit=LIMIT + 1)
 """What `ry ls` asks for."""
 
 
@@ -34,7 +37,8 @@ def measure(scale: Scale) -> Iterator[Line]:
     with yard() as empty, yard() as own:
         ids = _fill(own, scale)
         size = f"({_short(scale.waiting)} waiting, {_short(scale.done)} done)"
-        empty.queue(paused=True)
+        _occupy(empty)
+        _occupy(own)
         small, large = _asks(empty, empty.submit([empty.spec(raw.NO_OP)])), _asks(own, ids)
         for what in large:
             theirs = _server_side(empty, small[what], scale)
@@ -47,7 +51,25 @@ def measure(scale: Scale) -> Iterator[Line]:
                 median(ours) < TARGET_S,
                 {"seconds": ours, "empty_s": theirs},
             )
+        _vacate(empty)
+        _vacate(own)
         yield _starts(empty, own, scale)
+
+
+def _occupy(own: Yard) -> None:
+    """Both places are taken, so that every other job waits for one: the plan has to say so of each shape."""
+    own.queue(paused=True)
+    own.submit([replace(own.spec("/bin/sleep", SLEEP_S), priority=URGENT)] * 2)
+    own.queue(paused=False)
+    while sum(row.stage == "running" for row in own.status().running) < 2:
+        time.sleep(0.01)
+
+
+def _vacate(own: Yard) -> None:
+    own.queue(paused=True)
+    own.service.stop(StopCall(tuple(row.id for row in own.status().running), signal=9))
+    while own.status().running:
+        time.sleep(0.01)
 
 
 def _short(number: int) -> str:
