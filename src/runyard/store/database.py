@@ -58,7 +58,7 @@ class Database:
         self._thread: int | None = None
         self._counters: Counters | None = None
         self._depth = 0
-        self._wrote = False
+        self._writes = 0
         self._doomed: RunyardError | None = None
         self.begun: Callable[[Counters], None] = lambda counters: None
         self.committed: Callable[[Counters], None] = lambda counters: None
@@ -80,14 +80,14 @@ class Database:
         """Numbers have been given out (inside a transaction)."""
         self._connection()
         self._counters = counters
-        self._wrote = True
+        self._writes += 1
 
     def run(self, prepared: Prepared, rows: Iterable[Values]) -> None:
         """Execute for each row (inside a transaction)."""
         values = list(rows)
         if values:
             compiled, cursor = self._ready(prepared), self._cursor(self._connection())
-            self._wrote = True
+            self._writes += 1
             cursor.executemany(compiled.text, compiled.rows(values))
 
     def fetch(self, prepared: Prepared, values: Values = ()) -> list[tuple[Any, ...]]:
@@ -116,7 +116,7 @@ class Database:
     def write(self, statement: Executable, row: dict[str, Any] | None = None) -> int:
         """Execute what is not prepared (inside a transaction); how many rows it changed."""
         connection = self._connection()
-        self._wrote = True
+        self._writes += 1
         result: CursorResult[Any] = connection.execute(statement, row)
         return result.rowcount
 
@@ -144,6 +144,8 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Hold the writer; commit at the end or roll back."""
+        if self.writing:
+            raise RuntimeError("a transaction is not begun inside another")
         with self._lock:
             try:
                 self._begin()
@@ -162,7 +164,7 @@ class Database:
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """Roll back alone what is written inside when it raises."""
-        connection, counters, wrote = self._connection(), self._counters, self._wrote
+        connection, counters, writes = self._connection(), self._counters, self._writes
         self._depth += 1
         name = f"point_{self._depth}"
         try:
@@ -170,8 +172,9 @@ class Database:
             yield
             self._say(connection, f"RELEASE SAVEPOINT {name}")
         except BaseException as error:
-            self._counters, self._wrote = counters, wrote
-            self.forget()
+            self._counters = counters
+            if self._writes != writes:
+                self.forget()
             if isinstance(error, FAILURES):
                 self._doomed = translate(error)  # nobody can tell what was written
                 raise self._doomed from error
@@ -195,7 +198,7 @@ class Database:
         self._counters = None
         self._counters = self.counters
         self._depth = 0
-        self._wrote = False
+        self._writes = 0
         self._doomed = None
         self.begun(self._counters)
 
@@ -204,11 +207,11 @@ class Database:
         connection, counters = self._connection(), self.counters
         if self._doomed is not None:
             raise self._doomed
-        if self._wrote:
+        if self._writes:
             counters = replace(counters, serial=counters.serial + 1)
             self.run(_SAVE, [[getattr(counters, name) for name in _COUNTED]])
         self._say(connection, "COMMIT")
-        return counters if self._wrote else None
+        return counters if self._writes else None
 
     def _abandon(self, error: BaseException) -> None:
         """Roll back. After a failure of the database itself its connection is not trusted any more."""

@@ -89,6 +89,8 @@ class MemoryStore:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
+        if self._writer == threading.get_ident():
+            raise RuntimeError("a transaction is not begun inside another")
         with self._lock:
             self._working, self._writer = self._committed.snapshot(), threading.get_ident()
             try:

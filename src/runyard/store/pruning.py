@@ -13,28 +13,29 @@ _J = jobs.c
 
 def prune(database: Database, before: float) -> int:
     """Remove jobs that ended before this time, and what only they had."""
-    ids = _old(database, before)
-    if ids:
-        for table, column in (
-            (attempts, attempts.c.job_id),
-            (events, events.c.job_id),
-            (dependencies, dependencies.c.job_id),
-            (dependencies, dependencies.c.on_id),
-            (jobs, _J.id),
-        ):
-            database.write(delete(table).where(column.in_(ids)))
-    has_jobs = exists().where(_J.group_id == groups.c.id, text("jobs.group_id IS NOT NULL"))
-    database.write(delete(groups).where(~has_jobs))
+    old = _old(database, before)
+    ids, of_groups = [job_id for job_id, _ in old], {group for _, group in old if group is not None}
+    for table, column in (
+        (attempts, attempts.c.job_id),
+        (events, events.c.job_id),
+        (dependencies, dependencies.c.job_id),
+        (dependencies, dependencies.c.on_id),
+        (jobs, _J.id),
+    ):
+        database.write(delete(table).where(column.in_(ids)))
+    has_jobs = exists().where(_J.group_id == groups.c.id)
+    database.write(delete(groups).where(groups.c.id.in_(of_groups), ~has_jobs))
     s = submissions.c
     stands = exists().where(_J.id.between(s.first, s.last))
     database.write(delete(submissions).where(s.at < before, ~stands))
     return len(ids)
 
 
-def _old(database: Database, before: float) -> list[int]:
+def _old(database: Database, before: float) -> list[tuple[int, int | None]]:
+    """Who goes, with its group: those that ended first."""
     waiting = jobs.alias("waiting")
     awaited = exists().where(
         dependencies.c.on_id == _J.id, dependencies.c.job_id == waiting.c.id, waiting.c.ended_at.is_(None)
     )
-    query = select(_J.id).where(text(f"jobs.{DONE}"), _J.ended_at < before, ~awaited)
-    return [row.id for row in database.read(query.order_by(_J.ended_at, _J.id).limit(PRUNE_MAX))]
+    query = select(_J.id, _J.group_id).where(text(f"jobs.{DONE}"), _J.ended_at < before, ~awaited)
+    return [(row[0], row[1]) for row in database.read(query.order_by(_J.ended_at, _J.id).limit(PRUNE_MAX))]

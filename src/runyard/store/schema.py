@@ -171,7 +171,7 @@ submissions = Table(
     metadata,
     Column("user", NAME, primary_key=True),
     Column("key", NAME, primary_key=True),
-    Column("at", Float(53), nullable=False),
+    Column("at", Float(53), nullable=False, index=True),
     Column("first", NUMBER, nullable=False),
     Column("last", NUMBER, nullable=False),
     Column("body", Text),

@@ -79,6 +79,7 @@ _UNIQUE = Prepared(
     select(_J.id).where(text(OPEN), text(UNIQUE), _J.user == bindparam("of"), _J.unique_key == bindparam("key")),
     ("of", "key"),
 )
+_SHAPE = Prepared(select(_J.shape).where(_J.id == bindparam("job")), ("job",))
 _RUNTIMES = Prepared(
     select(_J.ended_at - _J.started_at)
     .where(_J.fingerprint == bindparam("key"), _J.started_at.is_not(None))
@@ -221,8 +222,9 @@ class SqlJobs(SqlRecords):
         return jobs if len(queries) == 1 else finish(jobs, criteria)
 
     def attempts(self, job_id: int) -> list[Attempt]:
-        past = [codec.loads(Attempt, body) for (body,) in self._db.fetch(_ATTEMPTS, (job_id,))]
-        job = self.load((job_id,)).get(job_id)
+        with self._db.reading():
+            past = [codec.loads(Attempt, body) for (body,) in self._db.fetch(_ATTEMPTS, (job_id,))]
+            job = self.load((job_id,)).get(job_id)
         return [*past, job.attempt] if job is not None and job.attempt is not None else past
 
     def events(self, job_id: int) -> list[Recorded]:
@@ -262,10 +264,10 @@ class SqlJobs(SqlRecords):
         return at
 
     def shape_of(self, job_id: int) -> int:
-        rows = self._db.read(select(_J.shape).where(_J.id == job_id))
+        rows = self._db.fetch(_SHAPE, (job_id,))
         if not rows:
             raise NotFound(self.absence(job_id))
-        return int(rows[0].shape)
+        return int(rows[0][0])
 
     def position(self, job_id: int) -> int:
         rows = self._db.read(select(_J.queue, _J.priority).where(_J.id == job_id))

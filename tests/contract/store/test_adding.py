@@ -192,7 +192,7 @@ class TestDependencies:
             "skipped",
         ]
         assert store.job(2).reason == "job 1 (bad) ended failed"
-        assert store.job(3).ended_at == 1.0
+        assert (store.job(3).ended_at, store.job(2).waiting_on) == (1.0, 1)
         check_stories(store)
 
     def test_one_failed_and_one_open(self, store: Store) -> None:

@@ -148,6 +148,14 @@ def test_nothing_is_written_outside(store: Store) -> None:
     assert store.feed() == 0
 
 
+def test_one_transaction_at_a_time(store: Store) -> None:
+    with store.transaction():
+        with pytest.raises(RuntimeError, match="inside another"), store.transaction():
+            pass
+        store.add(new(spec()))
+    assert store.feed() == 1
+
+
 def test_nor_by_another_thread(store: Store) -> None:
     with store.transaction(), pytest.raises(RuntimeError, match="inside transaction"):
         elsewhere(lambda: store.save_host(HOST))
