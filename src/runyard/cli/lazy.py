@@ -67,6 +67,12 @@ class LazyGroup(click.Group):
 class Root(LazyGroup):
     """The whole command: what goes wrong becomes one line and an exit code."""
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # click would exit with 1, as a job may
+            raise click.exceptions.Exit(EXIT_PIPE) from None
+
     def main(  # type: ignore[override]  # click's overloads tell apart what is always the same here
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
     ) -> Any:

@@ -121,11 +121,12 @@ class _Batch:
     def _base(self, entry: Mapping[str, Any]) -> JobSpec:
         """The checked spec of everything that is not this job's own."""
         rest = {name: value for name, value in entry.items() if name not in OWN}
+        waits = bool(entry.get("after", self._common.get("after")))
         try:
-            key: Any = tuple(rest.items())
+            key: Any = (waits, *rest.items())
             found = self._bases.get(key)
         except TypeError:
-            key = json.dumps(rest, sort_keys=True)
+            key = (waits, json.dumps(rest, sort_keys=True))
             found = self._bases.get(key)
         if found is None:
             for name in rest:
@@ -134,6 +135,7 @@ class _Batch:
                 if name not in FIELDS:
                     raise InvalidSpec(f"there is no such key{meant(name, [*FIELDS, *OWN])}", str(name))
             values = self._builder.values({**self._common, **rest})
+            values["after"] = waits  # its files may come from what it waits for
             found = self._bases[key] = self._builder.spec(values, PLACEHOLDER, after=())
             found = self._bases[key] = replace(found, shell=values.get("shell", values.get("default-shell", "")))
         return found
