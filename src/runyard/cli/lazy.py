@@ -87,6 +87,9 @@ class Root(LazyGroup):
         except (click.Abort, KeyboardInterrupt):
             app.output.note("ry: interrupted")
             code = EXIT_INTERRUPTED
+        except click.exceptions.NoArgsIsHelpError as error:
+            app.output.note(error.format_message())
+            code = EXIT_USAGE
         except click.ClickException as error:
             code = _usage(app, error, sys.argv[1:] if args is None else args)
         except RunyardError as error:

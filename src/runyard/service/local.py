@@ -88,10 +88,14 @@ class LocalService:
         self._caller = caller
 
     def submit(self, submission: Submission) -> Receipt:
+        if self._controller.halted:
+            raise Conflict(self._controller.halted)
         if self._yard.free_mb() < self._yard.min_free_mb:
             raise StorageFull(
                 f"less than {self._yard.min_free_mb} MB are free: nothing new is accepted until there is space"
             )
+        if self._controller.halted:
+            raise Conflict(f"nothing new is accepted: {self._controller.halted}")
         new = new_jobs(submission, self._caller.user, self._yard.now())
         check_gpus(new.specs, self._store.hosts())
 
@@ -319,6 +323,8 @@ class LocalService:
         )
 
     def _silent(self) -> frozenset[str]:
+        if self._yard.now() - self._yard.about.started_at < SILENT_S:
+            return frozenset()
         connected = self._controller.dispatch.connected(self._yard.now() - SILENT_S)
         return frozenset(agent.id for agent in self._store.agents() if agent.id not in connected)
 
