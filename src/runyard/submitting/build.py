@@ -205,7 +205,8 @@ def _check_workdir(workdir: str) -> None:
 
 def _input(values: Mapping[str, Any], workdir: str) -> str:
     path: str = os.path.expanduser(values.get("input", ""))
-    if path and not values.get("after") and not os.path.isfile(os.path.join(workdir, path)):
+    whole = os.path.join(workdir, path)
+    if path and not values.get("after") and (os.path.isdir(whole) or not os.path.exists(whole)):
         raise InvalidSpec(f"there is no file {path}", "input")
     return path
 
