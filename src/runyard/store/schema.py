@@ -30,6 +30,9 @@ SCHEMA = 1
 NAME = String(255)
 NUMBER = BigInteger().with_variant(Integer, "sqlite")  # only INTEGER PRIMARY KEY is SQLite's own row number
 
+BY_KEY: dict[str, Any] = {"sqlite_with_rowid": False}
+"""Small rows that are found by their key alone lie in the key's own tree."""
+
 metadata = MetaData()
 
 yard = Table(
@@ -109,6 +112,7 @@ attempts = Table(
     Column("job_id", NUMBER, ForeignKey("jobs.id"), primary_key=True),
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("body", Text, nullable=False),
+    **BY_KEY,
 )
 """Earlier tries; the present or last one of a job is in its row."""
 
@@ -120,6 +124,7 @@ placements = Table(
     Column("number", Integer, nullable=False),
     Column("agent", NAME, nullable=False, index=True),
     Column("host", NAME, nullable=False),
+    **BY_KEY,
 )
 """What holds something or will take over; a row goes when its placement ends. (The rest of it is in its job's row.)"""
 
@@ -129,6 +134,7 @@ dependencies = Table(
     Column("on_id", NUMBER, primary_key=True, autoincrement=False),
     Column("job_id", NUMBER, ForeignKey("jobs.id"), primary_key=True, index=True),
     Column("kind", String(16), primary_key=True),
+    **BY_KEY,
 )
 
 events = Table(

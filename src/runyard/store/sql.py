@@ -40,9 +40,12 @@ def anywhere(directory: str) -> None:
 
 
 class SqlStore(SqlJobs):
-    """A `Store` in a database. `refuse` raises for a directory in which no database may lie."""
+    """A `Store` in a database. `refuse` raises for a directory in which no database may lie; `seen_job` is the highest
+    job of which there is a trace outside."""
 
-    def __init__(self, url: str | URL, refuse: Callable[[str], None] = anywhere, high_water: str = "") -> None:
+    def __init__(
+        self, url: str | URL, refuse: Callable[[str], None] = anywhere, high_water: str = "", seen_job: int = 0
+    ) -> None:
         self._db = Database(_opened(make_url(url), refuse))
         self._memo = Memo()
         self._shapes = SqlShapes(self._db, self._memo)
@@ -51,13 +54,21 @@ class SqlStore(SqlJobs):
         self._db.begun = lambda counters: self._memo.begin(counters.serial)
         self._db.committed = self._committed
         self._db.forget = self._memo.forget
-        self.rolled_back = self._mark.compare(_level(self._db.counters)) if self._mark else ""
+        self._seen_job = seen_job
+        self.rolled_back = self._behind(self._db.counters)
+
+    def _behind(self, counters: Counters) -> str:
+        """What says that this store was further once ("" if nothing does)."""
+        behind = self._mark.compare(_level(counters)) if self._mark else ""
+        if not behind and counters.last_job < self._seen_job:
+            return f"the store has lost its end: job {self._seen_job} has run here, {counters.last_job} is its last"
+        return behind
 
     def accept(self) -> None:
         """What is missing will not come back. As each lost job had an event, this many ids are not given again."""
-        if self._mark is None or not self.rolled_back:
+        if not self.rolled_back:
             return
-        mark = self._mark.level
+        mark = self._mark.level if self._mark else Level()
         with self._db.transaction():
             counters = self._db.counters
             lost = max(0, mark.feed - counters.feed)
@@ -67,11 +78,12 @@ class SqlStore(SqlJobs):
                     epoch=max(counters.epoch, mark.epoch),
                     serial=max(counters.serial, mark.serial),
                     feed=counters.feed + lost,
-                    last_job=counters.last_job + lost,
+                    last_job=max(counters.last_job + lost, self._seen_job),
                     last_group=counters.last_group + lost,
                 )
             )
-        self._mark.write(_level(self._db.counters), flush=True)
+        if self._mark is not None:
+            self._mark.write(_level(self._db.counters), flush=True)
         self.rolled_back = ""
 
     def _committed(self, counters: Counters) -> None:

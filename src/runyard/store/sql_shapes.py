@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import bindparam, func, insert, select, text, update
 
@@ -18,13 +18,19 @@ from runyard.store.rows import read_shape, short_hash
 from runyard.store.schema import READY, jobs, shapes
 
 _S = shapes.c
-_COUNTS = ("ready", "pending", "assigned", "running", "open")
-_ADD = Prepared(
-    update(shapes)
-    .where(_S.id == bindparam("shape"))
-    .values({name: _S[name] + bindparam(f"more_{name}") for name in _COUNTS}),
-    (*(f"more_{name}" for name in _COUNTS), "shape"),
-)
+_MOVES = ("ready", "pending", "assigned", "running")
+_COUNTS = (*_MOVES, "open")
+"""`open` has an index, so it is left alone where it stays."""
+
+
+def _adding(*counts: str) -> Prepared:
+    changes = {name: _S[name] + bindparam(f"more_{name}") for name in counts}
+    names = tuple(f"more_{name}" for name in counts)
+    return Prepared(update(shapes).where(_S.id == bindparam("shape")).values(changes), (*names, "shape"))
+
+
+_MOVE = _adding(*_MOVES)
+_ADD = _adding(*_COUNTS)
 _HEADS = Prepared(
     select(jobs.c.id, jobs.c.version, jobs.c.priority, jobs.c.number + 1)
     .where(text(READY), jobs.c.shape == bindparam("shape"))
@@ -55,12 +61,12 @@ class Tally:
         self.come(shape, before, -1)
         self.come(shape, after)
 
-    def rows(self) -> list[tuple[int, ...]]:
-        """The changes for the table."""
+    def rows(self, counts: Sequence[str]) -> list[tuple[int, ...]]:
+        """The changes of shapes in which just these numbers have changed: all of them, or all but `open`."""
         return [
-            (*(changes[name] for name in _COUNTS), shape)
+            (*(changes[name] for name in counts), shape)
             for shape, changes in self.changes.items()
-            if any(changes.values())
+            if any(changes.values()) and bool(changes["open"]) == ("open" in counts)
         ]
 
 
@@ -95,7 +101,8 @@ class SqlShapes:
 
     def count(self, tally: Tally) -> None:
         """Keep how the numbers changed; the heads of these shapes are to be looked up again."""
-        self._db.run(_ADD, tally.rows())
+        self._db.run(_MOVE, tally.rows(_MOVES))
+        self._db.run(_ADD, tally.rows(_COUNTS))
         for shape in tally.changes:
             self._memo.heads.pop(shape, None)
 
