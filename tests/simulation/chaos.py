@@ -99,8 +99,10 @@ class Day:
             "obey": (1, self.obey),
             "look": (1, self.look),
             "report again": (bad, self.report_again),
+            "report late": (bad, self.report_late),
             "report lost": (bad, self.report_lost),
             "answer again": (bad, self.answer_again),
+            "answer late": (bad, self.answer_late),
             "answer lost": (bad, self.answer_lost),
             "ghost": (bad, self.ghost),
             "runner killed": (bad, self.runner_killed),
@@ -215,6 +217,9 @@ class Day:
     def report_again(self) -> None:
         self._message(lambda wire: wire.reports, lambda wire, place: wire.deliver(place, again=True))
 
+    def report_late(self) -> None:
+        self._message(lambda wire: wire.late, lambda wire, place: wire.deliver_late(place))
+
     def report_lost(self) -> None:
         self._message(lambda wire: wire.reports, lambda wire, place: wire.lose(place))
 
@@ -223,6 +228,9 @@ class Day:
 
     def answer_again(self) -> None:
         self._message(lambda wire: wire.answers, lambda wire, place: wire.answer(place, again=True))
+
+    def answer_late(self) -> None:
+        self._message(lambda wire: wire.late_answers, lambda wire, place: wire.answer_late(place))
 
     def answer_lost(self) -> None:
         self._message(lambda wire: wire.answers, lambda wire, place: wire.lose_answer(place))

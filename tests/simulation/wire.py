@@ -49,6 +49,8 @@ class Wire:
         self.waiting: list[Sent] = []
         self.answers: list[Arrived] = []
         self.inbox: list[Arrived] = []
+        self.late: list[Sent] = []
+        self.late_answers: list[Arrived] = []
 
     # what the agent calls
 
@@ -86,7 +88,7 @@ class Wire:
 
     def drop(self) -> None:
         self.generation += 1
-        for kept in (self.awaited, self.waiting, self.answers, self.inbox):
+        for kept in (self.awaited, self.waiting, self.answers, self.inbox, self.late_answers):
             kept.clear()
 
     def close(self) -> None:
@@ -99,8 +101,17 @@ class Wire:
     # what the simulation does
 
     def deliver(self, place: int, again: bool = False) -> None:
-        """A report arrives at the server (and, `again`, will arrive once more)."""
-        sent = self.reports[place] if again else self.reports.pop(place)
+        """A report arrives at the server (and, `again`, will arrive once more, late)."""
+        sent = self.reports.pop(place)
+        if again:
+            self.late.append(sent)
+        self._deliver(sent)
+
+    def deliver_late(self, place: int) -> None:
+        """The second copy of a report arrives at the server."""
+        self._deliver(self.late.pop(place))
+
+    def _deliver(self, sent: Sent) -> None:
         server = self._server()
         if server is None:
             self._breaks(sent)
@@ -133,8 +144,15 @@ class Wire:
         self._breaks(self.reports.pop(place))
 
     def answer(self, place: int, again: bool = False) -> None:
-        """An answer arrives at the agent (and, `again`, once more later)."""
-        self.inbox.append(self.answers[place] if again else self.answers.pop(place))
+        """An answer arrives at the agent (and, `again`, will arrive once more, late)."""
+        arrived = self.answers.pop(place)
+        if again:
+            self.late_answers.append(arrived)
+        self.inbox.append(arrived)
+
+    def answer_late(self, place: int) -> None:
+        """The second copy of an answer arrives at the agent."""
+        self.inbox.append(self.late_answers.pop(place))
 
     def lose_answer(self, place: int) -> None:
         """An answer is lost, and its connection breaks."""

@@ -69,6 +69,7 @@ class World:
         self.at = START
         self.history = History()
         self.stations: list[Station] = []
+        self.accepts = False
         self.store = MemoryStore("the-yard")
         self.service: LocalService | None = None
         self.controller: Driven | None = None
@@ -91,6 +92,7 @@ class World:
             free_mb=lambda: 1_000,
             collect=lambda: (),
         )
+        self.controller.accepted = self.accepts
         self.controller.begin()
         self.service = LocalService(yard, ME)
 
@@ -234,9 +236,15 @@ class World:
         return all(
             not station.ground.launches
             and not station.ground.claimed()
-            and all(run.done or run.claim == "agent" for run in station.ground.runs.values())
+            and not any(run.family or run.runner for run in station.ground.runs.values())
+            and all(run.done or run.claim == "agent" or not self._mine(run) for run in station.ground.runs.values())
             for station in self.stations
         )
+
+    def _mine(self, run: Run) -> bool:
+        """Whether the store gave this attempt (one that went back meanwhile may not know it)."""
+        attempts = self.store.attempts(run.key.job_id)
+        return any((attempt.number, attempt.token) == (run.key.number, run.key.token) for attempt in attempts)
 
     def _stuck(self, job: Job) -> bool:
         """It waits for a job that nobody will decide about any more: one that is lost, or waits so itself."""
