@@ -1,0 +1,164 @@
+"""`--json` of every verb that has it, against its schema in `schemas/`."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from referencing import Registry, Resource
+
+from tests.acceptance.typist import Typist
+from tests.harness.yard import Bell, Gate
+
+SCHEMAS = Path(__file__).with_name("schemas")
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "cli.md"
+ISSUE = (
+    "id", "name", "state", "outcome", "exit_code", "reason", "attempt", "host", "gpus", "queue", "user", "command",
+    "workdir", "submitted_at", "started_at", "ended_at",
+)  # fmt: skip
+"""What a job in JSON was promised to have."""
+
+
+def load(name: str) -> Any:
+    return json.loads((SCHEMAS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+REGISTRY: Registry[Any] = Registry().with_resources(
+    (load(path.stem)["$id"], Resource.from_contents(load(path.stem))) for path in SCHEMAS.glob("*.json")
+)
+
+
+def check(name: str, told: Any) -> Any:
+    """The same, if it is what this schema says."""
+    jsonschema.Draft202012Validator(load(name), registry=REGISTRY).validate(told)
+    return told
+
+
+@pytest.mark.parametrize("path", sorted(SCHEMAS.glob("*.json")), ids=lambda path: path.stem)
+def test_the_schemas_are_schemas(path: Path) -> None:
+    jsonschema.Draft202012Validator.check_schema(load(path.stem))
+
+
+def test_a_job_has_what_was_promised() -> None:
+    assert set(ISSUE) <= set(load("job")["required"])
+
+
+def test_every_verb_with_json_is_tried_here() -> None:
+    verbs = re.split(r"^###? (?=ry)", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    with_json = {
+        verb.splitlines()[0].removeprefix("ry ") for verb in verbs if re.search(r"^  --json", verb, re.MULTILINE)
+    }
+    assert with_json == TRIED
+
+
+TRIED = {
+    "submit", "run", "ls", "show", "why", "wait", "gpus", "stop", "kill", "hold", "release", "clean", "doctor",
+    "queue add", "queue ls", "queue pause", "queue resume", "queue rm", "queue set",
+    "server start", "server status", "server stop",
+}  # fmt: skip
+
+
+@pytest.fixture
+def jobs(ry: Typist, gate: Callable[[str], Gate], bell: Bell) -> list[int]:
+    """One of each kind: ended well and badly, lately tried again, running, waiting for several things, held."""
+    gate("door")
+    running = ry.submit("-c0", "-J", "run\x1bning", "echo > bell; read x < door")
+    bell.wait()
+    made = [
+        ry.run("-c0", "--retries", "1", "exit 3").id,
+        ry.run("-c0", "--", "true").id,
+        ry.run("-c0", "--", "/no/such").id,
+        *ry.submit_many("-c0", "-a", "4-5%1", "--", "sleep", "600"),
+        ry.submit("-c0", "-d", str(running), "-t", "1h", "-b", "+1h", "--mem", "10M", "--setup", "true", "--", "true"),
+        ry.submit("--hold", "--unique", "it", "-o", "x", "-i", "/dev/null", "--on-lost", "end", "x y"),
+    ]
+    return [running, *made]
+
+
+def test_lists(ry: Typist, jobs: list[int]) -> None:
+    rows = check("ls", ry.json("ls", *map(str, jobs)))
+    assert [row["id"] for row in rows] == sorted(jobs)
+    assert {row["state"] for row in rows} == {"pending", "running", "done"}
+    for row in rows:
+        assert (row["outcome"] is None) == (row["state"] != "done") == (row["ended_at"] is None)
+        assert (row["pid"] is not None) == (row["state"] == "running")
+    assert check("ls", ry.json("ls", "no-such-*")) == []
+
+
+def test_one_line_for_each_job(ry: Typist, jobs: list[int]) -> None:
+    lines = ry.ok("ls", "--json", *map(str, jobs)).splitlines()
+    assert [json.loads(line.rstrip(","))["id"] for line in lines[1:-1]] == sorted(jobs)
+
+
+def test_of_one_job(ry: Typist, jobs: list[int]) -> None:
+    for job in jobs:
+        shown = check("show", ry.json("show", str(job)))
+        assert len(shown["events"]) == shown["events"][-1]["number"]
+        check("why", ry.json("why", str(job)))
+
+
+def test_wait_and_run(ry: Typist) -> None:
+    one = check("submit", ry.json("submit", "--", "true"))["ids"][0]
+    check("verdict", ry.json("wait", str(one)))
+    two = check("submit", ry.json("submit", "-a", "1-2", "--", "true"))["ids"]
+    check("verdicts", ry.json("wait", *map(str, two)))
+    check("verdict", ry.json("run", "--", "true"))
+    check("verdict", json.loads(ry("run", "--json", "-t", "0.1s", "--", "sleep", "60").out))
+    check("would_submit", ry.json("submit", "--dry-run", "-a", "1-2", "--", "true"))
+
+
+@pytest.mark.parametrize("verb", ["stop", "kill", "hold", "release"])
+def test_changes(ry: Typist, verb: str) -> None:
+    held, done = ry.submit("--hold", "--", "true"), ry.run("--", "true").id
+    check("would_change", ry.json(verb, "--dry-run", str(held)))
+    told = check("change", json.loads(ry(verb, "--json", str(held), str(done)).out))
+    assert told["changed"] == [held] and list(told["refused"]) == [str(done)]
+    if verb != "release":
+        assert f"job {done}" in told["refused"][str(done)]
+
+
+def test_queues(ry: Typist) -> None:
+    check("would_queues", ry.json("queue", "add", "new", "--dry-run"))
+    check("queues", ry.json("queue", "add", "new", "--parallel", "2", "--default", "time=1h"))
+    for words in (("set", "new", "--stop-on-fail"), ("pause", "new", "--reason", "x"), ("resume", "new")):
+        check("queues", ry.json("queue", *words))
+    rows = check("queue_ls", ry.json("queue", "ls"))
+    assert {row["name"] for row in rows} == {"default", "new"}
+    check("queues", ry.json("queue", "rm", "new"))
+
+
+def test_the_yard(ry: Typist, jobs: list[int]) -> None:
+    status = check("server_status", ry.json("server", "status"))
+    assert jobs[0] in [row["id"] for row in status["running"]]
+    assert all(row["pid"] for row in status["running"] if row["stage"] == "running")
+    assert status["pid"] == ry.yard.server and status["agents"][0]["pid"] == ry.yard.agent
+    check("server_start", ry.json("server", "start"))
+    check("doctor", ry.json("doctor"))
+    check("gpus", ry.json("gpus"))
+    check("clean", ry.json("clean"))
+
+
+def test_server_stop(ry: Typist, tmp_path: Path) -> None:
+    ended = ry("server", "stop", "--json", RUNYARD_HOME=str(tmp_path / "none"))
+    assert check("server_stop", json.loads(ended.out)) == {"stopped": False}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("ls", "--json", "99999999"), ("show", "--json", "no-such"), ("submit", "--json", "-q", "no-such", "--", "x"),
+        ("wait", "--json", "99999999"), ("stop", "--json", "all", "--nonsense"), ("queue", "rm", "no-such", "--json"),
+        ("why", "--json", "99999999"), ("run", "--json", "-a", "1-2", "--", "x"), ("stop", "--json", "all"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_errors(ry: Typist, words: tuple[str, ...]) -> None:
+    ry.submit_many("--hold", "-a", "1-2", "--", "true")
+    ended = ry(*words)
+    told = check("error", json.loads(ended.out))
+    assert told["error"]["exit_code"] == ended.code > 0 and ended.err == ""
