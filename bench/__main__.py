@@ -9,6 +9,7 @@ import argparse
 import compileall
 import os
 import platform
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -39,6 +40,8 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="few jobs, one run: does everything work?")
     parser.add_argument("--json", metavar="FILE", help="write every sample to this file")
     arguments = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit("bench: interrupted"))  # the yard and the peers of now are ended
     scale = QUICK if arguments.quick else Scale()
     compileall.compile_dir(os.path.dirname(runyard.__file__), quiet=2)  # as an installation does
     load = os.getloadavg()[0]
