@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 import time
+from contextlib import suppress
 
 from runyard.errors import InvalidSpec, NotFound, StorageFull
 from runyard.model.spec import HASH
@@ -17,21 +20,21 @@ class Blobs:
         self._directory = directory
 
     def put(self, data: bytes) -> str:
-        """Keep the data; on disk when this returns."""
+        """Keep the data; on disk, and found under its name, when this returns."""
         name = hashlib.sha256(data).hexdigest()
         path = os.path.join(self._directory, name)
-        if os.path.exists(path):
+        if self._holds(path, len(data)):
             os.utime(path)
             return name
         os.makedirs(self._directory, mode=0o700, exist_ok=True)
         temporary = f"{path}.{os.getpid()}.{time.monotonic_ns()}"
         try:
-            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+            self._write(temporary, data)
             os.replace(temporary, path)
+            self._flush_names()
         except OSError as error:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
             raise StorageFull(f"nothing can be kept in {self._directory}: {error.strerror}") from error
         return name
 
@@ -39,10 +42,32 @@ class Blobs:
         """The data of this hash."""
         if not HASH.fullmatch(name):
             raise InvalidSpec("not the hash of a blob")
+        path = os.path.join(self._directory, name)
         try:
-            with open(
-                os.open(os.path.join(self._directory, name), os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb"
-            ) as file:
+            with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
                 return file.read()
-        except FileNotFoundError:
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ELOOP):
+                raise
             raise NotFound(f"there is no blob {name[:12]}...; it was collected or never sent") from None
+
+    def _holds(self, path: str, size: int) -> bool:
+        """Whether it is there already, and not what a crash left of it."""
+        try:
+            seen = os.lstat(path)
+        except FileNotFoundError:
+            return False
+        return stat.S_ISREG(seen.st_mode) and seen.st_size == size
+
+    def _write(self, path: str, data: bytes) -> None:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _flush_names(self) -> None:
+        directory = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
