@@ -15,7 +15,7 @@ from runyard.engines.base import Capabilities
 from runyard.foreign import process
 from runyard.model.attempt import AttemptKey, Result
 from runyard.model.beat import Observed, Order, StopOrder
-from runyard.runtime import verdict
+from runyard.runtime import family, verdict
 from runyard.runtime.cgroup import CgroupTree
 from runyard.runtime.family import Member
 from runyard.runtime.funeral import Funeral, Mourners
@@ -80,6 +80,7 @@ class ProcessEngine:
         for runner in self._pool.runners() - reached:
             self._pool.reach(runner)
         sweep(self._mourners.tree)
+        self._dirs.drop_slates(lambda runner: family.identity(runner.pid) == runner)
         self._news.clear()
         return [held.observed for held in self._held.values()]
 
@@ -241,6 +242,7 @@ class ProcessEngine:
 
     def _refused(self, held: Held, link: Link, reason: str) -> None:
         """Nothing was started: the claim was there, or could not be written."""
+        self._unbind(link)
         if reason == "busy":
             link.usable = False
             self._waiting.appendleft(held)

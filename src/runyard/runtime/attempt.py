@@ -16,7 +16,7 @@ from typing import Optional
 from runyard.runtime import family, runfile
 from runyard.runtime.family import Member
 from runyard.runtime.protocol import Message, Start
-from runyard.runtime.runfile import Ended, Started
+from runyard.runtime.runfile import Ended, Slate, Started
 
 FIRST_KILL_ROUND_S, LAST_KILL_ROUND_S = 0.02, 1.0
 UNKILLABLE_S = 5.0
@@ -28,16 +28,16 @@ NEVER = float("inf")
 
 
 class Attempt:
-    """A started attempt. `fd` is its locked run file."""
+    """A started attempt. `slate` is its run file."""
 
-    def __init__(self, start: Start, fd: int, child: Member) -> None:
+    def __init__(self, start: Start, slate: Slate, child: Member) -> None:
         self.start = start
-        self.fd = fd
+        self.slate = slate
         self.pid = child.pid
         self._child = child
         self.began = time.monotonic()
         self.started_at = time.time()
-        runfile.write_started(fd, Started(child.pid, child.start_time, self.started_at))
+        runfile.write_started(slate.fd, Started(child.pid, child.start_time, self.started_at))
         self.status: Optional[int] = None
         self.unkillable = False
         self._why = ""

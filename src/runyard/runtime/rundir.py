@@ -2,6 +2,7 @@
 
     <home.runs>/<host id>/live/<job>.<number>/               attempts that are not committed yet
     <home.runs>/<host id>/done/<job // 1000>/<job>.<number>/ the others: only their output is kept
+    <home.runs>/<host id>/slates/<runner>.<n>                run files that runners hold (see `runfile`)
 
 The engine makes an attempt's directory before it hands the attempt to a runner, and moves it when the result is
 committed. So a runner that wakes up late finds no directory and starts nothing, and a directory below `done` says
@@ -15,14 +16,16 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, Optional
+
+from runyard.runtime.family import Member
 
 SHARD = 1000
 MB = 1024 * 1024
 _HOST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_SLATE = re.compile(r"([0-9]+)\.([0-9]+)\.[0-9]+")
 _NAME = re.compile(r"([1-9][0-9]{0,17})\.([1-9][0-9]{0,8})")
 
 
@@ -78,10 +81,11 @@ class RunDirs:
             raise ValueError(f"not a host id: {host_id!r}")
         self._live = os.path.join(runs, host_id, "live")
         self._done = os.path.join(runs, host_id, "done")
+        self._slates = os.path.join(runs, host_id, "slates")
 
     def prepare(self) -> None:
         """Make the directories that hold the others."""
-        for path in (self._live, self._done):
+        for path in (self._live, self._done, self._slates):
             make_private(path)
 
     def live(self, job: int, number: int) -> RunDir:
@@ -115,6 +119,24 @@ class RunDirs:
         """The live ones."""
         return [found for found in _named(self._live) if found is not None]
 
+    def highest(self) -> int:
+        """The highest job of which anything is here; 0 for none."""
+        shards = sorted((int(shard.name), shard.path) for shard in _entries(self._done) if shard.name.isdecimal())
+        newest = next((found for _, path in reversed(shards) if (found := list(_named(path)))), [])
+        return max((run_dir.job for run_dir in [*self.scan(), *newest]), default=0)
+
+    def slate_prefix(self, runner: Member) -> str:
+        """How the names of a runner's private run files begin."""
+        return f"{self._slates}/{runner.pid:d}.{runner.start_time:d}."
+
+    def drop_slates(self, lives: Callable[[Member], bool]) -> None:
+        """Remove the private names of runners that are dead."""
+        for entry in _entries(self._slates):
+            match = _SLATE.fullmatch(entry.name)
+            if match and not lives(Member(int(match.group(1)), int(match.group(2)))):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(entry.path)
+
     def retire(self, job: int, number: int) -> None:
         """The result is committed: move the directory to `done` and keep only the output."""
         live, done = self.live(job, number), self.done(job, number)
@@ -138,7 +160,7 @@ class RunDirs:
         for modified, size, run_dir in found:
             if modified >= oldest and excess <= 0:
                 break
-            shutil.rmtree(run_dir.path, ignore_errors=True)
+            _remove(run_dir.path)
             removed.append(Collected(run_dir.job, run_dir.number, size))
             excess -= size
         return removed
@@ -159,6 +181,15 @@ def make_private(path: str) -> None:
         make_private(above)
     with contextlib.suppress(FileExistsError):
         os.mkdir(path, 0o700)
+
+
+def _remove(path: str) -> None:
+    """A directory of files, as far as it can be removed (shutil would cost each runner its imports)."""
+    for entry in _entries(path):
+        with contextlib.suppress(OSError):
+            os.unlink(entry.path)
+    with contextlib.suppress(OSError):
+        os.rmdir(path)
 
 
 def _named(path: str) -> Iterator[RunDir]:

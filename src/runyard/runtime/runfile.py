@@ -6,23 +6,29 @@ One small file with three records at fixed places, each a line of readable JSON,
     started {"pid":...,"start_time":...,"at":...}                                                   9d0fe4a2
     ended   {"wait_status":0,"why":"","cpu_s":0.01,...}                                             77073096
 
-Who wants to start the attempt creates the file with O_EXCL, locks it and writes the claim: only who has done all three
-may start it. The claim fills the whole file, so that the later records need no new space. The lock is an OFD lock on
-a descriptor that is closed by exec: it is held exactly as long as the runner lives, and looking at it
-(`is_locked`) never takes it.
+A runner makes the file under a private name, locks it, writes its claim, and publishes it by a hard link under the
+attempt's name. The link fails if that name exists: this is *the* start, and whoever sees the file sees a claim, and a
+lock that is held as long as the runner lives (an OFD lock; its descriptor is closed by exec; `look` never takes it).
+The claim fills the whole file, so that the later records need no new space.
 
-Between the creation and the lock a living runner may be seen as unlocked. So a judge who finds a file without lock
-and without claim takes the lock and writes a claim of its own (`take_over`); the runner then finds the lock taken or
-the claim written, and starts nothing. Whatever the order, one of them loses.
+An agent that gives an attempt up creates the file under the attempt's name (`give_up`); a late runner cannot publish
+then. Such a file may be empty: only agents create it so.
+
+When a committed attempt's name is removed its runner has the file for itself again (`Slates`) and uses it for another
+claim. Otherwise each attempt would cost the file system a new file and a deletion, and where many were deleted lately
+ext4 takes long to create one.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import fcntl
 import json
 import os
 import struct
 import zlib
+from collections import deque
 from typing import Any, NamedTuple, Optional, TypeVar
 
 VERSION = 1
@@ -31,6 +37,8 @@ CLAIM, STARTED, ENDED = (0, 512), (512, 128), (640, 384)
 SIZE = 1024
 DETAIL_MAX = 200
 """What fits of a result's detail, in bytes of JSON."""
+SLATES_MAX = 8
+"""So many run files of ended attempts a runner keeps, to use them again."""
 
 _FLOCK = "hhqqi4x"
 _WRITE_LOCK = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
@@ -91,30 +99,90 @@ class Records(NamedTuple):
 R = TypeVar("R", bound=tuple)  # type: ignore[type-arg]  # any of the records
 
 
-def create(path: str, claim: Claim) -> Optional[int]:
-    """Claim the attempt: the locked descriptor of its run file, or None if somebody else has claimed it or its
-    directory is gone (its result is committed, or it was given up)."""
+class Slate:
+    """A run file that its runner holds: locked, under a private name, perhaps published for an attempt."""
+
+    def __init__(self, private: str) -> None:
+        self.private = private
+        self.fd = os.open(private, _CREATE, 0o600)
+        try:
+            if not _lock(self.fd):
+                raise OSError(errno.EBUSY, "the run file is locked by somebody else", private)
+            self._inode = os.fstat(self.fd).st_ino
+        except OSError:
+            self.drop()
+            raise
+
+    @property
+    def free(self) -> bool:
+        """No attempt has it any more."""
+        return os.fstat(self.fd).st_nlink == 1
+
+    def publish(self, path: str, claim: Claim) -> bool:
+        """Claim the attempt whose run file has this path. False: it was claimed or given up before, or its directory
+        is gone (a directory that was moved away while we looked its name up counts as gone)."""
+        _write(self.fd, CLAIM, b"claim  ", claim)
+        try:
+            os.link(self.private, path, follow_symlinks=False)
+            return os.stat(path, follow_symlinks=False).st_ino == self._inode
+        except (FileExistsError, FileNotFoundError):
+            return False
+
+    def drop(self) -> None:
+        """Let go of it; what it was published as stays."""
+        os.close(self.fd)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.private)
+
+
+class Slates:
+    """The run files of one runner, used again when their attempts are committed. `prefix` begins their names."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._made = 0
+        self._used: deque[Slate] = deque()
+
+    def claim(self, path: str, claim: Claim) -> Optional[Slate]:
+        """The attempt's run file, published; None: it cannot be claimed. Raises OSError (no space, no hard links)."""
+        slate = self._take()
+        try:
+            published = slate.publish(path, claim)
+        except OSError:
+            slate.drop()
+            raise
+        if not published:
+            self.give_back(slate)
+        return slate if published else None
+
+    def give_back(self, slate: Slate) -> None:
+        """Its attempt has ended, or was not ours to claim."""
+        self._used.append(slate)
+        if len(self._used) > SLATES_MAX:
+            self._used.popleft().drop()
+
+    def close(self) -> None:
+        while self._used:
+            self._used.popleft().drop()
+
+    def _take(self) -> Slate:
+        if self._used and self._used[0].free:
+            return self._used.popleft()
+        self._made += 1
+        return Slate(f"{self._prefix}{self._made}")
+
+
+def give_up(path: str, claim: Claim) -> bool:
+    """Take the attempt's name, so that nobody can start it. False: there is a file of that name."""
     try:
         fd = os.open(path, _CREATE, 0o600)
-    except (FileExistsError, FileNotFoundError):
-        return None
-    claimed = False
+    except FileExistsError:
+        return False
     try:
-        claimed = _lock(fd) and _is_fresh(fd, path) and _write(fd, CLAIM, b"claim  ", claim)
-    finally:
-        if not claimed:
-            os.close(fd)
-    return fd if claimed else None
-
-
-def take_over(path: str, claim: Claim) -> bool:
-    """Write a claim into a file that has none, under its lock, so that its creator can never start. False: it has
-    one, or its creator lives."""
-    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
-    try:
-        return _lock(fd) and os.fstat(fd).st_size == 0 and _write(fd, CLAIM, b"claim  ", claim)
+        _write(fd, CLAIM, b"claim  ", claim)
     finally:
         os.close(fd)
+    return True
 
 
 def write_started(fd: int, started: Started) -> None:
@@ -180,17 +248,6 @@ def _lock(fd: int) -> bool:
     return True
 
 
-def _is_fresh(fd: int, path: str) -> bool:
-    """Still without a claim, and still where it was created: the directory of an attempt that was given up is moved
-    away, and what is created in it after that starts nothing."""
-    own = os.fstat(fd)
-    try:
-        there = os.stat(path, follow_symlinks=False)
-    except FileNotFoundError:
-        return False
-    return own.st_size == 0 and own.st_ino == there.st_ino
-
-
 def line_of(length: int, kind: bytes, record: NamedTuple) -> bytes:
     """A record as its line of exactly this length."""
     text = (kind + b" " + _dumps(record._asdict()).encode("ascii")).ljust(length - 9)
@@ -199,12 +256,13 @@ def line_of(length: int, kind: bytes, record: NamedTuple) -> bytes:
     return b"%s%08x\n" % (text, zlib.crc32(text))
 
 
-def _write(fd: int, place: tuple[int, int], kind: bytes, record: NamedTuple) -> bool:
+def _write(fd: int, place: tuple[int, int], kind: bytes, record: NamedTuple) -> None:
     offset, length = place
     line = line_of(length, kind, record)
     if offset == 0:
         line = line.ljust(SIZE, b"\n")
-    return os.pwrite(fd, line, offset) == len(line)
+    if os.pwrite(fd, line, offset) != len(line):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _read(data: bytes, place: tuple[int, int], kind: bytes, record: type[R]) -> Optional[R]:

@@ -28,7 +28,7 @@ from runyard.runtime.family import Member
 from runyard.runtime.groups import RunnerGroups
 from runyard.runtime.protocol import VERSION, Channel, Message, Start, read_start
 from runyard.runtime.rundir import RunDir, RunDirs
-from runyard.runtime.runfile import Claim, Ended
+from runyard.runtime.runfile import Claim, Ended, Slate, Slates
 from runyard.runtime.spawn import NotStarted, Spawner
 
 ANNOUNCE_S = 0.002
@@ -57,13 +57,14 @@ class Runner:
         self._dirs = RunDirs(place.runs, place.host_id)
         self._me = Member(os.getpid(), family.start_time(os.getpid()))
         self._groups = RunnerGroups(tree, self._me)
+        self._slates = Slates(self._dirs.slate_prefix(self._me))
         self._spawner = Spawner()
         self._wakeup = wakeup
         self._listener = listen(place.sockets, socket_name(self._me))
         self._channels: dict[int, Channel] = {}
         self._attempt: Optional[Attempt] = None
         self._announce_at = NEVER
-        self._unwritten: Optional[tuple[int, Ended]] = None
+        self._unwritten: Optional[tuple[Slate, Ended]] = None
         self._childless = True
         self._retired = False
         self._detached = False
@@ -78,7 +79,7 @@ class Runner:
             for fd, _ in self._poll.poll(self._timeout_ms()):
                 self._ready(fd)
             self._tick()
-        self._forget_socket()
+        self._tidy()
 
     def _wanted(self) -> bool:
         """Whether there is an agent, an attempt, or what one has detached (the zygote would kill it)."""
@@ -187,7 +188,8 @@ class Runner:
             self._poll.unregister(channel.fd)
             channel.close()
 
-    def _forget_socket(self) -> None:
+    def _tidy(self) -> None:
+        self._slates.close()
         path = os.path.join(self._place.sockets, socket_name(self._me))
         if os.path.lexists(path):
             os.unlink(path)
@@ -200,14 +202,14 @@ class Runner:
             return
         run_dir = self._dirs.live(start.job, start.number)
         try:
-            fd = runfile.create(run_dir.run, self._claim(start))
+            slate = self._slates.claim(run_dir.run, self._claim(start))
         except OSError as error:
             self._tell({"is": "refused", **names(start), "reason": f"the run file: {error.strerror}"})
             return
-        if fd is None:
+        if slate is None:
             self._tell({"is": "refused", **names(start), "reason": "claimed"})
             return
-        self._spawn(start, run_dir, fd)
+        self._spawn(start, run_dir, slate)
 
     def _claim(self, start: Start) -> Claim:
         place = self._place
@@ -227,18 +229,18 @@ class Runner:
             start.rank,
         )
 
-    def _spawn(self, start: Start, run_dir: RunDir, fd: int) -> None:
+    def _spawn(self, start: Start, run_dir: RunDir, slate: Slate) -> None:
         self._groups.limit(start.cpus, start.memory_mb)
         try:
             child = self._spawner.spawn(start, run_dir)
         except NotStarted as reason:
             self._groups.finish()
             ended = Ended(None, "not-started", str(reason), "runner", 0.0, 0.0, time.time(), 0.0)
-            self._record_end(fd, ended)
+            self._record_end(slate, ended)
             self._tell(self._ended_message(start, ended))
             return
         self._childless = False
-        self._attempt = Attempt(start, fd, child)
+        self._attempt = Attempt(start, slate, child)
         self._groups.take(child.pid)
         self._announce_at = time.monotonic() + ANNOUNCE_S
 
@@ -270,20 +272,20 @@ class Runner:
         ended = attempt.ended(self._groups.finish())
         self._attempt = None
         self._retired = self._retired or not self._childless
-        self._record_end(attempt.fd, ended)
+        self._record_end(attempt.slate, ended)
         self._announce_at = NEVER
         self._tell(self._ended_message(attempt.start, ended, attempt))
 
-    def _record_end(self, fd: int, ended: Ended) -> None:
-        """Write the last record and let go of the lock. While it cannot be written the lock is kept: we know."""
+    def _record_end(self, slate: Slate, ended: Ended) -> None:
+        """Write the last record. While it cannot be written we stay: the lock says that somebody knows."""
         try:
-            runfile.write_ended(fd, ended)
+            runfile.write_ended(slate.fd, ended)
         except OSError:
-            self._unwritten = (fd, ended)
+            self._unwritten = (slate, ended)
             self._retired = True
             return
         self._unwritten = None
-        os.close(fd)
+        self._slates.give_back(slate)
 
     def _ended_message(self, start: Start, ended: Ended, attempt: Optional[Attempt] = None) -> Message:
         return {

@@ -6,14 +6,13 @@
     claim, no ended, other boot id    lost: the host was restarted
     claim, no ended, same boot        lost: the runner died (end what is left of the family before saying so)
 
-A claim that an agent took, to give the attempt up, is never-started too. A claim whose record is not whole, or one
-that may have been swallowed by a restart of the host (`assigned_boot_id`), is lost: never-started is said only where
-it is certain.
+(A runner that lives may hold the lock of an attempt that has ended: that one has ended.) A claim that an agent took,
+to give the attempt up, is never-started too. A claim whose record is not whole, or one that may have been swallowed by
+a restart of the host (`assigned_boot_id`), is lost: never-started is said only where it is certain.
 """
 
 from __future__ import annotations
 
-import os
 import time
 from typing import NamedTuple, Optional
 
@@ -29,6 +28,8 @@ LOST = "lost"
 REBOOT = "the host was restarted"
 RUNNER_DIED = "the runner died"
 DAMAGED = "the run file is damaged"
+
+TRIES = 3
 
 
 class Here(NamedTuple):
@@ -59,30 +60,26 @@ def judge(run_dir: RunDir, token: str, here: Here, assigned_boot_id: str = "") -
     attempt that never started never will. `token` is that of the order; `assigned_boot_id` the boot in which the
     order was made. Raises OSError where the claim cannot be written (disk full): nothing is known then."""
     rebooted = assigned_boot_id not in ("", here.boot_id)
-    claim = claim_of(here, run_dir, token)
-    for _ in range(3):
-        verdict = look(run_dir, here)
-        if verdict is not None and (verdict.records.touched or verdict.word == ADOPT):
-            return verdict
+    for _ in range(TRIES):
+        seen = look(run_dir, here)
+        if seen is not None and (seen.records.touched or not rebooted):
+            return seen
         if rebooted:
             return Verdict(LOST, Records(), REBOOT)
-        taken = _take(run_dir.run, claim) if verdict is None else runfile.take_over(run_dir.run, claim)
-        if taken:
+        claim = claim_of(here, run_dir, token)
+        make_private(run_dir.path)
+        if runfile.give_up(run_dir.run, claim):
             return Verdict(NEVER_STARTED, Records(claim))
-    return Verdict(ADOPT, Records())
+    raise OSError(f"{run_dir.run} comes and goes")
 
 
 def look(run_dir: RunDir, here: Here) -> Optional[Verdict]:
-    """The verdict as far as it can be read without taking anything; None where there is no run file. An empty file
-    (created, then neither locked nor claimed) is `never-started` with untouched records: only a judge who takes it
-    over may say so."""
+    """The verdict as far as it can be read without taking anything; None where there is no run file."""
     try:
         held, records = runfile.look(run_dir.run)
     except FileNotFoundError:
         return None
-    if held:
-        return Verdict(ADOPT, records)
-    return _over(records, here)
+    return Verdict(ADOPT, records) if held and records.ended is None else _over(records, here)
 
 
 def _over(records: Records, here: Here) -> Verdict:
@@ -106,12 +103,3 @@ def record_lost(run_dir: RunDir, reason: str) -> None:
 def claim_of(here: Here, run_dir: RunDir, token: str) -> Claim:
     """The claim by which an agent gives an attempt up."""
     return Claim(run_dir.job, run_dir.number, token, *here, time.time(), "agent")
-
-
-def _take(path: str, claim: Claim) -> bool:
-    make_private(os.path.dirname(path))
-    fd = runfile.create(path, claim)
-    if fd is None:
-        return False
-    os.close(fd)
-    return True

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import gc
 import json
+import operator
 import os
 import select
 import signal
 import socket
 import sys
+from functools import partial
 from types import FrameType
 from typing import Optional
 
@@ -24,6 +26,7 @@ from runyard.runtime import family, native
 from runyard.runtime.cgroup import CgroupTree, leave
 from runyard.runtime.family import Member
 from runyard.runtime.groups import end_groups
+from runyard.runtime.rundir import RunDirs
 from runyard.runtime.runner import DEAF_TO, Place, become_runner, wake_by_signals
 from runyard.settings import Home
 
@@ -37,6 +40,7 @@ class Zygote:
     def __init__(self, place: Place, requests: socket.socket, tree: Optional[CgroupTree]) -> None:
         self._place = place
         self._tree = tree
+        self._dirs = RunDirs(place.runs, place.host_id)
         self._ending: list[Member] = []
         self._requests: Optional[socket.socket] = requests
         self._runners: dict[int, Member] = {}
@@ -103,6 +107,7 @@ class Zygote:
             runner = self._runners.pop(pid, None)
             if runner is not None:
                 self._ending.append(runner)
+                self._dirs.drop_slates(partial(operator.ne, runner))
         family.send(self._left(), signal.SIGKILL)
 
     def _left(self) -> list[Member]:

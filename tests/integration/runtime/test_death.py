@@ -12,7 +12,8 @@ import pytest
 from runyard.foreign import process
 from runyard.model.attempt import AttemptKey
 from runyard.runtime import runfile
-from runyard.runtime.runfile import Claim, Started
+from runyard.runtime.family import Member
+from runyard.runtime.runfile import Claim, Slates, Started
 from tests.integration.runtime.rig import HOST, Rig, alive, kill, reap, wait_dead
 
 FAMILY = """
@@ -240,10 +241,10 @@ def _claim(rig: Rig, boot_id: str) -> Claim:
 def _leave_file(rig: Rig, claim: Claim, started: Started) -> None:
     """A run file as a dead runner leaves it."""
     assert rig.dirs.make(1, 1)
-    fd = runfile.create(rig.dirs.live(1, 1).run, claim)
-    assert fd is not None
-    runfile.write_started(fd, started)
-    os.close(fd)
+    slate = Slates(rig.dirs.slate_prefix(Member(claim.pid, claim.start_time))).claim(rig.dirs.live(1, 1).run, claim)
+    assert slate is not None
+    runfile.write_started(slate.fd, started)
+    slate.drop()
 
 
 def _runners(rig: Rig) -> list[int]:

