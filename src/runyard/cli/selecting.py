@@ -68,7 +68,7 @@ class Change:
         ids = tuple(row.id for row in rows if not spreading or self.applies(row))
         if dry:
             return self._preview(app, [row for row in rows if row.id in set(ids)])
-        if spreading and len(ids) > 1 and not yes:
+        if len(ids) > (1 if spreads(selectors) else len(selectors)) and not yes:
             self._ask(app, ids)
         return self._report(app, _in_slices(ids, call))
 
