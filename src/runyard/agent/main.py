@@ -36,6 +36,9 @@ AGAIN_FIRST_S = 0.05
 AGAIN_MOST_S = 2.0
 """Pauses between tries to reach a server that is away."""
 
+REMEMBER_EVERY_S = 2.0
+"""How often what was seen of the yard is kept, while it changes."""
+
 DISK_MIN_MB = 20
 """With less free space than this nothing is started."""
 
@@ -68,7 +71,8 @@ class Agent:
         self._looker = looker
         self._link = link
         self._blobs = BlobCache(home.blob_cache, link.blob)
-        self._seen = load(home.agent_state)
+        self._seen = self._remembered = load(home.agent_state)
+        self._remember_at = 0.0
         self._desired = Desired()
         self._observed: dict[AttemptKey, Observed] = {}
         self._unsent: dict[AttemptKey, Observed] = {}
@@ -108,7 +112,7 @@ class Agent:
         while not self._ending:
             self.turn()
             self._wait()
-        save(self._home.agent_state, self._seen)
+        self._remember()
         self.close()
 
     def begin(self) -> None:
@@ -123,6 +127,8 @@ class Agent:
         self._look()
         self._act()
         self._tell()
+        if self._seen != self._remembered and self._monotonic() >= self._remember_at:
+            self._remember()
 
     def close(self) -> None:
         """Let go of everything; attempts run on."""
@@ -144,6 +150,8 @@ class Agent:
             pauses.append(self._news_at + GATHER_S - now)
         elif self._incarnation and not self._link.in_flight:
             pauses.append(self._told_at + QUIET_S - now)
+        if self._seen != self._remembered:
+            pauses.append(self._remember_at - now)
         return min(pauses)
 
     def _observe(self) -> None:
@@ -191,14 +199,22 @@ class Agent:
         self._seen = replace(self._seen, feed=max(self._seen.feed, answer.feed))
         self._desired = wanted(self._desired, answer.start, answer.stop, answer.forget)
 
+    def _remember(self) -> None:
+        """Keep how far the yard had come, as well as the disk allows."""
+        self._remembered, self._remember_at = self._seen, self._monotonic() + REMEMBER_EVERY_S
+        try:
+            save(self._home.agent_state, self._seen)
+        except OSError as error:
+            log.warning("what was seen of the yard cannot be kept: %s", error)
+
     def _distrust(self, welcome: Welcome) -> str:
         """Why nothing that this yard says is done ("" if it is the one that we serve, and no older copy of it)."""
         seen = self._seen
+        if welcome.accepted:
+            return ""
         if seen.yard and welcome.yard != seen.yard:
             here = self._observed or self._desired.start
             return f"attempts of yard {seen.yard} are here, this server is yard {welcome.yard}" if here else ""
-        if welcome.accepted:
-            return ""
         if welcome.epoch < seen.epoch:
             return f"epoch {welcome.epoch} is older than {seen.epoch}, which was seen here"
         if welcome.feed < seen.feed:
@@ -348,7 +364,7 @@ class Agent:
             log.warning("%s: nothing is done", self._problem)
         else:
             self._seen = Seen(welcome.yard, welcome.epoch, welcome.feed)
-            save(self._home.agent_state, self._seen)
+            self._remember()
         self._unsent = dict(self._observed)
         log.info("incarnation %d of agent %s in yard %s", welcome.incarnation, me.agent, welcome.yard)
         return True

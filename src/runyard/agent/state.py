@@ -9,6 +9,7 @@ import json
 import os
 from dataclasses import dataclass
 
+from runyard.errors import InvalidSpec
 from runyard.model import codec
 
 
@@ -26,16 +27,14 @@ def load(path: str) -> Seen:
     try:
         with open(path, encoding="ascii") as file:
             return codec.decode(Seen, json.load(file))
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError, InvalidSpec):  # a power cut may have left it empty
         return Seen()
 
 
 def save(path: str, seen: Seen) -> None:
-    """Keep it, whole or not at all."""
+    """Keep it, whole or not at all. It is not flushed to disk: that would hold the agent's one thread."""
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     temporary = path + ".new"
     with open(temporary, "w", encoding="ascii") as file:
         file.write(codec.dumps(seen))
-        file.flush()
-        os.fsync(file.fileno())
     os.replace(temporary, path)

@@ -26,6 +26,9 @@ BUSY_PAUSE_S = 3.0
 BUSY_DOUBLINGS = 6
 """A start that the agent refused is not planned again before this; the pause doubles with each attempt, so often."""
 
+ACCEPTED = "accepted-attempts"
+"""Kind of the documents (by agent) that list what a person has accepted together with an older store."""
+
 COUNTS_AS_FAILURE = frozenset(
     (Outcome.FAILED, Outcome.KILLED, Outcome.TIMEOUT, Outcome.OOM, Outcome.LOST, Outcome.NOT_STARTED)
 )
@@ -39,8 +42,8 @@ def hello(controller: Controller, turn: Turn, hello: Hello) -> Welcome:
     if hello.protocol > PROTOCOL:
         raise Conflict(f"the agent speaks protocol {hello.protocol}, this server {PROTOCOL}: upgrade the server")
     feed = turn.store.feed()
-    if hello.yard == turn.yard.id and not controller.accepted:
-        controller.halted = controller.halted or _older(turn.yard, feed, hello)
+    if hello.yard == turn.yard.id and not controller.accepted and (why := _older(turn.yard, feed, hello)):
+        controller.halt(why)
     before = next((agent for agent in turn.store.agents() if agent.id == hello.agent), None)
     incarnation = before.incarnation + 1 if before else 1
     turn.store.save_host(hello.host)
@@ -66,7 +69,7 @@ def _older(yard: YardId, feed: int, hello: Hello) -> str:
         seen = f"event {hello.feed} of this yard, the store ends at {feed}"
     else:
         return ""
-    return f"agent {hello.agent} has seen {seen}: this is an older copy of the store; nothing is started"
+    return f"this is an older copy of the store: agent {hello.agent} has seen {seen}"
 
 
 def report(controller: Controller, turn: Turn, report: Report, newest: bool) -> None:
@@ -97,7 +100,7 @@ def _facts(controller: Controller, turn: Turn, agent: str, observed: Iterable[Ob
     now = {**before, **committed.jobs}
     for seen in over:
         if _settled(turn, now.get(seen.key.job_id), seen.key):
-            turn.after.append(lambda key=seen.key: turn.dispatch.forget(agent, key))  # type: ignore[misc]
+            _forget(controller, turn, agent, seen.key)
             turn.topics.add(f"agent:{agent}")
             if seen.key.job_id not in committed.jobs:
                 _known_after_all(turn, agent, seen.key)
@@ -178,20 +181,36 @@ def _compare(controller: Controller, turn: Turn, report: Report) -> None:
     _facts(controller, turn, agent, gone)
     living = {seen.key for seen in report.observed if seen.stage not in OVER}
     jobs = turn.store.load({key.job_id for key in keys if key not in active})
-    unknown = []
+    unknown, never_given = [], []
     for key in sorted(keys - set(active)):
         settled = _settled(turn, jobs.get(key.job_id), key)
         if settled and key not in living:
-            turn.after.append(lambda key=key: turn.dispatch.forget(agent, key))  # type: ignore[misc]
+            _forget(controller, turn, agent, key)
         else:
             unknown.append(str(key))
-        if not settled and key.job_id in jobs and not controller.accepted:
-            controller.halted = controller.halted or (
-                f"agent {agent} has an attempt {key} of job {key.job_id} that this store never gave: "
-                "this is an older copy of the store; nothing is started"
-            )
+        if not settled and key.job_id in jobs:
+            never_given.append(str(key))
+    _doubt(controller, turn, agent, never_given)
     _save_unknown(turn, agent, tuple(unknown))
     turn.after.append(lambda: turn.dispatch.whole_heard(agent))
+
+
+def _doubt(controller: Controller, turn: Turn, agent: str, never_given: list[str]) -> None:
+    """An agent has attempts of our jobs that this store never gave: it is an older copy, unless a person has accepted
+    it since they are there."""
+    if not never_given:
+        return
+    accepted = turn.store.document(ACCEPTED, agent) or []
+    if controller.accepted:
+        turn.store.save_document(ACCEPTED, agent, never_given)
+    elif new := [name for name in never_given if name not in accepted]:
+        controller.halt(f"this is an older copy of the store: agent {agent} has attempt {new[0]}, which it never gave")
+
+
+def _forget(controller: Controller, turn: Turn, agent: str, key: AttemptKey) -> None:
+    """Its result is on disk, in a store that counts."""
+    if not controller.halted:
+        turn.after.append(lambda: turn.dispatch.forget(agent, key))
 
 
 def _known_after_all(turn: Turn, agent: str, key: AttemptKey) -> None:

@@ -36,6 +36,11 @@ AGAIN_S = 1.0
 CONNECTED_S = 60.0
 """An agent that has not beaten for this long gets nothing new."""
 
+PUT_BACK = (
+    "nothing is started or accepted; put the newer database back, or accept this one with "
+    "`ry server start --accept-older-store`"
+)
+
 SHORT_RUNS_KEPT = 0.7
 """Weight of the past in the usual run time of a shape."""
 
@@ -125,6 +130,10 @@ class Controller:
         self._due_known = False
         self._inbox: queue.SimpleQueue[tuple[Work, Future[Any]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="yard", daemon=True)
+
+    def halt(self, why: str) -> None:
+        """This store has gone back: nothing is begun from it before a person has decided."""
+        self.halted = self.halted or f"{why}: {PUT_BACK}"
 
     def start(self) -> YardId:
         """Take the yard and begin."""

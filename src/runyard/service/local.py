@@ -94,8 +94,6 @@ class LocalService:
             raise StorageFull(
                 f"less than {self._yard.min_free_mb} MB are free: nothing new is accepted until there is space"
             )
-        if self._controller.halted:
-            raise Conflict(f"nothing new is accepted: {self._controller.halted}")
         new = new_jobs(submission, self._caller.user, self._yard.now())
         check_gpus(new.specs, self._store.hosts())
 

@@ -21,12 +21,14 @@ log = logging.getLogger("runyard.store")
 
 @dataclass(frozen=True)
 class Level:
-    """Which yard, and how many events, transactions and starts of a controller it has seen."""
+    """Which yard, how many events, transactions and starts of a controller it has seen, and the last ids given."""
 
     yard: str = ""
     feed: int = 0
     serial: int = 0
     epoch: int = 0
+    last_job: int = 0
+    last_group: int = 0
 
 
 class HighWater:
@@ -54,7 +56,8 @@ class HighWater:
         """The store is there. That it fails (a full disk) must not fail what is committed already."""
         if level != self.level:
             self.level = level
-            text = f"{level.feed:020d} {level.serial:020d} {level.epoch:010d} {level.yard}"
+            ids = f"{level.last_job:020d} {level.last_group:020d}"
+            text = f"{level.feed:020d} {level.serial:020d} {level.epoch:010d} {ids} {level.yard}"
             try:
                 os.pwrite(self._file, f"{text} {zlib.crc32(text.encode()):08x}\n".encode(), 0)
             except OSError as error:
@@ -81,8 +84,8 @@ class HighWater:
         line = os.pread(self._file, 4096, 0).decode("ascii", "replace").partition("\n")[0]
         text, _, check = line.rpartition(" ")
         parts = text.split(" ")
-        if check == f"{zlib.crc32(text.encode()):08x}" and len(parts) == 4:
-            return Level(parts[3], *map(int, parts[:3]))
+        if check == f"{zlib.crc32(text.encode()):08x}" and len(parts) == 6:
+            return Level(parts[5], *map(int, parts[:5]))
         if line:
             log.warning("the high-water mark is damaged and begins anew")
         return Level()

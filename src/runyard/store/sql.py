@@ -32,7 +32,7 @@ from runyard.store.view import groups_of, host_views, shape_views
 
 
 def _level(counters: Counters) -> Level:
-    return Level(counters.id, counters.feed, counters.serial, counters.epoch)
+    return Level(counters.id, counters.feed, counters.serial, counters.epoch, counters.last_job, counters.last_group)
 
 
 def anywhere(directory: str) -> None:
@@ -65,21 +65,21 @@ class SqlStore(SqlJobs):
         return behind
 
     def accept(self) -> None:
-        """What is missing will not come back. As each lost job had an event, this many ids are not given again."""
+        """What is missing will not come back. What was counted goes on from the mark, so no id is given again, also
+        where this store has had events of its own since it went back."""
         if not self.rolled_back:
             return
         mark = self._mark.level if self._mark else Level()
         with self._db.transaction():
             counters = self._db.counters
-            lost = max(0, mark.feed - counters.feed)
             self._db.count(
                 replace(
                     counters,
                     epoch=max(counters.epoch, mark.epoch),
                     serial=max(counters.serial, mark.serial),
-                    feed=counters.feed + lost,
-                    last_job=max(counters.last_job + lost, self._seen_job),
-                    last_group=counters.last_group + lost,
+                    feed=max(counters.feed, mark.feed),
+                    last_job=max(counters.last_job, mark.last_job, self._seen_job),
+                    last_group=max(counters.last_group, mark.last_group),
                 )
             )
         if self._mark is not None:

@@ -28,6 +28,7 @@ from runyard.service.controller import Controller, Surroundings
 from runyard.service.local import About, Caller, LocalService, Yard
 from runyard.settings import Home, Settings
 from runyard.store.sql import SqlStore
+from runyard.store.sqlite import sqlite_url
 from runyard.wiring.home import home_at, pid_of, prepare, server_lock, user_name
 from runyard.wiring.host import host_id
 from runyard.wiring.keeper import Keeper
@@ -42,15 +43,12 @@ log = logging.getLogger("runyard.server")
 
 def build(settings: Settings, home: Home) -> Yard:
     """The yard of this home, with its controller started."""
+    runs = RunDirs(home.runs, host_id(home))
     store = open_store(settings, home)
     controller = Controller(store, Surroundings(time.time, lambda: secrets.token_hex(16), settings.foreign_mb))
     if store.rolled_back:
-        controller.halted = (
-            "the store is older than when this yard last ran (its last commits are missing): nothing is started; "
-            "put the newer database back, or accept this one with `ry server start --accept-older-store`"
-        )
+        controller.halt(store.rolled_back)
     controller.start()
-    runs = RunDirs(home.runs, host_id(home))
 
     def collect() -> tuple[int, ...]:
         return tuple(sorted({gone.job for gone in runs.collect(settings.keep_runs_days, settings.keep_runs_mb)}))
@@ -73,7 +71,8 @@ def open_store(settings: Settings, home: Home) -> SqlStore:
         return SqlStore(settings.store)
     if is_network(os.path.dirname(home.database)):
         raise Conflict(f"{home.database} is on a network file system, where SQLite is not safe; see `ry doctor`")
-    return SqlStore(f"sqlite:///{home.database}", high_water=home.high_water)
+    seen_job = RunDirs(home.runs, host_id(home)).highest()
+    return SqlStore(sqlite_url(home.database), high_water=home.high_water, seen_job=seen_job)
 
 
 def serve(environ: Mapping[str, str], ready_fd: int = -1, accept_older_store: bool = False) -> None:

@@ -379,7 +379,28 @@ def test_the_same_number_with_another_token_says_that_the_store_went_back(yard: 
     assert hand.beat(whole=True).forget == ()
     assert yard.service.status().agents[0].unknown == (f"{made}.1",)
     assert "older copy" in yard.service.status().problems[0]
-    assert hand.ends(made).forget == (hand.key(made),)
+    assert hand.ends(made).forget == (), "the newer store would miss the result"
+    with pytest.raises(Conflict, match="--accept-older-store"):
+        yard.submit()
+
+
+def test_an_older_store_that_a_person_has_accepted_stays_accepted(yard: Yard) -> None:
+    (made,) = yard.submit()
+    other = AttemptKey(made, 1, "another-token")
+    hand = yard.agent(greet=False)
+    hand.see(other, "started", pid=9)
+    yard.controller.accepted = True
+    assert hand.hello().accepted
+    hand.beat(*hand.here.values(), whole=True)
+    assert yard.service.status().problems == ()
+    yard.controller.accepted = False  # the next server
+    hand.hello()
+    hand.beat(*hand.here.values(), whole=True)
+    assert yard.service.status().problems == ()
+    hand.see(AttemptKey(made, 2, "a-third"), "started", pid=10)
+    hand.hello()
+    hand.beat(*hand.here.values(), whole=True)
+    assert f"attempt {made}.2, which it never gave" in yard.service.status().problems[0]
 
 
 def test_what_runs_on_after_the_yard_has_settled_it_keeps_its_devices(yard: Yard) -> None:

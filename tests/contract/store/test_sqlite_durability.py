@@ -192,7 +192,7 @@ class TestMark:
             return (tmp_path / "mark").read_text().split()
 
         add(store, spec(), spec())
-        feed, serial, epoch, yard, _ = written()
+        feed, serial, epoch, _, _, yard, _ = written()
         assert (int(feed), int(serial), int(epoch), yard) == (2, 1, 0, store.yard().id)
         with store.transaction():
             store.raise_epoch()
