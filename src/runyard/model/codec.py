@@ -22,6 +22,7 @@ from runyard.errors import InvalidSpec
 T = TypeVar("T")
 Encoder = Callable[[Any], Any]
 Decoder = Callable[[Any], Any]
+_TEXT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
 PLAIN = frozenset((str, int, float, bool, type(None)))
 
 INT_MAX = (1 << 63) - 1
@@ -47,7 +48,7 @@ def encode(value: Any) -> Any:
 
 def dumps(value: Any) -> str:
     """A record as compact JSON text. Undecodable bytes (lone surrogates) survive as escapes."""
-    return json.dumps(encode(value), separators=(",", ":"), ensure_ascii=True)
+    return _TEXT(encode(value))
 
 
 def decode(cls: type[T], value: Any) -> T:

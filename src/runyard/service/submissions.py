@@ -26,14 +26,15 @@ def new_jobs(submission: Submission, user: str, at: float) -> NewJobs:
     if not specs:
         raise UsageError("there is no job in this submission")
     array = submission.array
+    count = len(specs) if array is None else len(array.indices)
+    if count > JOBS_MAX:
+        raise UsageError(f"{count} jobs in one submission; at most {JOBS_MAX}")
     if array is not None:
         if len(specs) != 1 or not array.indices:
             raise InvalidSpec("an array is one job with at least one index", "array")
         specs = [replace(specs[0], user=user, array_index=index) for index in array.indices]
     else:
         specs = [replace(spec, user=user) if spec.user != user else spec for spec in specs]
-    if len(specs) > JOBS_MAX:
-        raise UsageError(f"{len(specs)} jobs in one submission; at most {JOBS_MAX}")
     _check_circles(specs)
     kind = "array" if array is not None else ""
     name = specs[0].label if array is not None else ""
