@@ -73,7 +73,8 @@ def test_each_route_says_what_it_takes_and_gives(document: dict[str, Any], route
 def test_a_job_with_its_story_is_as_the_document_says(document: dict[str, Any]) -> None:
     spec = JobSpec(("true",), workdir="/")
     attempt = Attempt(1, "t", 1.0, (Placement("a", "h"),))
-    events: list[Event] = [Submitted(1.0, spec), Assigned(2.0, attempt), Ended(3.0, AttemptKey(1, 1, "t"), Result("runner", 0))]
+    ended = Ended(3.0, AttemptKey(1, 1, "t"), Result("runner", 0))
+    events: list[Event] = [Submitted(1.0, spec), Assigned(2.0, attempt), ended]
     row = JobRow(
         1, "true", "done", "succeeded", "succeeded", 0, "", 1, "h", (), "default", "me", "true", "/", 1.0, 2.0, 3.0
     )
