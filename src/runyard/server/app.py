@@ -44,7 +44,7 @@ class Backend:
 
 def make_app(backend: Backend) -> App:
     """The ASGI application."""
-    app = FastAPI(title="Runyard", version=backend.version, docs_url=None, redoc_url=None)
+    app = FastAPI(title="Runyard", version=backend.version, docs_url=None, redoc_url=None, redirect_slashes=False)
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="call")
     for route in ROUTES:
         _add(app, route, _endpoint(route, backend, pool))
