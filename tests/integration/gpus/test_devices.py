@@ -163,9 +163,9 @@ class TestOurs:
         dirs.prepare()
         dirs.make(12, 1)
         claim = runfile.Claim(12, 1, "secret", "host", "boot", 1, 1, 1, 0.0)
-        fd = runfile.create(dirs.live(12, 1).run, claim)
-        assert fd is not None
-        os.close(fd)
+        slate = runfile.Slates(f"{dirs.live(12, 1).path}/slate").claim(dirs.live(12, 1).run, claim)
+        assert slate is not None
+        slate.drop()
         return AttemptKey(12, 1, "secret")
 
     @staticmethod
