@@ -11,6 +11,7 @@ from runyard.cli.context import App
 from runyard.cli.following import Follower
 from runyard.cli.job_options import WordsCommand, job_options, request
 from runyard.cli.options import as_json
+from runyard.cli.render.output import LogOutput
 from runyard.cli.submit import deliver, here
 from runyard.cli.wait import told, verdict
 from runyard.cli.waiting import exit_code
@@ -48,10 +49,7 @@ def run(app: App, /, words: tuple[str, ...], **options: Any) -> int:
     for remark in builder.remarks:
         app.output.note(f"ry: {remark}")
     job_id = deliver(app, submission).ids[0]
-    app.output.note(f"job {job_id}")
-    log = app.output.log(to_stderr=app.output.as_json)
-    row = _Run(app, job_id, Follower(app, job_id, log)).to_the_end()
-    log.end()
+    row = _Run(app, job_id).to_the_end()
     if row is None:
         app.output.note(f"job {job_id} runs on; `ry logs -f {job_id}` shows it")
         return EXIT_DETACHED
@@ -66,24 +64,39 @@ def run(app: App, /, words: tuple[str, ...], **options: Any) -> int:
 class _Run:
     """A job in the foreground, and what Ctrl-C does to it."""
 
-    def __init__(self, app: App, job_id: int, follower: Follower) -> None:
+    def __init__(self, app: App, job_id: int) -> None:
         self._app = app
         self._job_id = job_id
-        self._follower = follower
+        self._follower: Follower | None = None
+        self._log: LogOutput | None = None
         self._stopping = False
 
     def to_the_end(self) -> JobRow | None:
-        """The job's last row, or None where the user detached."""
+        """The job's last row, or None where the user detached. From here on Ctrl-C asks: there is a job."""
         while True:
             try:
-                return self._follower.to_the_end()
+                return self._follow()
             except KeyboardInterrupt:
                 choice = self._choice()
                 if choice == DETACH:
+                    if self._log is not None:
+                        self._log.end()
                     return None
-                self._follower.reconnect()
+                if self._follower is not None:
+                    self._follower.reconnect()
                 if choice == STOP:
                     self._stop()
+
+    def _follow(self) -> JobRow:
+        output = self._app.output
+        if self._log is None:
+            output.note(f"job {self._job_id}")
+            self._log = output.log(to_stderr=output.as_json)
+        if self._follower is None:
+            self._follower = Follower(self._app, self._job_id, self._log)
+        row = self._follower.to_the_end()
+        self._log.end()
+        return row
 
     def _choice(self) -> str:
         """What to do; a second Ctrl-C while asked means stop."""
