@@ -68,6 +68,11 @@ class Typist:
         verb = 2 if words[0] in GROUPS else 1
         return json.loads(self.ok(*words[:verb], "--json", *words[verb:], **more))
 
+    def tabbed(self, typed: str, word: int, **environ: str) -> Ended:
+        """Press the Tab key in bash, at this word of the line."""
+        asked = {"COMP_WORDS": typed, "COMP_CWORD": str(word), "_RY_COMPLETE": "bash_complete", **environ}
+        return self(stdin="", cwd=None, **asked)
+
     def submit(self, *words: str, **more: Any) -> int:
         """The id of the one job that this submits."""
         return int(self.ok("submit", *words, **more))
