@@ -33,7 +33,7 @@ def test_a_stopped_follower(yard: Yard, bell: Bell, gates: Callable[[str], Gate]
     before = {pid: peak_mb(pid) for pid in (server, agent)}
     read_to = yard.out / "followed"
     with read_to.open("wb") as sink:
-        argv = [Path(sys.executable).parent / "ry", "logs", "-f", str(job)]
+        argv = [str(Path(sys.executable).parent / "ry"), "logs", "-f", str(job)]
         follower = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=sink, env=yard.environ, cwd=yard.out)
     try:
         yard.when("the follower", lambda: processes.alive(follower.pid))
