@@ -180,14 +180,14 @@ def command_line(pid: int) -> str:
 
 
 def _between_programs(pid: int) -> bool:
-    """Whether it is inside execve, where for a moment a process with memory has no environment at all."""
+    """Whether it is inside execve, where for a moment a process with memory has no environment at all: the kernel
+    notes where the code begins only when the environment is in its place (1: it does not tell us)."""
     text = _read(f"/proc/{pid:d}/stat")
     fields = text[text.rfind(b")") + 2 :].split()
-    if len(fields) < 49:
+    if len(fields) < 24:
         return False
-    memory, start_of_code, end_of_environment = (int(fields[place]) for place in (20, 23, 48))
-    hidden = start_of_code == 1
-    return memory > 0 and end_of_environment == 0 and not hidden
+    memory, start_of_code = int(fields[20]), int(fields[23])
+    return memory > 0 and start_of_code == 0
 
 
 def _still(identity: ProcessId) -> bool:

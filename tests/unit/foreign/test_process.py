@@ -237,7 +237,9 @@ class TestDescription:
             running.kill()
             running.wait()
 
-    def test_large_environment_is_read_whole(self) -> None:
+    @pytest.mark.parametrize("again", range(20))
+    def test_large_environment_is_read_whole(self, again: int) -> None:
+        """Also while the program begins: `Popen` returns before the kernel has put the environment in its place."""
         environment = {f"NAME{number}": "x" * 100_000 for number in range(10)} | {"Z": "last"}
         running = subprocess.Popen(["sleep", "1000"], env=environment)
         try:
