@@ -14,6 +14,9 @@ from runyard.foreign import process
 
 PATIENCE_S = 30.0
 
+OF_THE_C_LIBRARY = 1 << 31 | 1 << 32
+"""Signals 32 and 33 in a mask: a C library keeps them to itself, and no program can set them back."""
+
 
 def alive(pid: int) -> bool:
     """Whether it runs."""

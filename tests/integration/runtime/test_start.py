@@ -11,6 +11,7 @@ import pytest
 
 from runyard.model.attempt import AttemptKey
 from runyard.model.beat import Observed
+from tests.harness import processes
 from tests.integration.runtime.rig import Rig
 
 
@@ -160,10 +161,6 @@ class TestCommand:
         assert rig.result(key).wait_status == 127 << 8
 
 
-OF_THE_C_LIBRARY = 1 << 31 | 1 << 32
-"""Signals 32 and 33, which a C library keeps to itself: no program can set them back."""
-
-
 class TestSurroundings:
     def test_the_environment_is_the_blob_and_the_variables_and_the_token(self, rig: Rig) -> None:
         blob = _blob(rig, {"A": "1", "B": "2", "ODD": "\udcff", "PATH": os.environ["PATH"]})
@@ -223,7 +220,7 @@ class TestSurroundings:
         assert text[:2] == ["0022", str(rig.out)]
         assert int(text[2]) == 5  # a heading, three descriptors, and the directory that ls reads
         status = dict(line.split(":\t", 1) for line in text if ":\t" in line)
-        masks = {int(status[name], 16) & ~OF_THE_C_LIBRARY for name in ("SigBlk", "SigIgn", "SigCgt")}
+        masks = {int(status[name], 16) & ~processes.OF_THE_C_LIBRARY for name in ("SigBlk", "SigIgn", "SigCgt")}
         assert masks == {0}
         assert text[-1].strip() == text[-2].strip()
 
