@@ -20,15 +20,15 @@ def measure(scale: Scale) -> Iterator[Line]:
     with yard() as own:
         time.sleep(SETTLE_S)
         pids = {name: processes.named(own.home.root, name) for name in DAEMONS}
-        runners = processes.named(own.home.root, "ry-runner")
-        everyone = [pid for of_name in pids.values() for pid in of_name]
         memory = {name: [processes.memory(pid) for pid in of_name] for name, of_name in pids.items()}
-        before, begin = processes.cpu_s([*everyone, *runners]), time.monotonic()
+        before, begin = {pid: processes.cpu_s([pid]) for pid in processes.of_home(own.home.root)}, time.monotonic()
         time.sleep(scale.idle_s)
-        cpu = 100 * (processes.cpu_s([*everyone, *runners]) - before) / (time.monotonic() - begin)
-        their = [processes.memory(pid) for pid in runners]
+        left = processes.of_home(own.home.root)  # an agent lets runners go that it has too many of
+        used = sum(processes.cpu_s([pid]) - before.get(pid, 0.0) for pid in left)
+        cpu = 100 * used / (time.monotonic() - begin)
+        their = [processes.memory(pid) for pid, name in left.items() if name == "ry-runner"]
     if not their or not all(memory.values()):
-        raise RuntimeError(f"not all daemons were found: {pids}, runners {runners}")
+        raise RuntimeError(f"not all daemons were found: {pids}, {len(their)} runners")
     rss = sum(one.rss for of_name in memory.values() for one in of_name) / 1024
     pss = sum(one.pss for of_name in memory.values() for one in of_name) / 1024
     each = ", ".join(f"{name[3:]} {sum(one.rss for one in of) / 1024:.0f}" for name, of in memory.items())

@@ -88,7 +88,7 @@ class Day:
         assert [(row.word, row.exit_code, row.attempt) for row in self.yard.done(*ids)] == OUTCOMES
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("call", WRITES)
 def test_killed_at_every_write(make_yard: Callable[..., Yard], call: str) -> None:
     yard = make_yard()
@@ -109,7 +109,7 @@ def test_killed_at_every_write(make_yard: Callable[..., Yard], call: str) -> Non
     assert words["failed"] == day.deaths + 1 and day.deaths >= (5 if call == "fdatasync" else DAY // step(call) // 2)
 
 
-@pytest.mark.timeout(1200)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("call", WRITES + AT_BIRTH)
 def test_killed_while_the_store_is_made(make_yard: Callable[..., Yard], call: str) -> None:
     """That, and the first commit, are the work of the first thread."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from runyard.api import Submission
+from runyard.model import codec
 from runyard.model.queue import Queue
 from runyard.model.spec import ArraySpec, Dependency, Retry
 from tests.harness.yard import Gate, Yard
@@ -17,7 +18,8 @@ MOVES = ("flags", "last_beat_at")
 def seen(yard: Yard, ids: tuple[int, ...]) -> dict[str, Any]:
     """What lists and pages show."""
     shown = {"ls": yard.ry_json("ls", "--all"), "queues": yard.ry_json("queue", "ls")}
-    shown |= {f"show {job}": yard.ry_json("show", str(job)) for job in ids}
+    shown |= {f"show {job}": codec.encode(yard.service.job(job)) for job in ids}
+    shown |= {"the command's show": yard.ry_json("show", str(ids[0]))}
     return {name: _still(value) for name, value in shown.items()}
 
 
