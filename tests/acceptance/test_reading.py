@@ -105,11 +105,13 @@ def test_follow_what_has_not_begun(ry: Typist) -> None:
         assert following.wait(30) == 0
 
 
-def test_follow_over_the_tries(ry: Typist) -> None:
-    job = ry.submit("--hold", "--retries", "1", "echo try $RUNYARD_ATTEMPT; test $RUNYARD_ATTEMPT = 2")
+def test_follow_over_the_tries(ry: Typist, gate: Callable[[str], Gate]) -> None:
+    door = gate("door")
+    job = ry.submit("--retries", "1", "echo try $RUNYARD_ATTEMPT; test $RUNYARD_ATTEMPT = 2 || ! read x < door")
     with ry.begin("logs", "-f", str(job)) as following:
-        ry.ok("release", str(job))
-        assert read_until(following, b"try 2\n") == b"try 1\ntry 2\n"
+        assert read_until(following, b"try 1\n") == b"try 1\n"
+        door.open()
+        assert read_until(following, b"try 2\n") == b"try 2\n"
         assert following.wait(30) == 0
 
 

@@ -111,9 +111,13 @@ def is_news(before: Optional[Host], after: Host) -> bool:
     """Whether the yard should hear of this look."""
     if before is None or len(before.devices) != len(after.devices):
         return True
-    if (before.cpus, before.memory_mb, before.limits) != (after.cpus, after.memory_mb, after.limits):
+    if _frame(before) != _frame(after):
         return True
     return any(_differs(old, new) for old, new in zip(before.devices, after.devices))
+
+
+def _frame(host: Host) -> tuple[int, int, str, str]:
+    return host.cpus, host.memory_mb, host.limits, host.problem
 
 
 def _differs(old: Device, new: Device) -> bool:

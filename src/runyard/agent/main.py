@@ -23,10 +23,11 @@ from runyard.errors import Conflict, RunyardError, Unavailable
 from runyard.foreign.filesystem import free_mb
 from runyard.model.attempt import AttemptKey, Result
 from runyard.model.beat import OVER, Answer, Hello, Observed, Order, Report, StopOrder, Welcome
+from runyard.model.changed import changed
 from runyard.model.host import Host
 from runyard.settings import Home
 
-GATHER_S = 0.010
+GATHER_S = 0.020
 """How long news may wait for more of it while short jobs follow each other."""
 
 QUIET_S = 0.1
@@ -293,7 +294,7 @@ class Agent:
             return
         self._observed[order.key] = Observed(order.key, "claimed", order.rank)
         variables = (*order.variables, (HOME, self._home.root))
-        self._engine.start(replace(order, variables=variables), environment, script)
+        self._engine.start(changed(order, variables=variables), environment, script)
 
     def _stop(self, order: StopOrder) -> None:
         if order.key in self._looking:

@@ -22,6 +22,9 @@ from runyard.runtime.cgroup import CgroupTree, Place, places
 
 MACHINE_ID = "/etc/machine-id"
 MB = 1024 * 1024
+MEASURED_EVERY_S = 60.0
+"""CPUs and memory are counted again after this long; devices with each look, which jobs for them wait for."""
+
 ACCOUNTED = "accounted"
 
 _MACHINE_ID = re.compile(r"[0-9a-f]{32}")
@@ -34,26 +37,31 @@ class Machine:
         """`owner_of` names the attempt ("12.1") that a process on a device belongs to, or ""."""
         self._host_id = host_id
         self._gpus = Gpus(owner_of)
+        self._boot_id = boot_id()
         self._limits = limits()
-
-    @property
-    def problem(self) -> str:
-        """What is wrong with the driver of the devices ("" if nothing is)."""
-        return self._gpus.problem
+        self._measured_at = float("-inf")
+        self._cpus = self._memory_mb = 0
 
     def look(self) -> Host:
         """The machine as it is now."""
-        here = places()
+        if time.monotonic() >= self._measured_at + MEASURED_EVERY_S:
+            self._measure()
         return Host(
             id=self._host_id,
             name=os.uname().nodename,
-            boot_id=boot_id(),
-            cpus=usable_cpus(here),
-            memory_mb=usable_memory_mb(here),
+            boot_id=self._boot_id,
+            cpus=self._cpus,
+            memory_mb=self._memory_mb,
             devices=self._gpus.look(),
             looked_at=time.time(),
             limits=self._limits,
+            problem=self._gpus.problem,
         )
+
+    def _measure(self) -> None:
+        here = places()
+        self._cpus, self._memory_mb = usable_cpus(here), usable_memory_mb(here)
+        self._measured_at = time.monotonic()
 
 
 def host_id(kept: str, machine_id: str = MACHINE_ID) -> str:

@@ -148,6 +148,8 @@ def gpus(seen: Seen) -> Verdict:
     faults = [f"{host.name} {device.index}: {device.fault}" for host, device in devices if device.fault]
     if faults:
         return Verdict("gpus", FAIL, "; ".join(faults), "nvidia-smi tells more; the others are used")
+    if problems := [f"{host.name}: {host.problem}" for host in seen.hosts if host.problem]:
+        return Verdict("gpus", FAIL, "; ".join(problems), "nvidia-smi tells more")
     if not devices and seen.nvidia:
         return Verdict("gpus", WARN, "there is a driver, but NVML shows no device", "does nvidia-smi work?")
     return Verdict("gpus", OK, counted(len(devices), "device") if devices else "none; jobs get CPUs")

@@ -55,6 +55,8 @@ def gpus(app: App) -> int:
     if rows or not app.output.terminal:
         app.output.grid(Grid(COLUMNS, tuple(rows)))
     for host in hosts:
+        if host.problem:
+            app.output.note(f"{host.name}: the driver of its GPUs says: {harmless(host.problem)}")
         if not host.devices:
             app.output.note(f"{host.name}: no GPU, {counted(host.cpus, 'cpu')}, {memory(host.memory_mb)} of memory")
     if not hosts:

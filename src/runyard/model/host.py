@@ -36,7 +36,8 @@ class Device:
 
 @dataclass(frozen=True)
 class Host:
-    """A machine and what it has. `looked_at` is the wall time of the last look at its devices."""
+    """A machine and what it has. `looked_at` is the wall time of the last look at its devices, `problem` what is wrong
+    with their driver as a whole ("" if nothing is)."""
 
     id: str
     name: str
@@ -48,6 +49,7 @@ class Host:
     draining: bool = False
     limits: str = ""
     """How `-c` and `--mem` are enforced here: "accounted", or the cgroup controllers in use."""
+    problem: str = ""
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any, Optional
 
 from runyard.errors import IllegalMove
 from runyard.model.attempt import Attempt, AttemptKey, Placement, Result
+from runyard.model.changed import changed
 from runyard.model.events import (
     KIND_OF,
     Assigned,
@@ -68,7 +68,7 @@ def advance(job: Job, event: Event) -> Job:
     move = TABLE.get((job.state, type(event)))
     if move is None:
         raise IllegalMove(f"job {job.id} is {job.word}: {KIND_OF[type(event)]} does not apply")
-    return replace(move(job, event), version=job.version + 1)
+    return changed(move(job, event), version=job.version + 1)
 
 
 def replay(job_id: int, events: Iterable[Event]) -> Job:
@@ -152,19 +152,19 @@ KNOWN_SIGNALS = {int(s) for s in signal.Signals}
 
 
 def _hold(job: Job, event: Held) -> Job:
-    return replace(job, held=True)
+    return changed(job, held=True)
 
 
 def _release(job: Job, event: Released) -> Job:
-    return replace(job, held=False)
+    return changed(job, held=False)
 
 
 def _wake(job: Job, event: Woken) -> Job:
-    return replace(job, wake_at=None)
+    return changed(job, wake_at=None)
 
 
 def _dependency_met(job: Job, event: DependencyMet) -> Job:
-    return replace(job, waiting_on=max(0, job.waiting_on - 1))
+    return changed(job, waiting_on=max(0, job.waiting_on - 1))
 
 
 def _skip(job: Job, event: DependencyFailed) -> Job:
@@ -177,12 +177,12 @@ def _assign(job: Job, event: Assigned) -> Job:
         raise IllegalMove(f"job {job.id} is {job.word}: it cannot be assigned")
     if event.attempt.number != expected:
         raise IllegalMove(f"job {job.id}: attempt {event.attempt.number} cannot follow, {expected} is next")
-    return replace(job, state=JobState.ASSIGNED, attempt=event.attempt, reason="")
+    return changed(job, state=JobState.ASSIGNED, attempt=event.attempt, reason="")
 
 
 def _promote(job: Job, event: Promoted) -> Job:
     attempt = _current(job, event.key)
-    return replace(job, attempt=_each(attempt, lambda p: replace(p, follows=event.follows)))
+    return changed(job, attempt=_each(attempt, lambda p: changed(p, follows=event.follows)))
 
 
 def _start(job: Job, event: Started) -> Job:
@@ -190,32 +190,32 @@ def _start(job: Job, event: Started) -> Job:
     placed = _rank(
         attempt,
         event.rank,
-        lambda p: replace(p, started_at=event.at, pid=event.pid, native_id=event.native_id, follows=""),
+        lambda p: changed(p, started_at=event.at, pid=event.pid, native_id=event.native_id, follows=""),
     )
-    return replace(job, state=JobState.RUNNING, attempt=placed)
+    return changed(job, state=JobState.RUNNING, attempt=placed)
 
 
 def _request_stop(job: Job, event: StopRequested) -> Job:
     request = event.request
     if job.state is JobState.PENDING:
-        return _done(replace(job, stop=request), request.outcome, None, _by(request), event.at)
-    return replace(job, stop=request)
+        return _done(changed(job, stop=request), request.outcome, None, _by(request), event.at)
+    return changed(job, stop=request)
 
 
 def _revoke(job: Job, event: Revoked) -> Job:
     attempt = _current(job, event.key)
     result = Result("runner", None, "revoked", event.why)
-    over = _each(attempt, lambda p: replace(p, ended_at=event.at, result=result))
+    over = _each(attempt, lambda p: changed(p, ended_at=event.at, result=result))
     if job.stop is not None:
-        return _done(replace(job, attempt=over), job.stop.outcome, None, _by(job.stop), event.at)
-    return _again(replace(job, attempt=over, reason=event.why), event.again_at, event.at)
+        return _done(changed(job, attempt=over), job.stop.outcome, None, _by(job.stop), event.at)
+    return _again(changed(job, attempt=over, reason=event.why), event.again_at, event.at)
 
 
 def _end(job: Job, event: Ended) -> Job:
     attempt = _rank(
         _current(job, event.key),
         event.rank,
-        lambda p: replace(
+        lambda p: changed(
             p,
             started_at=event.started_at if p.started_at is None else p.started_at,
             pid=event.pid if p.pid is None else p.pid,
@@ -224,7 +224,7 @@ def _end(job: Job, event: Ended) -> Job:
             follows="",
         ),
     )
-    job = replace(job, attempt=attempt)
+    job = changed(job, attempt=attempt)
     if not attempt.over:
         return job
     result = worst(attempt)
@@ -233,10 +233,10 @@ def _end(job: Job, event: Ended) -> Job:
         reason = _by(job.stop) if job.stop and outcome is Outcome.CANCELLED else describe(result)
         return _done(job, outcome, code, reason, event.at)
     lost = outcome is Outcome.LOST
-    job = replace(job, losses=job.losses + lost, retries=job.retries + (not lost), exit_code=code)
+    job = changed(job, losses=job.losses + lost, retries=job.retries + (not lost), exit_code=code)
     detail = describe(result) or (f"exit code {code}" if code is not None else outcome.value)
     return _again(
-        replace(job, reason=f"attempt {attempt.number} ended {outcome.value} ({detail})"), event.again_at, event.at
+        changed(job, reason=f"attempt {attempt.number} ended {outcome.value} ({detail})"), event.again_at, event.at
     )
 
 
@@ -248,11 +248,11 @@ def worst(attempt: Attempt) -> Result:
 
 def _again(job: Job, again_at: Optional[float], now: float) -> Job:
     wake_at = again_at if again_at is not None and again_at > now else None
-    return replace(job, state=JobState.PENDING, wake_at=wake_at, stop=None)
+    return changed(job, state=JobState.PENDING, wake_at=wake_at, stop=None)
 
 
 def _done(job: Job, outcome: Outcome, code: Optional[int], reason: str, at: float) -> Job:
-    return replace(
+    return changed(
         job, state=JobState.DONE, outcome=outcome, exit_code=code, reason=reason, ended_at=at, wake_at=None, stop=None
     )
 
@@ -271,7 +271,7 @@ def _current(job: Job, key: AttemptKey) -> Attempt:
 
 
 def _each(attempt: Attempt, change: Callable[[Placement], Placement]) -> Attempt:
-    return replace(attempt, placements=tuple(change(p) for p in attempt.placements))
+    return changed(attempt, placements=tuple(change(p) for p in attempt.placements))
 
 
 def _rank(attempt: Attempt, rank: int, change: Callable[[Placement], Placement]) -> Attempt:
@@ -279,7 +279,7 @@ def _rank(attempt: Attempt, rank: int, change: Callable[[Placement], Placement])
         raise IllegalMove(f"attempt {attempt.number} has no placement {rank}")
     if attempt.placements[rank].result is not None:
         raise IllegalMove(f"placement {rank} of attempt {attempt.number} has ended already")
-    return replace(attempt, placements=tuple(change(p) if p.rank == rank else p for p in attempt.placements))
+    return changed(attempt, placements=tuple(change(p) if p.rank == rank else p for p in attempt.placements))
 
 
 Move = Callable[[Job, Any], Job]

@@ -11,16 +11,17 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from runyard.model.attempt import Placement
+from runyard.model.changed import changed
 from runyard.model.spec import Resources
 from runyard.model.view import Decision, Head, Occupied, Reason, ShapeView, View
 from runyard.planner.fit import HostLedger
 from runyard.planner.order import Rank, rank
 
 SHORT_S = 0.1
-LOW = 16
+LOW = 24
 FULL = 32
 
 TAKEN = ("queue-limit", "group-limit", "resources", "priority")
@@ -99,7 +100,7 @@ def _fill(waiting: Queued, chains: Sequence[Chain], queued: Sequence[Queued]) ->
         if not heap:
             break
         length, i, last = heapq.heappop(heap)
-        placement = replace(_place(chains[i].base), follows=last)
+        placement = changed(_place(chains[i].base), follows=last)
         named.append(Decision(head.job_id, head.version, head.number, placement))
         if length + 1 < FULL:
             heapq.heappush(heap, (length + 1, i, _name(head.job_id, head.number)))

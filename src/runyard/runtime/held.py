@@ -6,11 +6,11 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Optional
 
 from runyard.model.attempt import AttemptKey, Result
 from runyard.model.beat import Observed
+from runyard.model.changed import changed
 from runyard.runtime import verdict
 from runyard.runtime.funeral import Funeral
 from runyard.runtime.link import Link
@@ -58,7 +58,7 @@ class Held:
 
     def tell(self, **changes: Any) -> None:
         """Something is known that was not."""
-        self.observed = replace(self.observed, **changes)
+        self.observed = changed(self.observed, **changes)
         self._publish(self.observed)
 
     def learn_start(self, records: Records) -> None:

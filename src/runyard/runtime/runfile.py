@@ -37,7 +37,7 @@ CLAIM, STARTED, ENDED = (0, 512), (512, 128), (640, 384)
 SIZE = 1024
 DETAIL_MAX = 200
 """What fits of a result's detail, in bytes of JSON."""
-SLATES_MAX = 8
+SLATES_MAX = 32
 """So many run files of ended attempts a runner keeps, to use them again."""
 
 _FLOCK = "hhqqi4x"

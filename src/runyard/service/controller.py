@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from runyard.errors import RunyardError, Unavailable
 from runyard.model.attempt import Attempt, AttemptKey
+from runyard.model.changed import changed
 from runyard.model.events import Assigned, Change, Promoted, Woken
 from runyard.model.host import Host
 from runyard.model.job import Job, JobState
@@ -31,7 +32,7 @@ T = TypeVar("T")
 TURN_ITEMS_MAX = 512
 IDLE_S = 60.0
 AGAIN_S = 1.0
-"""The pause after a store that could not say when something is due."""
+"""The pause after a turn that failed, or a store that could not say when something is due."""
 
 CONNECTED_S = 60.0
 """An agent that has not beaten for this long gets nothing new."""
@@ -85,7 +86,7 @@ class Turn:
         changes = []
         for name, followed in gone.items():
             follower = followers.pop(name, None)
-            if follower is None:
+            if follower is None or str(follower) in gone:
                 continue
             while followed in gone:
                 followed = gone[followed]
@@ -114,7 +115,6 @@ class Controller:
         self.store = store
         self.dispatch = Dispatch()
         self.changes = Changes()
-        self.followers: dict[str, AttemptKey] = {}
         self.reasons: dict[Shape, Reason] = {}
         self.draining = False
         self.halted = ""
@@ -124,10 +124,13 @@ class Controller:
         self.yard = store.yard()
         self.feed = store.feed()
         self._surroundings = surroundings
+        self._followers: dict[str, AttemptKey] | None = None
         self._usual: dict[Shape, float] = {}
         self._limited: dict[int, bool] = {}
         self._due: float | None = None
         self._due_known = False
+        self._door = threading.Lock()
+        self._ending = False
         self._inbox: queue.SimpleQueue[tuple[Work, Future[Any]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="yard", daemon=True)
 
@@ -147,23 +150,39 @@ class Controller:
             self.yard = self.store.raise_epoch()
         self.feed = self.store.feed()
         self.changes.begin(self.yard.epoch)
-        self._find_followers()
 
     def stop(self) -> None:
         """Finish what has arrived, and end."""
-        self._inbox.put(None)
+        with self._door:
+            self._ending = True
+            self._inbox.put(None)
         self._thread.join()
 
     def post(self, work: Work) -> Future[Any]:
-        """Have this done in one of the next turns."""
+        """Have this done in one of the next turns. Unavailable when the yard thread has been told to end."""
         future: Future[Any] = Future()
-        self._inbox.put((work, future))
+        with self._door:
+            if self._ending:
+                raise Unavailable("the server is ending")
+            self._inbox.put((work, future))
         return future
 
     def call(self, work: Callable[[Turn], T], timeout_s: float = 600.0) -> T:
         """Have this done and wait for it."""
         result: T = self.post(work).result(timeout_s)
         return result
+
+    @property
+    def followers(self) -> dict[str, AttemptKey]:
+        """Who follows whom ("12.1"), read from the store where a turn, or a part of one, was undone. In a turn only."""
+        if self._followers is None:
+            self._followers = {
+                placement.follows: key_of(job)
+                for job in self.store.active()
+                for placement in (job.attempt.placements if job.attempt else ())
+                if placement.follows
+            }
+        return self._followers
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -195,7 +214,7 @@ class Controller:
     def _take(self) -> tuple[list[tuple[Work, Future[Any]]], bool]:
         items: list[tuple[Work, Future[Any]]] = []
         try:
-            item = self._inbox.get(timeout=self._pause())
+            item = self._inbox.get(timeout=self.pause())
             while item is not None:
                 items.append(item)
                 if len(items) >= TURN_ITEMS_MAX:
@@ -205,7 +224,7 @@ class Controller:
             return items, False
         return items, True
 
-    def _pause(self) -> float:
+    def pause(self) -> float:
         """Seconds until something is due even if nothing arrives."""
         try:
             if not self._due_known:
@@ -230,8 +249,8 @@ class Controller:
             self._release(turn, results)
 
     def _failed(self, items: Sequence[tuple[Work, Future[Any]]], error: RunyardError) -> None:
-        self._find_followers()
-        self._due_known = False
+        self._followers = None
+        self._due, self._due_known = self._surroundings.now() + AGAIN_S, True
         if len(items) == 1:
             items[0][1].set_exception(error)
         elif items:
@@ -272,17 +291,8 @@ class Controller:
             raise
         except RunyardError as error:
             del turn.after[after:]
-            self._find_followers()
+            self._followers = None
             return None, error
-
-    def _find_followers(self) -> None:
-        """Who follows whom, as the store has it."""
-        self.followers = {
-            placement.follows: key_of(job)
-            for job in self.store.active()
-            for placement in (job.attempt.placements if job.attempt else ())
-            if placement.follows
-        }
 
     def _wake(self, turn: Turn) -> None:
         due = self.store.due(turn.now)
@@ -302,7 +312,7 @@ class Controller:
         except Exception as error:  # What has been reported must be committed even if nothing can be planned.
             log.exception("planning failed")
             del turn.after[after:]
-            self._find_followers()
+            self._followers = None
             self.trouble = f"planning fails ({type(error).__name__}: {error}); nothing is started; see `ry server logs`"
 
     def _assign(self, turn: Turn) -> None:
@@ -343,7 +353,7 @@ class Controller:
         )  # fmt: skip
 
     def _assignment(self, now: float, decision: Decision, hosts: dict[str, Host]) -> Change:
-        placement = replace(decision.placement, boot_id=hosts[decision.placement.host].boot_id)
+        placement = changed(decision.placement, boot_id=hosts[decision.placement.host].boot_id)
         attempt = Attempt(decision.number, self._surroundings.token(), now, (placement,))
         return Change(decision.job_id, Assigned(now, attempt), decision.version)
 

@@ -71,10 +71,9 @@ def _estimate(controller: Controller, job: Job, now: float) -> Estimate | None:
         return None
     times: dict[int, list[float]] = {}
     active = {running.id: running for running in controller.store.active()}
-    for shape_id, spec in [(mine, job.spec)] + [
-        (o.shape, active[o.job_id].spec) for o in view.occupied if o.job_id in active
-    ]:
-        times.setdefault(shape_id, []).extend(controller.store.usual_runtimes(fingerprint_of(spec)))
+    of_interest = [(mine, job.spec)] + [(o.shape, active[o.job_id].spec) for o in view.occupied if o.job_id in active]
+    for shape_id, fingerprint in dict.fromkeys((shape_id, fingerprint_of(spec)) for shape_id, spec in of_interest):
+        times.setdefault(shape_id, []).extend(controller.store.usual_runtimes(fingerprint))
     usual = {shape_id: Usual(median(runs), len(runs)) for shape_id, runs in times.items() if runs}
     return estimate(view, mine, usual)
 

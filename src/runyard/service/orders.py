@@ -47,9 +47,8 @@ def order_of(job: Job, placement: Placement, host: Host | None) -> Order:
 def stop_order(job: Job, request: StopRequest) -> StopOrder:
     """What the agent needs to end a job's present attempt."""
     grace_s = 0.0 if request.signal == SIGKILL else request.grace_s
-    return StopOrder(
-        key_of(job), request.outcome.value, request.signal, job.spec.grace_s if grace_s is None else grace_s
-    )
+    grace_s = job.spec.grace_s if grace_s is None else grace_s
+    return StopOrder(key_of(job), request.outcome.value, request.signal, grace_s, request.at)
 
 
 def _variables(job: Job, placement: Placement, host: Host | None) -> dict[str, str]:

@@ -46,9 +46,9 @@ class Admission:
     effects: list[Change]
 
 
-def group_of(new: NewJobs, group_id: int) -> Group | None:
-    """The group that these jobs become, if any."""
-    if not new.group_kind:
+def group_of(new: NewJobs, entries: Sequence[Entry], group_id: int) -> Group | None:
+    """The group that these jobs become, if they are to be one and any of them is new."""
+    if not new.group_kind or not entries:
         return None
     return Group(group_id, new.group_kind, new.group_name, new.user, len(new.specs), new.parallel)
 

@@ -121,7 +121,7 @@ class MemoryStore:
         if new.key and (new.user, new.key) in state.submissions:
             return state.submissions[new.user, new.key][1]
         admission = admit(new, state.last_job + 1, self)
-        group = group_of(new, state.last_group + 1)
+        group = group_of(new, admission.entries, state.last_group + 1)
         if group is not None:
             state.last_group = group.id
             state.groups[group.id] = group

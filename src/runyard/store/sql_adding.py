@@ -33,11 +33,11 @@ _INSERT_LINK = inserting(dependencies, ("on_id", "job_id", "kind"))
 def insert_jobs(database: Database, shapes: SqlShapes, new: NewJobs, admission: Admission) -> None:
     """Write new jobs with their events, dependencies and group."""
     counters = database.counters
-    group = group_of(new, counters.last_group + 1)
+    entries = admission.entries
+    group = group_of(new, entries, counters.last_group + 1)
     if group is not None:
         counters = replace(counters, last_group=group.id)
         database.write(insert(groups), {"id": group.id, "parallel": group.parallel, "body": codec.dumps(group)})
-    entries = admission.entries
     desk = _Desk(new, shapes, group.id if group else None)
     writer = SpecWriter()
     texts = [writer.text(entry.spec) for entry in entries]

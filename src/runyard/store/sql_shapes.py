@@ -107,9 +107,10 @@ class SqlShapes:
             self._memo.heads.pop(shape, None)
 
     def withdraw(self, job_id: int) -> None:
-        """Nobody plans this job any more, whatever its state."""
-        for row in self._db.read(select(jobs.c.shape).where(jobs.c.id == job_id, text(READY))):
-            self._db.write(update(jobs).where(jobs.c.id == job_id).values(ready=0))
+        """Nobody plans or wakes this job any more, whatever its state."""
+        was_ready = self._db.read(select(jobs.c.shape).where(jobs.c.id == job_id, text(READY)))
+        self._db.write(update(jobs).where(jobs.c.id == job_id).values(ready=0, wake_at=None))
+        for row in was_ready:
             self._db.write(update(shapes).where(_S.id == row.shape).values(ready=_S.ready - 1))
             self._memo.heads.pop(row.shape, None)
 

@@ -138,10 +138,9 @@ def test_a_beat_waits_for_news(yard: Yard) -> None:
         assert [order.key.job_id for order in answer.start] == [made]
 
 
+@pytest.mark.parametrize("yard", ["remote"], indirect=True)
 def test_a_new_beat_ends_the_waiting_one(yard: Yard) -> None:
     hand = yard.agent()
-    if yard.connect() is yard.service:
-        pytest.skip("only the transport waits")
     with ThreadPoolExecutor() as pool:
         other = yard.connect()
         after = yard.service.changed((), 0, 0)
@@ -498,6 +497,19 @@ def test_short_jobs_are_named_ahead_and_move_up(yard: Yard) -> None:
     hand.ends(ids[0])
     assert follows(yard, ids[1]) == ""
     assert follows(yard, ids[2]) == f"{ids[1]}.1"
+
+
+def test_a_chain_that_ended_at_once_leaves_nobody_to_move_up_but_the_next(
+    yard: Yard, caplog: pytest.LogCaptureFixture
+) -> None:
+    hand, ids = fill(yard, 4)
+    with caplog.at_level("INFO", logger="runyard"):
+        hand.beat(*[hand.see(hand.key(made), "ended", result=Result("runner", 0)) for made in ids[:3]])
+    assert list(yard.words().values())[-4:] == ["succeeded"] * 3 + ["starting"]
+    assert follows(yard, ids[3]) == ""
+    kinds = [type(recorded.event).__name__ for recorded in yard.service.job(ids[1]).events]
+    assert kinds == ["Submitted", "Assigned", "Ended"]
+    assert "does not apply" not in caplog.text
 
 
 def test_a_revoked_successor_is_passed_over(yard: Yard) -> None:

@@ -78,11 +78,10 @@ def test_a_position_of_the_server_before_this_one_wakes(yard: Yard) -> None:
         assert yard.service.changed(("jobs",), other, LONG_S) == after
 
 
+@pytest.mark.parametrize("yard", ["remote"], indirect=True)
 def test_too_many_topics(yard: Yard) -> None:
     after = yard.service.changed((), 0, 0)
     topics = tuple(f"job:{number}" for number in range(TOPICS_MAX + 1))
-    if yard.connect() is yard.service:
-        pytest.skip("only the wire has a limit")
     with pytest.raises(InvalidSpec):
         yard.service.changed(topics, after, 0.0)
 

@@ -85,6 +85,21 @@ def test_a_stop_is_in_every_answer_until_one_is_acknowledged_and_kill_takes_its_
     assert hand.beat().stop == ()
 
 
+def test_the_same_stop_again_is_another_one(yard: Yard) -> None:
+    """A second `ry stop -s USR1` is a second signal."""
+    hand = yard.agent()
+    yard.submit()
+    hand.beat()
+    hand.starts(1)
+    orders = []
+    for _ in range(2):
+        yard.clock.at += 1.0
+        yard.service.stop(StopCall((1,), 10))
+        orders += hand.beat().stop
+    assert [order.signal for order in orders] == [10, 10]
+    assert orders[0] != orders[1]
+
+
 def test_a_stop_reaches_a_new_incarnation(yard: Yard) -> None:
     hand = yard.agent()
     (made,) = yard.submit()

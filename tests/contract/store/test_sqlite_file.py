@@ -16,6 +16,7 @@ import pytest
 from sqlalchemy import Engine, event
 
 from runyard.errors import Conflict, StorageFull, Unavailable, UsageError
+from runyard.model.events import Change, Woken
 from runyard.model.job import JobState
 from runyard.store import sqlite
 from runyard.store.base import Criteria
@@ -278,6 +279,18 @@ class TestQuarantine:
         commit(store, assign(1))
         (shape,) = store.view(1.0).shapes
         assert ([head.job_id for head in shape.heads], shape.waiting) == ([2], 1)
+        store.close()
+
+    def test_nobody_wakes_it(self, path: Path) -> None:
+        """Otherwise it would be due in every round, for ever."""
+        store = opened(path)
+        add(store, spec(begin_at=50.0), spec(begin_at=60.0))
+        execute(path, "UPDATE jobs SET spec = '' WHERE id = 1")
+        store.close()
+        store = opened(path)
+        assert (store.due(55.0), store.next_due()) == ([1], 50.0)
+        assert commit(store, Change(1, Woken(55.0))).refused
+        assert (store.due(55.0), store.next_due()) == ([], 60.0)
         store.close()
 
     def test_what_a_running_job_holds_stays_held(self, path: Path) -> None:

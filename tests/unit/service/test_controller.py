@@ -7,11 +7,13 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
+from types import NoneType
 from typing import Any
 
 import pytest
 
 from runyard.errors import Conflict, StorageFull, Unavailable
+from runyard.model.job import Job
 from runyard.model.spec import JobSpec
 from runyard.model.view import Plan, View
 from runyard.service import controller as module
@@ -212,6 +214,43 @@ def test_a_store_that_does_not_say_when_something_is_due(store: Watched, monkeyp
         assert controller.call(add("a"), WAIT_S) == 1
     finally:
         controller.stop()
+
+
+def test_a_store_that_fails_altogether_leaves_nobody_without_an_answer(
+    controller: Controller, store: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(agent: str = "") -> list[Job]:
+        raise OSError("gone")
+
+    monkeypatch.setattr(store, "active", away)
+    store.fails = [Unavailable("gone"), Unavailable("gone")]
+    futures = turn(controller, add("a"), add("b"))
+    assert [type(future.exception(0)) for future in futures] == [Unavailable, NoneType]
+
+
+def test_a_turn_that_fails_is_not_tried_again_at_once(store: Watched) -> None:
+    """A job is due, and the disk is full."""
+    now = 100.0
+    controller = Controller(store, Surroundings(lambda: now, lambda: "t"))
+    controller.begin()
+    turn(controller, lambda turn: turn.store.add(NewJobs([JobSpec(("true",), begin_at=101.0)], "", "me", now)))
+    controller.turn([])
+    assert controller.pause() == pytest.approx(1.0, abs=0.01)
+    now = 102.0
+    store.fails = [StorageFull()]
+    controller.turn([])
+    assert controller.pause() == pytest.approx(module.AGAIN_S, abs=0.01)
+    now = 104.0
+    controller.turn([])
+    assert controller.pause() == module.IDLE_S
+
+
+def test_what_arrives_after_the_end_is_told_so(store: Watched) -> None:
+    controller = Controller(store, Surroundings(lambda: 100.0, lambda: "t"))
+    controller.start()
+    controller.stop()
+    with pytest.raises(Unavailable):
+        controller.call(add("a"), WAIT_S)
 
 
 def test_what_has_arrived_is_finished_before_the_end(store: Watched) -> None:
