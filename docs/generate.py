@@ -162,11 +162,12 @@ EXAMPLES: dict[type, tuple[Event, ...]] = {
 
 
 def examples() -> Iterator[Job]:
-    """A job in each state, each also with a request to stop where it can have one."""
+    """A job in each state, each also with a request to stop where it can have one, and one that is named ahead."""
     pending = lifecycle.begin(1, Submitted(0.0, JobSpec(("true",))))
     assigned = lifecycle.advance(pending, Assigned(0.0, ATTEMPT))
     running = lifecycle.advance(assigned, Started(0.0, KEY))
     yield pending
+    yield lifecycle.advance(assigned, Promoted(0.0, KEY, "7.1"))
     for job in (assigned, running):
         yield from (job, replace(job, stop=StopRequest(0.0)))
     yield lifecycle.advance(running, Ended(0.0, KEY, FAILED))

@@ -340,7 +340,7 @@ class Day:
         service = self.world.service
         assert service is not None
         service.save_queue(replace(service.queues()[0].queue, paused=False, stop_on_fail=False, parallel=0))
-        service.release(tuple(job.id for job in self.world.jobs().values() if job.state is JobState.PENDING))
+        service.release(tuple(job.id for job in self.world.jobs().values() if job.held))
 
     def _likely(self) -> bool:
         return self.dice.random() < 0.7

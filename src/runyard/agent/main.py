@@ -198,7 +198,7 @@ class Agent:
         self._applied = answer.number
         self._whole = self._whole or answer.whole
         self._seen = replace(self._seen, feed=max(self._seen.feed, answer.feed))
-        self._desired = wanted(self._desired, answer.start, answer.stop, answer.forget)
+        self._desired = wanted(self._desired, answer)
 
     def _remember(self) -> None:
         """Keep how far the yard had come, as well as the disk allows."""
@@ -285,7 +285,7 @@ class Agent:
         try:
             environment, script = self._blobs.path(order.environment), self._blobs.path(order.script)
         except Unavailable:
-            self._desired = wanted(self._desired, (order,), (), ())
+            self._desired = replace(self._desired, start={**self._desired.start, order.key: order})
             return
         except (RunyardError, OSError) as error:
             result = Result("runner", None, "not-started", f"its environment or script cannot be had: {error}")

@@ -8,12 +8,12 @@ another answer, is carried out once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Union
 
 from runyard.model.attempt import AttemptKey
-from runyard.model.beat import OVER, Observed, Order, StopOrder
+from runyard.model.beat import OVER, Answer, Observed, Order, StopOrder
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,6 @@ class Revoke:
     """Take the claim, so that it never starts."""
 
     key: AttemptKey
-    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ Action = Union[Start, Stop, Revoke, Lose, Forget]
 
 @dataclass(frozen=True)
 class Desired:
-    """Orders that have come and are not carried out yet; `start` keeps their order.
+    """What has been ordered and is not carried out yet; `start` keeps its order.
 
     `passed` says of revoked attempts ("12.1") whom they followed, as long as that one is not over; `stopped` holds the
     last stop of each attempt that was carried out.
@@ -66,19 +65,19 @@ class Desired:
     start: dict[AttemptKey, Order] = field(default_factory=dict)
     stop: tuple[StopOrder, ...] = ()
     forget: tuple[AttemptKey, ...] = ()
+    revoke: tuple[AttemptKey, ...] = ()
     passed: dict[str, str] = field(default_factory=dict)
     stopped: dict[AttemptKey, StopOrder] = field(default_factory=dict)
 
 
-def wanted(
-    desired: Desired, start: Iterable[Order], stop: Iterable[StopOrder], forget: Iterable[AttemptKey]
-) -> Desired:
+def wanted(desired: Desired, answer: Answer) -> Desired:
     """The desires after another answer."""
     return replace(
         desired,
-        start={**desired.start, **{order.key: order for order in start if order.key not in desired.start}},
-        stop=desired.stop + tuple(stop),
-        forget=desired.forget + tuple(forget),
+        start={**desired.start, **{order.key: order for order in answer.start if order.key not in desired.start}},
+        stop=desired.stop + answer.stop,
+        forget=desired.forget + answer.forget,
+        revoke=desired.revoke + answer.revoke,
     )
 
 
@@ -86,7 +85,7 @@ def reconcile(
     desired: Desired, observed: Mapping[AttemptKey, Observed], boot_id: str
 ) -> tuple[tuple[Action, ...], Desired]:
     """The actions to take now, and what stays to be done. Every stop and forget is settled; starts may have to wait."""
-    if not (desired.start or desired.stop or desired.forget):
+    if not (desired.start or desired.stop or desired.forget or desired.revoke):
         return (), desired
     waiting = {key: order for key, order in desired.start.items() if key not in observed}
     passed, stopped = dict(desired.passed), dict(desired.stopped)
@@ -99,6 +98,10 @@ def reconcile(
         elif not _over(stop.key, observed) and stopped.get(stop.key) != stop:
             stopped[stop.key] = stop
             actions.append(Stop(stop))
+    for key in desired.revoke:
+        if key in waiting:
+            passed[str(key)] = waiting.pop(key).follows
+            actions.append(Revoke(key))
     for key in desired.forget:
         order = waiting.pop(key, None)
         if order is not None:

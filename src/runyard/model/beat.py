@@ -138,7 +138,8 @@ class StopOrder:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the yard wants. `whole` asks for `all` in the next report; `feed` is as in `Welcome`."""
+    """What the yard wants. `revoke` lists attempts that are not to start if they still wait to follow another; `whole`
+    asks for `all` in the next report; `feed` is as in `Welcome`."""
 
     yard: str
     epoch: int
@@ -146,10 +147,10 @@ class Answer:
     start: tuple[Order, ...] = ()
     stop: tuple[StopOrder, ...] = ()
     forget: tuple[AttemptKey, ...] = ()
-    unknown: tuple[AttemptKey, ...] = ()
+    revoke: tuple[AttemptKey, ...] = ()
     whole: bool = False
     feed: int = 0
 
     @property
     def empty(self) -> bool:
-        return not (self.start or self.stop or self.forget or self.unknown or self.whole)
+        return not (self.start or self.stop or self.forget or self.revoke or self.whole)

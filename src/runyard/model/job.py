@@ -80,6 +80,11 @@ class Job:
         return self.state is JobState.PENDING and not self.held and not self.waiting_on and self.wake_at is None
 
     @property
+    def ahead(self) -> bool:
+        """Named ahead: it has the place of an attempt before it, which still runs, and holds nothing yet."""
+        return self.state is JobState.ASSIGNED and self.attempt is not None and bool(self.attempt.placements[0].follows)
+
+    @property
     def succeeded(self) -> bool:
         return self.outcome is Outcome.SUCCEEDED
 
@@ -92,11 +97,11 @@ class Job:
             return "stopping"
         if self.state is JobState.RUNNING:
             return "running"
-        if self.state is JobState.ASSIGNED:
+        if self.state is JobState.ASSIGNED and not self.ahead:
             return "starting"
         if self.held:
             return "held"
-        return "queued" if self.ready else "waiting"
+        return "queued" if self.ready or self.ahead else "waiting"
 
 
 WORDS = ("held", "waiting", "queued", "starting", "running", "paused", "stopping", *(o.value for o in Outcome))

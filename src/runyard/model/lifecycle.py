@@ -67,8 +67,16 @@ def advance(job: Job, event: Event) -> Job:
     """The job after the event, or IllegalMove with the reason."""
     move = TABLE.get((job.state, type(event)))
     if move is None:
-        raise IllegalMove(f"job {job.id} is {job.word}: {KIND_OF[type(event)]} does not apply")
+        raise IllegalMove(_refusal(job, event))
     return changed(move(job, event), version=job.version + 1)
+
+
+def _refusal(job: Job, event: Event) -> str:
+    if job.state is JobState.DONE:
+        return f"job {job.id} has ended already: {job.word}"
+    if isinstance(event, (Held, Released)):
+        return f"job {job.id} is {job.word}: only a job that waits can be held or released"
+    return f"job {job.id} is {job.word}: {KIND_OF[type(event)]} does not apply"
 
 
 def replay(job_id: int, events: Iterable[Event]) -> Job:
@@ -152,6 +160,13 @@ KNOWN_SIGNALS = {int(s) for s in signal.Signals}
 
 
 def _hold(job: Job, event: Held) -> Job:
+    return changed(job, held=True)
+
+
+def _hold_ahead(job: Job, event: Held) -> Job:
+    """It waits again when its agent has given it back. Where it begins before that, its next attempt is held."""
+    if not job.ahead:
+        raise IllegalMove(_refusal(job, event))
     return changed(job, held=True)
 
 
@@ -292,6 +307,8 @@ TABLE: dict[tuple[JobState, type], Move] = {
     (JobState.PENDING, DependencyFailed): _skip,
     (JobState.PENDING, Assigned): _assign,
     (JobState.PENDING, StopRequested): _request_stop,
+    (JobState.ASSIGNED, Held): _hold_ahead,
+    (JobState.ASSIGNED, Released): _release,
     (JobState.ASSIGNED, Promoted): _promote,
     (JobState.ASSIGNED, Started): _start,
     (JobState.ASSIGNED, StopRequested): _request_stop,

@@ -57,7 +57,7 @@ class ShapeView:
 class Occupied:
     """A placement that holds something, or waits to take over (`placement.follows`).
 
-    `ends_by` is the wall time at which its time limit ends it at the latest (None: no limit). `usual_s` as in a shape.
+    `ends_by` is the wall time at which its time limit ends it at the latest (None: no limit).
     """
 
     job_id: int
@@ -139,7 +139,13 @@ class Decision:
 
 @dataclass(frozen=True)
 class Plan:
-    """What one round decided: assignments, and for every shape that still waits the reason (by shape id)."""
+    """What one round decided: assignments, and for every shape that still waits the reason (by shape id).
+
+    `withdrawn` are jobs that were named ahead and go back to wait, if they have not begun. `look_at` is the wall time
+    at which more of them may have to, even if nothing happens until then.
+    """
 
     decisions: tuple[Decision, ...]
     reasons: dict[int, Reason]
+    withdrawn: tuple[int, ...] = ()
+    look_at: Optional[float] = None

@@ -17,7 +17,7 @@ from runyard.planner.fit import Free, Holding, HostLedger, ledger
 from runyard.planner.order import LAST, Turn, line, rank
 from runyard.planner.reserve import MARGIN_S, Outlook
 from runyard.planner.sequential import arrange
-from runyard.planner.successors import Queued, successors
+from runyard.planner.successors import Queued, successors, withdrawals
 
 
 def plan(view: View) -> Plan:
@@ -31,7 +31,7 @@ def plan(view: View) -> Plan:
         desk.close(each)
     chained = successors(view, desk.decisions, desk.queued)
     reasons.update(desk.reasons_after(chained))
-    return Plan((*desk.decisions, *chained), reasons)
+    return Plan((*desk.decisions, *chained), reasons, *withdrawals(view))
 
 
 class Place(NamedTuple):

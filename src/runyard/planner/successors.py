@@ -5,6 +5,9 @@ places are all taken, every running placement gets a chain of further jobs of th
 devices, each following the one before. They hold nothing until they take over, so no limit is exceeded. A chain is
 filled up to FULL when it has fallen below LOW, the shortest first. A queue that stops on a failure has no successors,
 and a job is not named ahead while one of another shape, with a better place in the order, waits for what it would get.
+
+Jobs of one shape may take very different times: none is named behind one that runs longer than a short one should, and
+whoever was is withdrawn, as is who would start in a queue that was paused meanwhile.
 """
 
 from __future__ import annotations
@@ -21,6 +24,9 @@ from runyard.planner.fit import HostLedger
 from runyard.planner.order import Rank, rank
 
 SHORT_S = 0.1
+STALLED_S = 0.5
+"""Who follows an attempt that has run for this long waits with all others again."""
+
 LOW = 24
 FULL = 32
 
@@ -58,6 +64,31 @@ def successors(view: View, started: Sequence[Decision], queued: Sequence[Queued]
     return named
 
 
+def withdrawals(view: View) -> tuple[tuple[int, ...], float | None]:
+    """The jobs named ahead that have to go back, and when the next ones may have to."""
+    by_name = {_name(held.job_id, held.number): held for held in view.occupied}
+    gone, look_at = [], None
+    for held in view.occupied:
+        base = held
+        while (before := by_name.get(base.placement.follows)) is not None:
+            base = before
+        if base is held:
+            continue
+        began = base.placement.started_at
+        stalls_at = began + STALLED_S if began is not None else None
+        if _shut(view, held) or (stalls_at is not None and stalls_at <= view.now):
+            gone.append(held.job_id)
+        elif stalls_at is not None:
+            look_at = stalls_at if look_at is None else min(look_at, stalls_at)
+    return tuple(gone), look_at
+
+
+def _shut(view: View, held: Occupied) -> bool:
+    """Whether no further job of its queue may start now."""
+    queue = view.queues.get(held.queue)
+    return view.draining or (queue is not None and (queue.paused or queue.stop_on_fail))
+
+
 def _short(view: View, waiting: Queued) -> bool:
     usual_s, queue = waiting.shape.usual_s, view.queues.get(waiting.shape.shape.queue)
     if usual_s is None or usual_s >= SHORT_S or not waiting.heads:
@@ -74,6 +105,8 @@ def _chains(view: View, waiting: Queued, started: Sequence[Decision]) -> list[Ch
     chains = []
     for held in mine:
         base = held.placement
+        if base.started_at is not None and base.started_at + SHORT_S < view.now:
+            continue
         if base.follows not in known and (base.host, base.agent) in agents and not (held.unkillable or base.rank):
             chains.append(_walk(held, behind))
     heads = {head.job_id for head in waiting.shape.heads}

@@ -95,6 +95,12 @@ class Turn:
                 followers[followed] = follower
         return changes
 
+    def take_back(self, job: Job) -> None:
+        """Have an attempt that was named ahead revoked, unless it has begun."""
+        for placement in job.attempt.placements if job.attempt else ():
+            self.after.append(lambda agent=placement.agent: self.dispatch.revoke(agent, key_of(job)))  # type: ignore[misc]
+            self.topics.add(f"agent:{placement.agent}")
+
     def ran(self, job: Job, seconds: float) -> None:
         """A job of this shape ran this long."""
         self._controller.learn(job, seconds)
@@ -129,6 +135,7 @@ class Controller:
         self._limited: dict[int, bool] = {}
         self._due: float | None = None
         self._due_known = False
+        self._look_at: float | None = None
         self._door = threading.Lock()
         self._ending = False
         self._inbox: queue.SimpleQueue[tuple[Work, Future[Any]] | None] = queue.SimpleQueue()
@@ -229,7 +236,7 @@ class Controller:
         try:
             if not self._due_known:
                 self._due, self._due_known = self.store.next_due(), True
-            due = self._due
+            due = min((at for at in (self._due, self._look_at) if at is not None), default=None)
         except Exception:  # A store that is away for a while must not end the yard thread.
             log.exception("the store does not say when something is due")
             return AGAIN_S
@@ -251,6 +258,7 @@ class Controller:
     def _failed(self, items: Sequence[tuple[Work, Future[Any]]], error: RunyardError) -> None:
         self._followers = None
         self._due, self._due_known = self._surroundings.now() + AGAIN_S, True
+        self._look_at = None
         if len(items) == 1:
             items[0][1].set_exception(error)
         elif items:
@@ -323,11 +331,13 @@ class Controller:
         assigned = [job for job in committed.jobs.values() if job.state is JobState.ASSIGNED]
         for job in assigned:
             self._send(turn, job, hosts)
+        for job in self.store.load(decided.withdrawn).values():
+            turn.take_back(job)
         reasons = {shape.shape: decided.reasons[shape.id] for shape in view.shapes if shape.id in decided.reasons}
-        turn.after.append(lambda: self._remember(reasons))
+        turn.after.append(lambda: self._remember(reasons, decided.look_at))
 
-    def _remember(self, reasons: dict[Shape, Reason]) -> None:
-        self.reasons = reasons
+    def _remember(self, reasons: dict[Shape, Reason], look_at: float | None) -> None:
+        self.reasons, self._look_at = reasons, look_at
 
     def view(self, now: float) -> View:
         """What the planner sees now: the store's view, with what only this process knows."""
@@ -376,6 +386,8 @@ class Controller:
         for job in self.store.active(agent):
             if job.state is JobState.ASSIGNED:
                 self._send(turn, job, hosts)
+            if job.held:
+                turn.take_back(job)
             if job.stop is not None:
                 order = stop_order(job, job.stop)
                 turn.after.append(lambda order=order: self.dispatch.stop(agent, order))  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""What each agent still has to be told: orders, stops and forgets that it has not acknowledged.
+"""What each agent still has to be told: orders, stops, revokes and forgets that it has not acknowledged.
 
 An answer carries everything that is open, so a lost answer costs nothing; the number that an agent applied acknowledges
 all that was open when that answer was made. Filled only after the commit that decided it. Safe from any thread.
@@ -28,6 +28,7 @@ class _Outbox:
     problem: str = ""
     start: dict[AttemptKey, tuple[int, Order]] = field(default_factory=dict)
     stop: dict[AttemptKey, tuple[int, StopOrder]] = field(default_factory=dict)
+    revoke: dict[AttemptKey, int] = field(default_factory=dict)
     forget: dict[AttemptKey, int] = field(default_factory=dict)
 
 
@@ -104,11 +105,16 @@ class Dispatch:
             if outbox := self._outboxes.get(agent):
                 outbox.stop[order.key] = (outbox.number + 1, order)
 
+    def revoke(self, agent: str, key: AttemptKey) -> None:
+        with self._lock:
+            if outbox := self._outboxes.get(agent):
+                outbox.revoke.setdefault(key, outbox.number + 1)
+
     def forget(self, agent: str, key: AttemptKey) -> None:
         with self._lock:
             if outbox := self._outboxes.get(agent):
-                outbox.start.pop(key, None)
-                outbox.stop.pop(key, None)
+                for open_ones in (outbox.start, outbox.stop, outbox.revoke):
+                    open_ones.pop(key, None)
                 outbox.forget[key] = outbox.number + 1
 
     def answer(self, report: Report, yard: YardId, feed: int) -> Answer:
@@ -125,6 +131,7 @@ class Dispatch:
                 start=tuple(order for _, order in outbox.start.values()),
                 stop=tuple(order for _, order in outbox.stop.values()),
                 forget=tuple(outbox.forget),
+                revoke=tuple(outbox.revoke),
                 whole=outbox.whole,
                 feed=feed,
             )
@@ -143,4 +150,5 @@ class Dispatch:
 def _acknowledge(outbox: _Outbox, number: int) -> None:
     outbox.start = {key: item for key, item in outbox.start.items() if item[0] > number}
     outbox.stop = {key: item for key, item in outbox.stop.items() if item[0] > number}
+    outbox.revoke = {key: first for key, first in outbox.revoke.items() if first > number}
     outbox.forget = {key: first for key, first in outbox.forget.items() if first > number}

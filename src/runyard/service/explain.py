@@ -19,6 +19,11 @@ NAMED_MAX = 4
 def explain(controller: Controller, job: Job, now: float) -> Explanation:
     """The explanation of one job."""
     store = controller.store
+    if job.ahead and job.attempt:
+        before = int(job.attempt.placements[0].follows.partition(".")[0])
+        return Explanation(
+            job.id, "next", f"It starts as soon as {_named(store, (before,))} has ended.", blockers=(before,)
+        )
     if job.state is not JobState.PENDING:
         return Explanation(job.id, job.word, _not_waiting(job))
     if job.held:

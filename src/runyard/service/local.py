@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -172,17 +173,22 @@ class LocalService:
         return ChangeResult(tuple(told), refused)
 
     def hold(self, ids: tuple[int, ...]) -> ChangeResult:
-        return self._change(ids, lambda turn: Held(turn.now, self._caller.user))
+        def told(turn: Turn, job: Job) -> None:
+            if job.ahead:
+                turn.take_back(job)
+
+        return self._change(ids, lambda turn: Held(turn.now, self._caller.user), told)
 
     def release(self, ids: tuple[int, ...]) -> ChangeResult:
         return self._change(ids, lambda turn: Released(turn.now, self._caller.user))
 
     def queues(self) -> tuple[QueueRow, ...]:
         counts = self._store.counts()
+        ahead = Counter(job.spec.queue for job in self._store.active() if job.ahead)
 
         def row(queue: Queue) -> QueueRow:
             by_state = counts.get(queue.name, {})
-            waiting = by_state.get(JobState.PENDING.value, 0)
+            waiting = by_state.get(JobState.PENDING.value, 0) + ahead[queue.name]
             return QueueRow(queue, waiting, sum(by_state.values()) - waiting)
 
         return tuple(row(queue) for queue in self._store.queues())
@@ -208,6 +214,9 @@ class LocalService:
         queues = store.queues()
         counts = store.counts()
         unkillable = frozenset(self._controller.unkillable)
+        active = store.active()
+        running = [job for job in active if not job.ahead]
+        pending = sum(by_state.get(JobState.PENDING.value, 0) for by_state in counts.values())
         return ServerStatus(
             pid=os.getpid(),
             version=about.version,
@@ -221,8 +230,8 @@ class LocalService:
                 replace(agent, last_beat_at=self._controller.dispatch.beat_at(agent.id) or agent.last_beat_at)
                 for agent in store.agents()
             ),
-            running=tuple(running_row(job, hosts, unkillable) for job in store.active()),
-            waiting=sum(by_state.get(JobState.PENDING.value, 0) for by_state in counts.values()),
+            running=tuple(running_row(job, hosts, unkillable) for job in running),
+            waiting=pending + len(active) - len(running),
             paused=tuple(queue.name for queue in queues if queue.paused),
             draining=self._controller.draining,
             stop_on_fail=tuple(queue.name for queue in queues if queue.stop_on_fail),

@@ -15,7 +15,7 @@ def row_of(job: Job, hosts: Mapping[str, Host], reason: Reason | None, flags: tu
     attempt = job.attempt
     placement = attempt.placements[0] if attempt else None
     host = hosts.get(placement.host) if placement else None
-    shown = placement is not None and job.state is not JobState.PENDING
+    shown = placement is not None and job.state is not JobState.PENDING and not job.ahead
     return JobRow(
         id=job.id,
         name=job.spec.label,
@@ -45,10 +45,12 @@ def row_of(job: Job, hosts: Mapping[str, Host], reason: Reason | None, flags: tu
 
 def short_reason(job: Job, reason: Reason | None) -> str:
     """Why it waits, or how it ended, in a few words."""
-    if job.state is not JobState.PENDING:
+    if job.state is not JobState.PENDING and not job.ahead:
         return job.reason
     if job.held:
         return "held by a user"
+    if job.ahead and job.attempt:
+        return f"starts when {job.attempt.placements[0].follows} has ended"
     if job.waiting_on:
         return f"waits for {job.waiting_on} job{'s' if job.waiting_on > 1 else ''}"
     if job.wake_at is not None:

@@ -493,7 +493,11 @@ def test_short_jobs_are_named_ahead_and_move_up(yard: Yard) -> None:
     hand, ids = fill(yard, 4)
     assert set(ids) <= {key.job_id for key in hand.orders}
     assert [hand.orders[hand.key(made)].follows for made in ids] == ["", *[f"{made}.1" for made in ids[:-1]]]
-    assert yard.words()[ids[1]] == "starting"
+    assert yard.words()[ids[1]] == "queued"
+    assert yard.row(ids[1]).reason == f"starts when {ids[0]}.1 has ended"
+    (queue,) = yard.service.queues()
+    assert (queue.waiting, queue.running) == (3, 1)
+    assert (len(yard.service.status().running), yard.service.status().waiting) == (1, 3)
     hand.ends(ids[0])
     assert follows(yard, ids[1]) == ""
     assert follows(yard, ids[2]) == f"{ids[1]}.1"
@@ -509,7 +513,7 @@ def test_a_chain_that_ended_at_once_leaves_nobody_to_move_up_but_the_next(
     assert follows(yard, ids[3]) == ""
     kinds = [type(recorded.event).__name__ for recorded in yard.service.job(ids[1]).events]
     assert kinds == ["Submitted", "Assigned", "Ended"]
-    assert "does not apply" not in caplog.text
+    assert "has ended already" not in caplog.text
 
 
 def test_a_revoked_successor_is_passed_over(yard: Yard) -> None:
@@ -520,6 +524,41 @@ def test_a_revoked_successor_is_passed_over(yard: Yard) -> None:
     hand.beat(hand.see(hand.key(ids[0]), "ended", result=Result("runner", 0)), hand.see(hand.key(ids[2]), "revoked"))
     assert follows(yard, ids[3]) == ""
     assert set(yard.controller.followers) == {f"{ids[3]}.1"}
+
+
+def test_who_waits_behind_a_job_that_takes_long_goes_back(yard: Yard) -> None:
+    hand, ids = fill(yard, 4)
+    hand.starts(ids[0])
+    hand.beat()
+    yard.clock.at += 1.0
+    yard.submit()  # any news: the clock of a test wakes nobody
+    assert [key.job_id for key in hand.beat().revoke] == list(ids[1:])
+    hand.beat(*[hand.see(hand.key(made), "revoked") for made in ids[1:]])
+    assert [yard.words()[made] for made in ids] == ["running", "queued", "queued", "queued"]
+    assert {yard.row(made).reason for made in ids[1:]} == {"1 CPU; 0 free"}, "none is named ahead again"
+    assert yard.controller.followers == {}
+
+
+def test_a_paused_queue_takes_back_who_was_named_ahead(yard: Yard) -> None:
+    hand, ids = fill(yard, 3)
+    (row,) = yard.service.queues()
+    yard.service.save_queue(replace(row.queue, paused=True))
+    assert [key.job_id for key in hand.beat().revoke] == list(ids[1:])
+    hand.beat(*[hand.see(hand.key(made), "revoked") for made in ids[1:]])
+    hand.ends(ids[0])
+    assert [yard.words()[made] for made in ids] == ["succeeded", "queued", "queued"]
+
+
+def test_who_was_named_ahead_can_be_held(yard: Yard) -> None:
+    hand, ids = fill(yard, 3)
+    assert yard.service.hold((ids[1],)).changed == (ids[1],)
+    assert yard.words()[ids[1]] == "held"
+    hand.hello()
+    answer = hand.beat(*hand.here.values(), whole=True)
+    assert [key.job_id for key in answer.revoke] == [ids[1]]
+    hand.revokes(ids[1])
+    assert (yard.words()[ids[1]], follows(yard, ids[2])) == ("held", f"{ids[0]}.1")
+    assert "only a job that waits" in yard.service.hold((ids[0],)).refused[ids[0]]
 
 
 def test_a_new_incarnation_hears_whom_its_orders_follow_now(yard: Yard) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runyard.api import StopCall
+from runyard.model.beat import StopOrder
 from runyard.model.spec import Retry
 from tests.contract.service.harness import Yard, job, stop_of
 
@@ -91,7 +92,7 @@ def test_the_same_stop_again_is_another_one(yard: Yard) -> None:
     yard.submit()
     hand.beat()
     hand.starts(1)
-    orders = []
+    orders: list[StopOrder] = []
     for _ in range(2):
         yard.clock.at += 1.0
         yard.service.stop(StopCall((1,), 10))

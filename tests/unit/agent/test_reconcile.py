@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from runyard.agent.reconcile import Action, Desired, Forget, Lose, Revoke, Start, Stop, reconcile, wanted
 from runyard.model.attempt import AttemptKey
-from runyard.model.beat import OVER, Observed, Order, StopOrder
+from runyard.model.beat import OVER, Answer, Observed, Order, StopOrder
 
 BOOT = "boot-1"
 ALIVE = ("claimed", "started", "unkillable")
@@ -37,9 +37,17 @@ class Here:
         self.observed = {key(int(name[1:])): Observed(key(int(name[1:])), stage) for name, stage in stages.items()}
 
     def told(
-        self, *start: Order, stop: Iterable[StopOrder] = (), forget: Iterable[int] = (), boot: str = BOOT
+        self,
+        *start: Order,
+        stop: Iterable[StopOrder] = (),
+        forget: Iterable[int] = (),
+        revoke: Iterable[int] = (),
+        boot: str = BOOT,
     ) -> list[Action]:
-        self.desired = wanted(self.desired, start, stop, [key(job) for job in forget])
+        self.desired = wanted(
+            self.desired,
+            Answer("yard", 1, 1, start, tuple(stop), tuple(key(job) for job in forget), tuple(key(j) for j in revoke)),
+        )
         return self.do(boot)
 
     def do(self, boot: str = BOOT) -> list[Action]:
@@ -214,9 +222,23 @@ def test_a_revoked_link_in_the_middle_is_passed_over() -> None:
     assert started(here.ends(1)) == [4]
 
 
+def test_who_was_named_ahead_is_taken_back_unless_it_has_begun() -> None:
+    here = Here()
+    here.told(order(1), order(2, follows=1), order(3, follows=2), order(4, follows=3))
+    assert here.told(revoke=[1, 2, 4, 9]) == [Revoke(key(2)), Revoke(key(4))]
+    assert started(here.ends(1)) == [3]
+    assert here.told(revoke=[3]) == []
+
+
+def test_who_is_ordered_and_taken_back_in_one_answer_never_starts() -> None:
+    here = Here(a1="started")
+    assert here.told(order(2, follows=1), revoke=[2]) == [Revoke(key(2))]
+    assert here.ends(1) == []
+
+
 def test_a_revoked_head_of_a_chain_that_has_not_started() -> None:
     here = Here()
-    here.desired = wanted(here.desired, [order(1), order(2, follows=1), order(3, follows=2)], [], [])
+    here.desired = wanted(here.desired, Answer("yard", 1, 1, (order(1), order(2, follows=1), order(3, follows=2))))
     assert here.told(stop=[stop(1)]) == [Revoke(key(1)), Start(order(2, follows=1))]
     assert started(here.ends(2)) == [3]
 

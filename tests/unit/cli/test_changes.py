@@ -65,10 +65,10 @@ def test_a_range_of_one_needs_no_yes() -> None:
 
 def test_refusals_are_told() -> None:
     cli = three()
-    cli.service.refused = {3: "job 3 is succeeded: stop-requested does not apply"}
+    cli.service.refused = {3: "job 3 has ended already: succeeded"}
     result = cli("stop", "1", "3")
     assert (result.exit_code, result.stdout) == (1, "job 1 told to stop\n")
-    assert result.stderr == "ry: job 3 is succeeded: stop-requested does not apply\n"
+    assert result.stderr == "ry: job 3 has ended already: succeeded\n"
     told = json.loads(cli("stop", "1", "3", "--json").stdout)
     assert told == {"changed": [1], "refused": {"3": cli.service.refused[3]}, "ry_exit_code": 1}
 

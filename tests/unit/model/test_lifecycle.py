@@ -53,6 +53,8 @@ MOVES = {
         "stop-requested": "done",
     },
     "assigned": {
+        "held": "assigned",
+        "released": "assigned",
         "promoted": "assigned",
         "started": "running",
         "stop-requested": "assigned",
@@ -110,15 +112,30 @@ def test_each_kind_of_event_is_tried() -> None:
 
 @pytest.mark.parametrize(("state", "kind"), list(itertools.product(MOVES, EVENTS)))
 def test_the_table(state: str, kind: str) -> None:
-    job = job_in(state)
+    job = after(Assigned(NOW, attempt(follows="7.1"))) if (state, kind) == ("assigned", "held") else job_in(state)
     assert job.state.value == state
     if kind in MOVES[state]:
         moved = advance(job, EVENTS[kind])
         assert moved.state.value == MOVES[state][kind]
         assert moved.version == job.version + 1
     else:
-        with pytest.raises(IllegalMove, match=f"job 1 is {job.word}: {kind} does not apply"):
+        with pytest.raises(IllegalMove) as refused:
             advance(job, EVENTS[kind])
+        if state == "done":
+            assert str(refused.value) == "job 1 has ended already: succeeded"
+        elif kind in ("held", "released"):
+            assert str(refused.value) == "job 1 is running: only a job that waits can be held or released"
+        else:
+            assert str(refused.value) == f"job 1 is {job.word}: {kind} does not apply"
+
+
+def test_only_who_was_named_ahead_can_be_held_once_it_is_assigned() -> None:
+    ahead = after(Assigned(NOW, attempt(follows="7.1")))
+    assert (ahead.word, ahead.ahead, advance(ahead, Held(NOW)).word) == ("queued", True, "held")
+    with pytest.raises(IllegalMove, match="job 1 is starting: only a job that waits"):
+        advance(job_in("assigned"), Held(NOW))
+    assert advance(advance(ahead, Held(NOW)), EVENTS["revoked"]).word == "held"
+    assert advance(advance(ahead, Promoted(NOW, KEY)), EVENTS["started"]).word == "running"
 
 
 def test_the_table_has_these_moves_and_no_others() -> None:

@@ -9,8 +9,9 @@ import pytest
 from runyard.model.queue import Queue
 from runyard.model.view import Occupied, Plan, ShapeView
 from runyard.planner.planner import plan
-from runyard.planner.successors import FULL, LOW
-from tests.unit.planner.build import CPU, GPU, asks, decision_of, host, runs, shape, started, yard
+from runyard.planner.successors import FULL, LOW, STALLED_S
+from runyard.planner.successors import SHORT_S as SHORT
+from tests.unit.planner.build import CPU, GPU, NOW, asks, decision_of, host, runs, shape, started, yard
 from tests.unit.planner.simulate import check
 
 SHORT_S = 0.01
@@ -21,13 +22,13 @@ def short(jobs: range, shape_id: int = 1, queue: str = "default", unseen: int = 
 
 
 def slots(*job_ids: int) -> list[Occupied]:
-    return [runs(job_id, shape_id=1) for job_id in job_ids]
+    return [runs(job_id, shape_id=1, since=NOW - SHORT_S) for job_id in job_ids]
 
 
-def chain(first: int, length: int) -> list[Occupied]:
+def chain(first: int, length: int, since: float | None = NOW - SHORT_S, queue: str = "default") -> list[Occupied]:
     """A running job, and so many that follow it."""
-    behind = [runs(first + n, shape_id=1, follows=f"{first + n - 1}.1") for n in range(1, length + 1)]
-    return [runs(first, shape_id=1), *behind]
+    behind = [runs(first + n, shape_id=1, follows=f"{first + n - 1}.1", queue=queue) for n in range(1, length + 1)]
+    return [runs(first, shape_id=1, since=since, queue=queue), *behind]
 
 
 def follows(made: Plan) -> dict[int, str]:
@@ -42,7 +43,7 @@ def test_a_chain_follows_the_running_job_and_then_itself() -> None:
 
 def test_a_successor_takes_over_the_very_same_place() -> None:
     job = asks(cpus=2, gpus=1)
-    held = [runs(5, job, gpus=[1], shape_id=1)]
+    held = [runs(5, job, gpus=[1], shape_id=1, since=NOW)]
     made = plan(yard(host(cpus=3, gpus=2), [shape(1, [10], job, usual_s=SHORT_S)], held))
     after, before = decision_of(made, 10).placement, held[0].placement
     assert (after.agent, after.host, after.cpus, after.devices) == (
@@ -80,7 +81,7 @@ def test_a_chain_that_is_still_long_is_left_alone() -> None:
 
 
 def test_a_full_queue_has_successors_and_they_do_not_count_in_it() -> None:
-    held = [runs(4, shape_id=1, queue="few"), runs(5, shape_id=1, queue="few", follows="4.1")]
+    held = chain(4, 1, queue="few")
     made = plan(yard(host(), [short(range(10, 13), queue="few")], held, queues=[Queue("few", parallel=2)]))
     assert started(made) == [10]
     assert follows(made) == {10: "", 11: "10.1", 12: "5.1"}
@@ -125,6 +126,36 @@ def test_an_unkillable_job_has_no_successors() -> None:
     held = [runs(5, asks(cpus=0, gpus=1), gpus=[0], shape_id=1, unkillable=True)]
     job = shape(1, [10], asks(cpus=0, gpus=1), usual_s=SHORT_S)
     assert not plan(yard(host(gpus=1), [job], held)).decisions
+
+
+def test_none_is_named_behind_one_that_takes_long() -> None:
+    """Jobs of one shape may run other commands."""
+    held = [*chain(5, 0, since=NOW - SHORT - 0.01), *chain(6, 0)]
+    assert set(follows(plan(yard(host(cpus=2), [short(range(10, 13))], held))).values()) == {"6.1", "10.1", "11.1"}
+
+
+def test_behind_one_that_has_not_been_heard_of_yet() -> None:
+    assert follows(plan(yard(host(cpus=1), [short(range(10, 11))], chain(5, 0, since=None)))) == {10: "5.1"}
+
+
+class TestWithdrawn:
+    def test_who_follows_one_that_takes_long(self) -> None:
+        long, quick = chain(5, 2, since=NOW - STALLED_S), chain(50, 2)
+        made = plan(yard(host(cpus=2), [], [*long, *quick]))
+        assert made.withdrawn == (6, 7)
+        assert made.look_at == pytest.approx(NOW - SHORT_S + STALLED_S)
+
+    def test_nobody_while_all_goes_well(self) -> None:
+        made = plan(yard(host(cpus=2), [], [*chain(5, 0, since=NOW - 99), *chain(50, 3, since=None)]))
+        assert (made.withdrawn, made.look_at) == ((), None)
+
+    @pytest.mark.parametrize("queue", [Queue("q", paused=True), Queue("q", stop_on_fail=True)])
+    def test_everybody_in_a_queue_that_was_paused_or_became_strict(self, queue: Queue) -> None:
+        made = plan(yard(host(), [], [*chain(5, 2, queue="q"), *chain(50, 2)], queues=[queue]))
+        assert made.withdrawn == (6, 7)
+
+    def test_everybody_in_a_yard_that_drains(self) -> None:
+        assert plan(yard(host(), [], chain(5, 2), draining=True)).withdrawn == (6, 7)
 
 
 def test_successors_keep_all_rules_of_a_plan() -> None:
