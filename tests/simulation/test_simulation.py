@@ -40,9 +40,11 @@ def trouble(seed: int) -> str:
     return ""
 
 
-@pytest.mark.skipif("RUNYARD_SEED" in os.environ, reason="one day is replayed")
 @pytest.mark.timeout(60 + SEEDS)
-def test_days() -> None:
+def test_days(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    if "RUNYARD_SEED" in os.environ:
+        replay(int(os.environ["RUNYARD_SEED"]), tmp_path, capsys)
+        return
     parts = [range(first, min(SEEDS, first + AT_A_TIME)) for first in range(0, SEEDS, AT_A_TIME)]
     with ProcessPoolExecutor(os.cpu_count(), mp_context=get_context("spawn")) as pool:
         wrong = [said for part in pool.map(played, parts) for said in part]
@@ -53,9 +55,9 @@ def test_days() -> None:
         )
 
 
-@pytest.mark.skipif("RUNYARD_SEED" not in os.environ, reason="RUNYARD_SEED names a day to replay")
-def test_one_day(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    day = Day(int(os.environ["RUNYARD_SEED"]), tmp_path)
+def replay(seed: int, directory: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One day, with its steps told."""
+    day = Day(seed, directory)
     try:
         day.play(STEPS)
     finally:
