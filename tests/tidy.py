@@ -24,7 +24,7 @@ MAY_IMPORT = {
     "store": "model",
     "api": "model",
     "service": "model api planner store",
-    "server": "model api",
+    "server": "model api foreign",
     "client": "model api foreign",
     "foreign": "model",
     "runtime": "model foreign",

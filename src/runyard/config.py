@@ -12,13 +12,16 @@ from importlib import import_module
 from typing import Any
 
 from runyard.errors import UsageError
-from runyard.settings import Home, Settings
+from runyard.settings import BOUNDS, Home, Settings
 
 DEFAULT_HOME = "~/.runyard"
 PREFIX = "RUNYARD_"
 
 KINDS: dict[str, str] = {field.name: str(field.type) for field in fields(Settings)}
 """Every setting and the name of its type."""
+
+MOST = 1e15
+"""No number is higher: neither infinity nor what no clock and no disk can hold."""
 
 
 def load(environ: Mapping[str, str], flags: Mapping[str, Any] | None = None) -> Settings:
@@ -72,9 +75,19 @@ def _read(name: str, value: Any, where: str) -> Any:
     if kind in ("int", "float") and isinstance(value, (str, int, float)) and not isinstance(value, bool):
         try:
             number = int(value) if kind == "int" else float(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             number = -1
-        if number >= 0 and (kind == "float" or number == float(value)):
+        least, most = BOUNDS.get(name, (0, MOST))
+        if least <= number <= most and (kind == "float" or number == float(value)):
             return number
-    wanted = {"str": "a text", "int": "a whole number from 0", "float": "a number from 0"}[kind]
-    raise UsageError(f"{where}: {wanted} was expected, not {value!r}")
+    raise UsageError(f"{where}: {_wanted(name)} was expected, not {value!r}")
+
+
+def _wanted(name: str) -> str:
+    if KINDS[name] == "str":
+        return "a text"
+    number = "a whole number" if KINDS[name] == "int" else "a number"
+    if name not in BOUNDS:
+        return f"{number} from 0"
+    least, most = BOUNDS[name]
+    return f"{number} from {least:g} to {most:g}"

@@ -5,6 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+BEAT_WAIT_MAX_S = 30.0
+"""The longest that a beat may wait on the server, whatever it asks for: well below the silence (60 s) after which its
+agent gets nothing new."""
+
+BOUNDS: dict[str, tuple[float, float]] = {"beat_wait_s": (1.0, BEAT_WAIT_MAX_S), "look_every_s": (0.1, 3_600.0)}
+"""The least and the most of settings that are no good everywhere from 0."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -19,9 +26,9 @@ class Settings:
     warm_runners: int = 2
     """Runners that wait ready for the next attempt."""
     beat_wait_s: float = 20.0
-    """How long a beat may wait on the server when there is nothing to order."""
+    """How long a beat may wait on the server when there is nothing to order (1 to 30)."""
     look_every_s: float = 5.0
-    """How often an agent looks at its devices while something waits or runs."""
+    """How often an agent looks at its devices while something waits or runs (0.1 to 3600)."""
     foreign_mb: int = 500
     """A device with more memory than this in use and no visible process is not given out."""
     keep_runs_days: int = 30
@@ -80,6 +87,16 @@ class Home:
     @property
     def locks(self) -> str:
         return os.path.join(self._local, "locks")
+
+    @property
+    def server_lock(self) -> str:
+        """Held by the one server of this home."""
+        return os.path.join(self.locks, "server.lock")
+
+    @property
+    def agent_lock(self) -> str:
+        """Held by the one agent of this account and host."""
+        return os.path.join(self.locks, "agent.lock")
 
     @property
     def blobs(self) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from runyard.api import Chunk, Service
 from runyard.errors import InvalidSpec, RunyardError, UsageError
@@ -52,6 +53,7 @@ def make_app(backend: Backend) -> App:
     _add(app, BEAT, _beat(backend, pool))
     app.add_exception_handler(RunyardError, _told)
     app.add_exception_handler(HTTPException, _unknown)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _broken)
     document: dict[str, Any] = {}
 
@@ -191,6 +193,11 @@ async def _unknown(request: Request, error: Exception) -> Response:
     return _error(
         status, "NotFound" if status == 404 else "UsageError", f"{request.method} {request.url.path}: no such call"
     )
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    """Nobody hears this: who called went away, or stopped, in the middle of the body."""
+    return _error(400, "UsageError", "the body has not come to its end")
 
 
 async def _broken(request: Request, error: Exception) -> Response:

@@ -1,49 +1,65 @@
 """Who calls: the kernel's word on the other end of the socket, never what the client says.
 
-`PeerProtocol` notes the peer's uid when a connection is made; `Guard` stands before every route and refuses everybody
-whom `allowed` does not know.
+`PeerProtocol` notes the peer's uid when a connection is made, in the state that every request of it carries; `Guard`
+stands before every route and refuses everybody whom `allowed` does not know. A connection that says nothing, or stops
+in the middle of a request, is closed after a while.
 """
 
 from __future__ import annotations
 
 import json
-import socket
-import struct
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from runyard.foreign.sockets import peer_uid
+
 Scope = MutableMapping[str, Any]
 App = Callable[[Scope, Any, Any], Awaitable[None]]
 
-PEER = "uid:"
+UID = "runyard_uid"
+"""The name in the state of a request under which the caller's uid is."""
+
+REQUEST_S = 30.0
+"""So long nothing may come in the middle of a request."""
+
 REFUSED = json.dumps({"error": {"kind": "NotAllowed", "message": "this server serves its own account alone"}}).encode()
 
 
 class PeerProtocol(HttpToolsProtocol):
-    """HTTP on a Unix socket whose client address is the peer's uid."""
+    """HTTP on a Unix socket that knows its peer's uid and has little patience."""
+
+    _asking = False
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        connection = transport.get_extra_info("socket")
-        self.client = (PEER + str(peer_uid(connection)), 0)
+        self.app_state = {**self.app_state, UID: peer_uid(transport.get_extra_info("socket"))}
+        self._close_after(self.timeout_keep_alive)
 
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._asking and not self.transport.is_closing():
+            self._close_after(REQUEST_S)
 
-def peer_uid(connection: Any) -> int:
-    """The uid of the process at the other end, as it was when it connected (-1: not a Unix socket)."""
-    if connection is None or connection.family != socket.AF_UNIX:
-        return -1
-    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    return int(struct.unpack("3i", credentials)[1])
+    def on_message_begin(self) -> None:
+        self._asking = True
+        super().on_message_begin()
+
+    def on_message_complete(self) -> None:
+        self._asking = False
+        super().on_message_complete()
+
+    def _close_after(self, seconds: float) -> None:
+        """Close unless something comes before; by the same timer as a connection that is kept idle."""
+        self._unset_keepalive_if_required()
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
 
 
 def caller_uid(scope: Scope) -> int:
     """The uid that `PeerProtocol` noted (-1: none)."""
-    client = scope.get("client")
-    if not client or not str(client[0]).startswith(PEER):
-        return -1
-    return int(str(client[0])[len(PEER) :])
+    noted = scope.get("state", {}).get(UID, -1)
+    return noted if isinstance(noted, int) else -1
 
 
 class Guard:

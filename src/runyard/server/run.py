@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import uvicorn
 
+from runyard.foreign import sockets
 from runyard.server.auth import App, PeerProtocol
 
 GRACEFUL_S = 2
@@ -19,6 +20,8 @@ GRACEFUL_S = 2
 
 KEEP_ALIVE_S = 120
 BACKLOG = 512
+LOOK_TICKS = 10
+"""The loop ticks every 0.1 s; after so many it looks whether it can still be reached."""
 
 
 def bind(path: str) -> socket.socket:
@@ -28,28 +31,29 @@ def bind(path: str) -> socket.socket:
     """
     with suppress(FileNotFoundError):
         os.unlink(path)
-    directory = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    before = os.umask(0o177)
-    try:
-        listener.bind(f"/proc/self/fd/{directory}/{os.path.basename(path)}")
-    finally:
-        os.umask(before)
-        os.close(directory)
+    listener = sockets.bind(path)
     listener.setblocking(False)
     return listener
 
 
+def _nothing_new() -> socket.socket | None:
+    return None
+
+
 @dataclass(frozen=True)
 class Moments:
-    """What is to be called when calls are answered, and when the server begins to end."""
+    """What is to be called when calls are answered, when the server begins to end, and about once a second.
+
+    `renewed` gives another socket where the present one cannot be reached any more. It is called in the loop: quickly.
+    """
 
     ready: Callable[[], None]
     ending: Callable[[], None]
+    renewed: Callable[[], socket.socket | None] = _nothing_new
 
 
 class Server(uvicorn.Server):
-    """Lets whoever waits go before it shuts down."""
+    """Lets whoever waits go before it shuts down, and moves to another socket when it has to."""
 
     def __init__(self, app: App, moments: Moments) -> None:
         super().__init__(
@@ -64,6 +68,7 @@ class Server(uvicorn.Server):
                 timeout_keep_alive=KEEP_ALIVE_S,
                 server_header=False,
                 date_header=False,
+                proxy_headers=False,
                 backlog=BACKLOG,
             )
         )
@@ -73,9 +78,22 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         self._moments.ready()
 
+    async def on_tick(self, counter: int) -> bool:
+        if counter % LOOK_TICKS == 0:
+            renewed = self._moments.renewed()
+            if renewed is not None:
+                await self._move(renewed)
+        return await super().on_tick(counter)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._moments.ending()
         await super().shutdown(sockets)
+
+    async def _move(self, listener: socket.socket) -> None:
+        """Listen there instead. Whoever is connected stays so."""
+        for server in self.servers:
+            server.close()
+        await super().startup([listener])
 
 
 def run(app: App, listener: socket.socket, moments: Moments) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from runyard.api import Service
 from runyard.errors import InvalidSpec
 from runyard.model.beat import Answer, Report
+from runyard.settings import BEAT_WAIT_MAX_S
 
 WAIT_MAX_S = 300.0
 TOPICS_MAX = 1_024
@@ -47,13 +48,16 @@ async def changed(topics: Topics, names: tuple[str, ...], after: int, timeout_s:
 
 
 async def beat(topics: Topics, service: Service, report: Report, offload: Offload) -> Answer:
-    """Take the report in; with nothing to order wait for something, or for the agent's next beat to end this one."""
+    """Take the report in; with nothing to order wait for something, or for the agent's next beat to end this one.
+
+    Not so long that the agent would be taken for silent meanwhile, however long it wants to wait.
+    """
     agent = (f"agent:{report.agent}",)
     topics.publish((f"beat:{report.agent}",))
     position = topics.position
     answer: Answer = await offload(service.beat, report)
     if not answer.empty or report.wait_s <= 0:
         return answer
-    await changed(topics, (*agent, f"beat:{report.agent}"), position, report.wait_s)
+    await changed(topics, (*agent, f"beat:{report.agent}"), position, min(report.wait_s, BEAT_WAIT_MAX_S))
     nothing_new = replace(report, observed=(), all=None, host=None)
     return await offload(service.beat, nothing_new)  # type: ignore[no-any-return]

@@ -39,12 +39,12 @@ def prepare(home: Home) -> Home:
 
 def server_lock(home: Home) -> HomeLock:
     """The lock that the one server of a home holds."""
-    return HomeLock(os.path.join(home.locks, "server.lock"))
+    return HomeLock(home.server_lock)
 
 
 def agent_lock(home: Home) -> HomeLock:
     """The lock that the one agent of this account and host holds."""
-    return HomeLock(os.path.join(home.locks, "agent.lock"))
+    return HomeLock(home.agent_lock)
 
 
 def pid_of(lock: HomeLock) -> int | None:

@@ -8,6 +8,8 @@ import pytest
 
 from runyard.config import load
 from runyard.errors import UsageError
+from runyard.service.controller import CONNECTED_S
+from runyard.settings import BEAT_WAIT_MAX_S, BOUNDS
 
 
 def test_defaults() -> None:
@@ -42,6 +44,9 @@ def test_a_home_is_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ("warm_runners = 1.5", "warm_runners"),
         ("warm_runners = true", "warm_runners"),
         ("store = 1", "store"),
+        ("keep_runs_days = inf", "keep_runs_days"),
+        ("keep_runs_days = nan", "keep_runs_days"),
+        ("look_every_s = inf", "look_every_s"),
         ('home = "/x"', "home"),
         ("= 3", "config.toml"),
     ],
@@ -55,6 +60,20 @@ def test_a_wrong_file_is_named(tmp_path: Path, text: str, named: str) -> None:
 def test_a_wrong_variable_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="RUNYARD_WARM_RUNNERS"):
         load({"RUNYARD_HOME": str(tmp_path), "RUNYARD_WARM_RUNNERS": "x"})
+
+
+@pytest.mark.parametrize("text", ["0", "0.99", "30.01", "3600", "-1", "nan", "inf", "x"])
+def test_a_beat_waits_neither_too_long_nor_not_at_all(tmp_path: Path, text: str) -> None:
+    """Too long and its agent is taken for silent; not at all and it burns a CPU."""
+    with pytest.raises(UsageError, match=f"RUNYARD_BEAT_WAIT_S: a number from 1 to 30 was expected, not '{text}'"):
+        load({"RUNYARD_HOME": str(tmp_path), "RUNYARD_BEAT_WAIT_S": text})
+    for good in ("1", "30"):
+        assert load({"RUNYARD_HOME": str(tmp_path), "RUNYARD_BEAT_WAIT_S": good}).beat_wait_s == float(good)
+
+
+def test_the_longest_beat_is_shorter_than_the_silence_that_counts() -> None:
+    assert BEAT_WAIT_MAX_S <= CONNECTED_S / 2
+    assert BOUNDS["beat_wait_s"][1] == BEAT_WAIT_MAX_S
 
 
 def test_variables_of_a_job_are_no_settings(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runyard.server.app import Backend, make_app
-from runyard.server.auth import PEER, App
+from runyard.server.auth import UID, App
 
 JSON = ("content-type", "application/json")
 
@@ -62,7 +62,7 @@ def call(
         "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "http",
         "path": plain, "raw_path": plain.encode(), "query_string": query.encode(), "root_path": "",
         "headers": [(name.encode(), value.encode()) for name, value in headers],
-        "client": (f"{PEER}1000", 0), "server": ("runyard", None),
+        "client": None, "server": ("runyard", None), "state": {UID: 1000},
     }  # fmt: skip
     sent: list[dict[str, Any]] = []
 

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from runyard.server.app import BEAT, CHANGES
-from runyard.server.auth import PEER, caller_uid
+from runyard.server.auth import UID, caller_uid
 from runyard.server.routes import ROUTES
 from tests.unit.server.client import JSON, Recorder, application, call
 
@@ -46,17 +46,18 @@ def test_nobody_without_identity_passes(path: str) -> None:
 @pytest.mark.parametrize("header", ["x-forwarded-for", "x-real-ip", "forwarded", "authorization", "cookie", "host"])
 def test_what_the_client_says_of_itself_does_not_count(header: str) -> None:
     app = application(Recorder(), allowed=False)
-    for said in (f"{PEER}0", "0", "127.0.0.1", "localhost"):
+    for said in ("uid:0", "0", "127.0.0.1", "localhost"):
         assert call(app, "GET", "/status", headers=[(header, said)]).status == 403
 
 
-@pytest.mark.parametrize("client", [None, ("127.0.0.1", 5), ("", 0), ["localhost", 1]])
-def test_a_caller_that_is_no_peer_of_a_socket_is_nobody(client: object) -> None:
-    assert caller_uid({"client": client}) == -1
+@pytest.mark.parametrize("state", [{}, {UID: "0"}, {UID: None}, {"uid": 0}])
+def test_a_caller_that_is_no_peer_of_a_socket_is_nobody(state: dict[str, object]) -> None:
+    assert caller_uid({"state": state, "client": ("uid:0", 0)}) == -1
+    assert caller_uid({"client": ("uid:0", 0)}) == -1
 
 
 def test_the_uid_is_the_one_that_the_kernel_told() -> None:
-    assert caller_uid({"client": (f"{PEER}1000", 0)}) == 1000
+    assert caller_uid({"state": {UID: 1000}, "client": ("uid:0", 0)}) == 1000
 
 
 @pytest.mark.parametrize("path", PATHS)
