@@ -26,9 +26,10 @@ from runyard.client.transport import UnixTransport
 from runyard.config import load
 from runyard.errors import Unavailable
 from runyard.foreign import process
-from runyard.foreign.process import ProcessId
 from runyard.model.filter import JobQuery
 from runyard.model.spec import JobSpec, Resources
+from runyard.runtime import family
+from runyard.runtime.family import Member
 from runyard.settings import Home
 from runyard.wiring.connect import server_pid, start_server
 from runyard.wiring.home import agent_lock, home_at
@@ -92,7 +93,7 @@ class Yard:
         }
         self._service: RemoteService | None = None
         self._keys = 0
-        self._servers: list[ProcessId] = []
+        self._servers: list[Member] = []
 
     # its processes
 
@@ -115,7 +116,7 @@ class Yard:
         finally:
             os.close(its_ready)
             os.close(its_gate)
-        identity = process.identify(pid)
+        identity = family.identity(pid)
         self._servers += [identity] if identity else []
         return Launched(pid, ready, gate)
 
@@ -170,8 +171,7 @@ class Yard:
 
     def end(self) -> None:
         """Kill everybody of this home. (A server from the nursery does not show whose it is.)"""
-        for server in self._servers:
-            process.signal_process(server, signal.SIGKILL)
+        family.send(self._servers, signal.SIGKILL)
         processes.end_all(self.home.root)
 
     def log(self, process_name: str) -> str:

@@ -1,4 +1,7 @@
-"""Locks that the kernel drops with their holder: one server per home, one agent per account and host."""
+"""Locks that the kernel drops with their holder: one server per home, one agent per account and host, a run file.
+
+They are OFD locks: they belong to an open file, not to a process. Looking (`is_locked`) never takes one.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,22 @@ import struct
 from typing import Optional
 
 _FLOCK = "hhqqi4x"
+_WRITE_LOCK = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+
+
+def try_lock(fd: int) -> bool:
+    """Lock this open file, for as long as it is open. False: another one has the lock."""
+    try:
+        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _WRITE_LOCK)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
+
+
+def is_locked(fd: int) -> bool:
+    """Whether another open file holds the lock; never takes it."""
+    answer = fcntl.fcntl(fd, fcntl.F_OFD_GETLK, _WRITE_LOCK)
+    return bool(struct.unpack(_FLOCK, answer)[0] != fcntl.F_UNLCK)
 
 
 class HomeLock:
@@ -22,11 +41,13 @@ class HomeLock:
         """Take the lock and note `about` in the file; False if another process has it."""
         os.makedirs(os.path.dirname(self._path), mode=0o700, exist_ok=True)
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        wish = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+        taken = False
         try:
-            fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, wish)
-        except OSError:
-            os.close(descriptor)
+            taken = try_lock(descriptor)
+        finally:
+            if not taken:
+                os.close(descriptor)
+        if not taken:
             return False
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps({"pid": os.getpid(), **about}).encode("ascii"), 0)
@@ -40,9 +61,7 @@ class HomeLock:
         except FileNotFoundError:
             return None
         try:
-            wish = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
-            found = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, wish)
-            if struct.unpack(_FLOCK, found)[0] == fcntl.F_UNLCK:
+            if not is_locked(descriptor):
                 return None
             noted = json.loads(os.pread(descriptor, 4096, 0) or b"{}")
             return noted if isinstance(noted, dict) else {}

@@ -1,19 +1,17 @@
-"""Processes of this machine, as /proc shows them: who they are, whether they live, how to signal exactly one of them.
+"""Processes of this machine, as /proc shows them: whether they live, whose children and whose they are, what they run.
 
-The runner, the agent and `doctor` call this. A pid alone names nobody: it is used again. An identity is (boot id, pid
-namespace, pid, start time), and a signal goes through a pidfd after a second look at the start time. A zombie is dead,
-whoever fails to reap it; but a process whose first thread has ended while others run shows the same letter and lives.
-What is gone, or hidden from us, is None or False, never an error.
+The runner, the agent and `doctor` call this. A pid alone names nobody: it is used again (`runtime/family` has
+identities, and signals exactly one process). A zombie is dead, whoever fails to reap it; but a process whose first
+thread has ended while others run shows the same letter and lives. What is gone, or hidden from us, is None or False,
+never an error.
 """
 
 from __future__ import annotations
 
 import os
 import pwd
-import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple, Optional, Union
 
 DEAD = "ZXx"
@@ -42,16 +40,6 @@ class Stat(NamedTuple):
         return self.state in DEAD and self.threads <= 1
 
 
-@dataclass(frozen=True)
-class ProcessId:
-    """One process and no other, as long as the machine exists. `pid_namespace` is the namespace's inode number."""
-
-    pid: int
-    start_time: int
-    boot_id: str
-    pid_namespace: int
-
-
 def read_stat(pid: int) -> Optional[Stat]:
     """What the kernel says of this pid now; None if nobody has it."""
     text = _read(f"/proc/{pid:d}/stat")
@@ -70,38 +58,6 @@ def boot_id() -> str:
 def pid_namespace() -> int:
     """The inode number of the namespace in which our pids count."""
     return os.stat("/proc/self/ns/pid").st_ino
-
-
-def identify(pid: int) -> Optional[ProcessId]:
-    """Who has this pid now, dead or alive; None if nobody has it."""
-    stat = read_stat(pid)
-    return None if stat is None else ProcessId(pid, stat.start_time, boot_id(), pid_namespace())
-
-
-def alive(identity: ProcessId) -> bool:
-    """Whether this very process still runs."""
-    if (identity.boot_id, identity.pid_namespace) != (boot_id(), pid_namespace()):
-        return False
-    return _still(identity)
-
-
-def signal_process(identity: ProcessId, signum: int) -> bool:
-    """Signal this very process. False: it is dead or another, or it is not ours to signal; nothing was sent."""
-    if (identity.boot_id, identity.pid_namespace) != (boot_id(), pid_namespace()):
-        return False
-    try:
-        pidfd = open_pidfd(identity.pid)
-    except ProcessLookupError:
-        return False
-    try:
-        if not _still(identity):
-            return False
-        signal.pidfd_send_signal(pidfd, signum)
-    except (ProcessLookupError, PermissionError):
-        return False
-    finally:
-        os.close(pidfd)
-    return True
 
 
 def open_pidfd(pid: int) -> int:
@@ -124,22 +80,6 @@ def children(pid: int) -> list[int]:
     except _GONE:
         return []
     return [int(child) for thread in threads for child in _read(f"/proc/{pid:d}/task/{thread}/children").split()]
-
-
-def descendants(pid: int) -> list[ProcessId]:
-    """Everybody below this process, zombies too, parents before children."""
-    boot, namespace = boot_id(), pid_namespace()
-    known, found = {pid}, []
-    todo = children(pid)
-    while todo:
-        child = todo.pop(0)
-        stat = read_stat(child)
-        if stat is None or stat.ppid not in known or child in known:
-            continue
-        known.add(child)
-        found.append(ProcessId(child, stat.start_time, boot, namespace))
-        todo.extend(children(child))
-    return found
 
 
 def environ_has(pid: int, entry: Union[str, bytes]) -> bool:
@@ -188,11 +128,6 @@ def _between_programs(pid: int) -> bool:
         return False
     memory, start_of_code = int(fields[20]), int(fields[23])
     return memory > 0 and start_of_code == 0
-
-
-def _still(identity: ProcessId) -> bool:
-    stat = read_stat(identity.pid)
-    return stat is not None and not stat.dead and stat.start_time == identity.start_time
 
 
 def _read(path: str, most: int = 1 << 30) -> bytes:

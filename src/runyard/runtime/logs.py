@@ -40,11 +40,10 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 @dataclass(frozen=True)
 class Part:
-    """A piece of output from byte `offset` on. `cut`: there was more of what was asked for, but it is too much."""
+    """A piece of output from byte `offset` on."""
 
     offset: int
     data: bytes
-    cut: bool = False
 
 
 class Output:
@@ -85,7 +84,7 @@ class Output:
         wanted = lines
         while start > 0 and wanted > 0:
             if end - start >= LINES_MAX:
-                return Part(start, b"".join(reversed(blocks)), cut=True)
+                return Part(start, b"".join(reversed(blocks)))
             length = min(BLOCK, start)
             block = self.read(start - length, length)
             if not blocks and block.endswith(b"\n"):
@@ -102,7 +101,7 @@ class Output:
         offset = 0
         while lines > 0:
             if offset >= LINES_MAX:
-                return Part(0, b"".join(blocks), cut=True)
+                return Part(0, b"".join(blocks))
             block = self.read(offset, BLOCK)
             if not block:
                 break

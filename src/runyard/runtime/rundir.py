@@ -18,7 +18,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple, Optional
+from typing import NamedTuple
 
 from runyard.runtime.family import Member
 
@@ -56,14 +56,6 @@ class RunDir(NamedTuple):
         """The executable copy of the job's script."""
         return self.path + "/script"
 
-    def output_path(self) -> str:
-        """Where the output of this attempt is."""
-        try:
-            with open(self.output_link, "rb") as file:
-                return os.fsdecode(file.read())
-        except FileNotFoundError:
-            return self.output
-
 
 class Collected(NamedTuple):
     """A run directory that was removed, with its size in bytes."""
@@ -93,13 +85,6 @@ class RunDirs:
 
     def done(self, job: int, number: int) -> RunDir:
         return RunDir(f"{self._done}/{job // SHARD:d}/{job:d}.{number:d}", job, number)
-
-    def find(self, job: int, number: int) -> Optional[RunDir]:
-        """The directory of an attempt, wherever it is."""
-        for place in (self.live(job, number), self.done(job, number), self.live(job, number)):
-            if os.path.isdir(place.path):
-                return place
-        return None
 
     def is_done(self, job: int, number: int) -> bool:
         """Whether the result of this attempt is committed."""

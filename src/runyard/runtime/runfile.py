@@ -23,13 +23,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
-import struct
 import zlib
 from collections import deque
 from typing import Any, NamedTuple, Optional, TypeVar
+
+from runyard.foreign.locks import is_locked, try_lock
 
 VERSION = 1
 CLAIM, STARTED, ENDED = (0, 512), (512, 128), (640, 384)
@@ -40,8 +40,6 @@ DETAIL_MAX = 200
 SLATES_MAX = 32
 """So many run files of ended attempts a runner keeps, to use them again."""
 
-_FLOCK = "hhqqi4x"
-_WRITE_LOCK = struct.pack(_FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _dumps = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -106,7 +104,7 @@ class Slate:
         self.private = private
         self.fd = os.open(private, _CREATE, 0o600)
         try:
-            if not _lock(self.fd):
+            if not try_lock(self.fd):
                 raise OSError(errno.EBUSY, "the run file is locked by somebody else", private)
             self._inode = os.fstat(self.fd).st_ino
         except OSError:
@@ -197,7 +195,7 @@ def add_ended(path: str, ended: Ended) -> bool:
     """Record the end of an attempt whose runner is dead, unless it has one. False: somebody holds the lock."""
     fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
-        if not _lock(fd):
+        if not try_lock(fd):
             return False
         if parse(os.pread(fd, SIZE, 0)).ended is None:
             write_ended(fd, ended)
@@ -217,12 +215,6 @@ def look(path: str) -> tuple[bool, Records]:
         os.close(fd)
 
 
-def is_locked(fd: int) -> bool:
-    """Whether another open file holds the lock; never takes it."""
-    answer = fcntl.fcntl(fd, fcntl.F_OFD_GETLK, _WRITE_LOCK)
-    return bool(struct.unpack(_FLOCK, answer)[0] != fcntl.F_UNLCK)
-
-
 def parse(data: bytes) -> Records:
     """The records in the bytes of a run file; a torn one counts as absent."""
     return Records(
@@ -238,14 +230,6 @@ def shortened(detail: str) -> str:
     while len(_dumps(detail)) > DETAIL_MAX:
         detail = detail[: len(detail) * 3 // 4]
     return detail
-
-
-def _lock(fd: int) -> bool:
-    try:
-        fcntl.fcntl(fd, fcntl.F_OFD_SETLK, _WRITE_LOCK)
-    except (BlockingIOError, PermissionError):
-        return False
-    return True
 
 
 def line_of(length: int, kind: bytes, record: NamedTuple) -> bytes:

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from runyard.foreign import process
-from runyard.runtime import cgroup
+from runyard.runtime import cgroup, family
 from runyard.runtime.cgroup import CgroupTree, Group
 
 WAITING = 'read go || exit; exec "$@"'
@@ -137,12 +136,12 @@ class TestKill:
         hiding = "trap '' TERM HUP INT; setsid sh -c \"trap '' TERM; (sleep 1000; :) & echo ready; wait\" & wait"
         program = start(group, "sh", "-c", hiding)
         assert line(program) == b"ready\n"
-        family = [member for pid in group.pids() if (member := process.identify(pid)) is not None]
-        assert len(family) >= 3
+        members = [member for pid in group.pids() if (member := family.identity(pid)) is not None]
+        assert len(members) >= 3
         assert group.populated()
         group.kill()
         assert finish(program) == -signal.SIGKILL
-        while any(process.alive(member) for member in family):
+        while any(family.identity(member.pid) == member for member in members):
             os.sched_yield()
         while group.populated():
             os.sched_yield()

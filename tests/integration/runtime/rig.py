@@ -127,12 +127,19 @@ class Rig:
         return runfile.look(self.run_dir(key).run)[1]
 
     def run_dir(self, key: AttemptKey) -> RunDir:
-        found = self.dirs.find(key.job_id, key.number)
+        live, done = self.dirs.live(key.job_id, key.number), self.dirs.done(key.job_id, key.number)
+        found = next((place for place in (live, done, live) if os.path.isdir(place.path)), None)
         assert found is not None
         return found
 
+    def output_path(self, key: AttemptKey) -> str:
+        """The file that the command writes to."""
+        where = self.run_dir(key)
+        named = Path(where.output_link)
+        return os.fsdecode(named.read_bytes()) if named.exists() else where.output
+
     def output(self, key: AttemptKey) -> str:
-        return Path(self.run_dir(key).output_path()).read_text()
+        return Path(self.output_path(key)).read_text()
 
     def runner(self, key: AttemptKey) -> int:
         """The pid of the runner that claimed this attempt."""

@@ -194,7 +194,7 @@ class TestSurroundings:
         rig.ended(key)
         path = rig.out / ".._a_b-1-7-%.log"
         assert path.read_text() == "out\nerr\n"
-        assert rig.run_dir(key).output_path() == str(path)
+        assert rig.output_path(key) == str(path)
         assert path.stat().st_mode & 0o777 == 0o644
         rig.ended(rig.sh("echo more", output=str(path), job=2))
         assert path.read_text() == "out\nerr\nmore\n"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from runyard.foreign.locks import is_locked
 from runyard.runtime import runfile, verdict
 from runyard.runtime.family import Member
 from runyard.runtime.rundir import RunDir, RunDirs
@@ -226,7 +227,7 @@ class TestClaim:
         die(claim(where, slates))
         with open(where.run, "rb") as file:
             for _ in range(2):
-                assert not runfile.is_locked(file.fileno())
+                assert not is_locked(file.fileno())
 
     def test_where_there_are_no_hard_links(
         self, where: RunDir, slates: Slates, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
@@ -273,7 +274,7 @@ class TestUsedAgain:
         assert (records.started, records.ended) == (None, None)
 
     def test_private_names_go(self, dirs: RunDirs, slates: Slates, tmp_path: Path) -> None:
-        for job in range(1, 20):
+        for job in range(1, runfile.SLATES_MAX + 5):
             self.run(dirs, slates, job)
         assert len(os.listdir(tmp_path / "host-1" / "slates")) == runfile.SLATES_MAX
         slates.close()
