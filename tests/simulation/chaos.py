@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TypeVar
 
 from runyard.errors import RunyardError
-from runyard.model.job import JobState
 from runyard.model.spec import ArraySpec, Dependency, GpuRequest, JobSpec, Resources, Retry
 from tests.simulation.ground import Run
 from tests.simulation.wire import ANSWER_LOST, LOST, OK, Wire

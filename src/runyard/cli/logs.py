@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 import click
@@ -15,7 +15,7 @@ from runyard.cli.options import SELECTORS, any_jobs
 from runyard.cli.render.output import LogOutput
 from runyard.cli.render.text import harmless
 from runyard.cli.selecting import attempt_of, selected, single
-from runyard.errors import UsageError
+from runyard.errors import Conflict, NotFound, UsageError
 
 LINES = 10
 LINES_MAX = 1_000_000
@@ -29,7 +29,14 @@ class LinesCommand(click.Command):
     """A verb that takes `-20` for `-n 20`, as tail and head do."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        return super().parse_args(ctx, [f"-n{arg[1:]}" if _NUMBER.fullmatch(arg) else arg for arg in args])
+        return super().parse_args(ctx, list(_spelled_out(args)))
+
+
+def _spelled_out(args: Sequence[str]) -> Iterator[str]:
+    before = ""
+    for arg in args:
+        yield f"-n{arg[1:]}" if _NUMBER.fullmatch(arg) and before not in ("-n", "--lines") else arg
+        before = arg
 
 
 @click.command("logs", cls=LinesCommand, epilog=SELECTORS + "\n12.2 is the second attempt of job 12.")
@@ -130,10 +137,9 @@ def chosen(app: App, selectors: Sequence[str]) -> list[tuple[JobRow, int]]:
 
 def _show(app: App, selectors: Sequence[str], wanted: _Wanted) -> int:
     jobs = chosen(app, selectors)
-    if not jobs:
-        raise UsageError("there is no such job")
     if wanted.follow and len(jobs) > 1:
         raise UsageError("one job at a time can be followed")
+    code = 0
     for place, (row, number) in enumerate(jobs):
         if len(jobs) > 1:
             app.output.line(("\n" if place else "") + f"==> {row.id} ({harmless(row.name)}) <==")
@@ -142,9 +148,14 @@ def _show(app: App, selectors: Sequence[str], wanted: _Wanted) -> int:
         log = app.output.log(raw=wanted.raw)
         try:
             _one(app, row, number, wanted, log)
+        except (Conflict, NotFound) as error:
+            if len(jobs) == 1:
+                raise
+            app.output.note(f"ry: {harmless(error.message)}")
+            code = 1
         finally:
             log.end()
-    return 0
+    return code
 
 
 def _one(app: App, row: JobRow, number: int, wanted: _Wanted, log: LogOutput) -> None:

@@ -14,18 +14,21 @@ from runyard.model.filter import JobQuery, spreads
 YES = ("y", "yes")
 PER_CALL = 10_000
 """Ids in one call of a change."""
+REFUSED_TOLD = 10
+"""So many refusals are told one by one."""
 
 
 def selected(app: App, selectors: Sequence[str]) -> tuple[JobRow, ...]:
-    """The jobs that these selectors mean."""
-    return app.service().jobs(JobQuery(selectors=tuple(selectors)))
+    """The jobs that these selectors mean; at least one."""
+    rows = app.service().jobs(JobQuery(selectors=tuple(selectors)))
+    if not rows:
+        raise UsageError(f"no job matches {' '.join(selectors)}")
+    return rows
 
 
 def single(app: App, selector: str) -> JobRow:
     """The one job that this selector means; of several of one name the latest."""
     rows = selected(app, (selector,))
-    if not rows:
-        raise UsageError(f"{selector}: there is no such job")
     if len(rows) > 1 and spreads((selector,)):
         raise UsageError(
             f"{selector} means {counted(len(rows), 'job')}; name one of them: {shown(str(r.id) for r in rows)}"
@@ -63,7 +66,7 @@ class Change:
         dry: bool,
     ) -> int:
         """Select, ask, do and report; the exit code."""
-        rows = selected(app, selectors)
+        rows = app.service().jobs(JobQuery(selectors=tuple(selectors)))
         spreading = spreads(selectors) or len(rows) > len(selectors)  # a name may be that of several
         ids = tuple(row.id for row in rows if not spreading or self.applies(row))
         if dry:
@@ -97,8 +100,10 @@ class Change:
         if result.changed:
             jobs = f"job{'s' if len(result.changed) > 1 else ''} {numbers(result.changed)}"
             output.line(f"{jobs} {self.past}")
-        for job_id, why in result.refused.items():
+        for job_id, why in list(result.refused.items())[:REFUSED_TOLD]:
             output.note(f"ry: {harmless(why)}" if str(job_id) in why else f"ry: job {job_id}: {harmless(why)}")
+        if len(result.refused) > REFUSED_TOLD:
+            output.note(f"ry: and {len(result.refused) - REFUSED_TOLD} more were refused")
         if not result.changed and not result.refused:
             output.note(f"nothing to {self.verb}")
         return code

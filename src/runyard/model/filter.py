@@ -1,8 +1,9 @@
 """Selectors: how a user names jobs, on the command line and over REST.
 
-12            one job                 train[0-5]    names from train0 to train5 (job[01-04] keeps its zeros)
-12-20         a range of ids          name*         names by pattern
-@, @~2        my last, my third last  all           everything that is mine
+12            one job                 train[0-5]    those of the array train, and names from train0 to train5
+12-20         a range of ids                        (job[01-04] keeps its zeros)
+@, @~2        my last, my third last  train[3]      one of the array train
+all           everything that is mine name*         names by pattern
 state:failed  a word of `ls`, or several: state:failed,lost     queue:x   group:7   user:me   name:x
 """
 
@@ -16,23 +17,27 @@ from typing import Optional
 from runyard.errors import InvalidSpec
 from runyard.model.job import WORDS, JobState
 
+ME = "me"
 RANGE_MAX = 1_000_000
 NAMES_MAX = 10_000
 
 _ID = re.compile(r"\d{1,18}")
 _ID_RANGE = re.compile(r"(\d{1,18})-(\d{1,18})")
 _LAST = re.compile(r"@(?:~(\d{1,9}))?")
+_ELEMENTS = re.compile(r"(.+)\[(\d{1,9})(?:-(\d{1,9}))?\]", re.DOTALL)
 _NAME_RANGE = re.compile(r"(.*)\[(\d{1,9})-(\d{1,9})\](.*)", re.DOTALL)
 _FIELD = re.compile(r"(state|queue|group|user|name):(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Selector:
-    """One parsed selector; exactly one of the fields is set."""
+    """One parsed selector; exactly one of the fields is set, but for names: `train[0-5]` also means these elements of
+    an array (its name, the first and the last index)."""
 
     ids: Optional[tuple[int, int]] = None
     last: Optional[int] = None
     names: tuple[str, ...] = ()
+    elements: Optional[tuple[str, int, int]] = None
     words: tuple[str, ...] = ()
     states: tuple[JobState, ...] = ()
     queue: str = ""
@@ -49,7 +54,7 @@ class Selector:
 
 @dataclass(frozen=True)
 class JobQuery:
-    """Which jobs: the union of the selectors (none: all), of these users, narrowed and cut to `limit`.
+    """Which jobs: the union of the selectors (none: all), narrowed and cut to `limit`.
 
     `mine` narrows to the caller's jobs; `recent` to those that wait or run, and the last few that ended.
     `order` is `id` or `-id` or another name in ORDERS, with a minus for descending.
@@ -91,7 +96,15 @@ def parse_selector(text: str) -> Selector:
         raise InvalidSpec(
             f"{text!r} names no job: use an id, a range 3-7, @, a name, name*, state:failed, queue:x or all"
         )
-    return Selector(names=expand_names(text))
+    return _names(text)
+
+
+def _names(text: str) -> Selector:
+    match = _ELEMENTS.fullmatch(text)
+    if match is None or is_pattern(text):
+        return Selector(names=expand_names(text))
+    name, first, last = match[1], int(match[2]), int(match[3] or match[2])
+    return Selector(names=expand_names(text), elements=(name, first, last))
 
 
 def _field(field: str, value: str) -> Selector:
@@ -104,8 +117,10 @@ def _field(field: str, value: str) -> Selector:
             raise InvalidSpec(f"group:{value}: a group has a number")
         return Selector(group=int(value))
     if field == "name":
-        return Selector(names=expand_names(value))
-    return Selector(queue=value) if field == "queue" else Selector(user=value)
+        return _names(value)
+    if field == "queue":
+        return Selector(queue=value)
+    return Selector(everything=True) if value == ME else Selector(user=value)
 
 
 def _state(value: str) -> Selector:

@@ -23,6 +23,12 @@ NAME_BYTES = 255
 ARGUMENT_BYTES = 131_071
 """The longest single argument or variable that Linux hands to a program (MAX_ARG_STRLEN less the NUL)."""
 
+COMMAND_BYTES = 512 * 1024
+"""All arguments together: with the environment they have to fit into what a program can be handed (often 2 MB)."""
+
+ARRAY_MAX = 1_000_000
+ARRAY_INDEX_MAX = 10_000_000
+
 QUEUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -164,11 +170,16 @@ class JobSpec:
 def _check_command(spec: JobSpec) -> None:
     if not spec.command or (not spec.command[0] and not spec.script):
         raise InvalidSpec("there is nothing to run: give a command after --", "command")
+    whole = 0
     for word in spec.command + spec.setup:
         if "\0" in word:
             raise InvalidSpec("a word of a command cannot hold a NUL character", "command")
-        if _bytes(word, "command") > ARGUMENT_BYTES:
+        size = _bytes(word, "command")
+        whole += size
+        if size > ARGUMENT_BYTES:
             raise InvalidSpec(f"one argument is longer than the system's {ARGUMENT_BYTES} bytes; use a file", "command")
+    if whole > COMMAND_BYTES:
+        raise InvalidSpec(f"{whole} bytes of arguments, at most {COMMAND_BYTES} are taken; use a file", "command")
     if spec.shell and spec.shell not in SHELLS:
         raise InvalidSpec(f"{spec.shell!r} is none of {', '.join(SHELLS)}", "shell")
     if spec.shell and len(spec.command) != 1:
@@ -208,6 +219,8 @@ def _check_numbers(spec: JobSpec) -> None:
         raise InvalidSpec("from 0 to a day, please", "grace")
     if spec.begin_at is not None and not 0 <= spec.begin_at < 1e11:
         raise InvalidSpec("not a time", "begin")
+    if spec.array_index is not None and not 0 <= spec.array_index <= ARRAY_INDEX_MAX:
+        raise InvalidSpec(f"from 0 to {ARRAY_INDEX_MAX}", "array_index")
 
 
 @dataclass(frozen=True)
@@ -216,3 +229,11 @@ class ArraySpec:
 
     indices: tuple[int, ...] = field(default=())
     parallel: int = 0
+
+    def __post_init__(self) -> None:
+        if len(self.indices) > ARRAY_MAX or len(set(self.indices)) != len(self.indices):
+            raise InvalidSpec(f"at most {ARRAY_MAX} indices, each once", "array")
+        if self.indices and not 0 <= min(self.indices) <= max(self.indices) <= ARRAY_INDEX_MAX:
+            raise InvalidSpec(f"indices are from 0 to {ARRAY_INDEX_MAX}", "array")
+        if not 0 <= self.parallel <= ARRAY_MAX:
+            raise InvalidSpec(f"from 0 (no limit) to {ARRAY_MAX} at a time", "array")

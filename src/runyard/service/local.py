@@ -29,9 +29,9 @@ from runyard.api import (
 from runyard.errors import Conflict, NotAllowed, NotFound, StorageFull
 from runyard.model.beat import Answer, Hello, Report, Welcome
 from runyard.model.events import Change, Event, Held, Released, StopRequested
-from runyard.model.filter import JobQuery, Selector, is_pattern, parse_selector
+from runyard.model.filter import JobQuery, Selector, parse_selector
 from runyard.model.host import Host
-from runyard.model.job import Job, JobState, StopRequest
+from runyard.model.job import Job, JobState, Outcome, StopRequest
 from runyard.model.queue import Queue
 from runyard.service import beats
 from runyard.service.blobs import Blobs
@@ -41,6 +41,7 @@ from runyard.service.orders import stop_order
 from runyard.service.rows import row_of, running_row
 from runyard.service.submissions import check_gpus, check_queues, new_jobs
 from runyard.store.base import Criteria
+from runyard.store.selection import is_element
 
 SILENT_S = 90.0
 """A host whose agent has not beaten for this long is shown as unreachable."""
@@ -116,7 +117,7 @@ class LocalService:
             )
         )  # fmt: skip
         if not (query.limit or query.after_id):
-            _demand(query.selectors, selectors, found)
+            self._demand(query.selectors, selectors, found)
         return self._rows(found)
 
     def job(self, job_id: int) -> JobDetail:
@@ -311,6 +312,10 @@ class LocalService:
     def _attempt(self, job_id: int, number: int) -> tuple[int, bool]:
         """The number of the attempt that is meant, and whether it can print no more."""
         job = self._store.job(job_id)
+        last = job.attempt.number if job.attempt else 0
+        if job.outcome is not None and number in (0, last) and (last == 0 or job.outcome is Outcome.NOT_STARTED):
+            why = f" ({job.reason})" if job.reason else ""
+            raise Conflict(f"job {job_id} never started, so it has no output: it is {job.word}{why}")
         if job.attempt is None:
             raise Conflict(f"job {job_id} has not started yet: it is {job.word}")
         if number > job.attempt.number or number < 0:
@@ -342,6 +347,27 @@ class LocalService:
         unreachable = any(placement.agent in silent for placement in job.attempt.placements)
         return ("unreachable",) * unreachable + ("unkillable",) * (key in self._controller.unkillable)
 
+    def _demand(self, texts: tuple[str, ...], selectors: tuple[Selector, ...], found: list[Job]) -> None:
+        """A selector that names one job, or a queue, has to find it."""
+        ids, labels = {job.id for job in found}, {job.spec.label for job in found}
+        for text, selector in zip(texts, selectors, strict=True):
+            if selector.queue:
+                self._demand_queue(selector.queue, found)
+            elif selector.spreads:
+                continue
+            elif selector.ids is not None and selector.ids[0] not in ids:
+                raise NotFound(f"there is no job {text}")
+            elif selector.last is not None and not found:
+                raise NotFound(f"{text}: you have no such job")
+            elif selector.names and not (
+                selector.names[0] in labels or any(is_element(job, selector) for job in found)
+            ):
+                raise NotFound(f"there is no job named {text!r}")
+
+    def _demand_queue(self, name: str, found: list[Job]) -> None:
+        if all(job.spec.queue != name for job in found) and all(queue.name != name for queue in self._store.queues()):
+            raise NotFound(f"there is no queue {name!r}")
+
     def _environment(self, job: Job) -> tuple[str, ...]:
         if not job.spec.environment:
             return ()
@@ -349,16 +375,3 @@ class LocalService:
             return tuple(sorted(json.loads(self._yard.blobs.get(job.spec.environment))))
         except (NotFound, ValueError):
             return ()
-
-
-def _demand(texts: tuple[str, ...], selectors: tuple[Selector, ...], found: list[Job]) -> None:
-    """A selector that names one job has to find it."""
-    ids = {job.id for job in found}
-    names = {job.spec.name for job in found} | {job.spec.label for job in found}
-    for text, selector in zip(texts, selectors, strict=True):
-        if selector.ids is not None and selector.ids[0] == selector.ids[1] and selector.ids[0] not in ids:
-            raise NotFound(f"there is no job {text}")
-        if selector.last is not None and not found:
-            raise NotFound(f"{text}: you have no such job")
-        if len(selector.names) == 1 and not is_pattern(selector.names[0]) and selector.names[0] not in names:
-            raise NotFound(f"there is no job named {text!r}")

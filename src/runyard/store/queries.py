@@ -94,6 +94,9 @@ def _pieces(criteria: Criteria) -> list[_Piece]:
         return [_Piece(others=[true()])]
     pieces = [_Piece()]
     for selector in criteria.selectors:
+        if selector.elements is not None:
+            name, first, last = selector.elements
+            pieces[-1].others.append(and_(_J.name == plain(name), _J.array_index.between(first, last)))
         for name in selector.names or ("",):
             if pieces[-1].full:
                 pieces.append(_Piece())

@@ -62,7 +62,7 @@ value stays. See `reach` and `standing`."""
 
 NEW_JOB = (
     "id", "version", "state", "word", "ready", "held", "waiting_on", "wake_at", "shape", "queue", "user", "group_id",
-    "submitted_at", "priority", "name", "unique_key", "spec",
+    "submitted_at", "priority", "name", "array_index", "unique_key", "spec",
 )  # fmt: skip
 """The columns of a new job; the others have their defaults."""
 

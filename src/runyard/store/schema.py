@@ -66,6 +66,7 @@ jobs = Table(
     Column("submitted_at", Float(53), nullable=False),
     Column("priority", Integer, nullable=False),
     Column("name", NAME, nullable=False),
+    Column("array_index", Integer),
     Column("unique_key", NAME, nullable=False),
     Column("spec", Text, nullable=False),
     Column("number", Integer, nullable=False, server_default=text("0")),

@@ -90,7 +90,8 @@ def _selected(job: Job, selector: Selector, criteria: Criteria, everything: list
         mine = sorted((other.id for other in everything if other.spec.user == criteria.user), reverse=True)
         return job.id in mine[selector.last : selector.last + 1]
     if selector.names:
-        return any(_named(plain(job.spec.label), plain(name)) for name in selector.names)
+        label = plain(job.spec.label)
+        return is_element(job, selector) or any(_named(label, plain(name)) for name in selector.names)
     if selector.words or selector.states:
         return job.word in selector.words or job.state in selector.states
     if selector.queue:
@@ -99,6 +100,15 @@ def _selected(job: Job, selector: Selector, criteria: Criteria, everything: list
         return job.group == selector.group
     wanted = criteria.user if selector.everything else selector.user
     return not wanted or job.spec.user == wanted
+
+
+def is_element(job: Job, selector: Selector) -> bool:
+    """Whether the selector names this element of an array."""
+    index = job.spec.array_index
+    if selector.elements is None or index is None:
+        return False
+    name, first, last = selector.elements
+    return job.spec.label == name and first <= index <= last
 
 
 def _named(label: str, name: str) -> bool:

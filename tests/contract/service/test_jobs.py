@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from dataclasses import replace
 
 import pytest
@@ -15,7 +16,7 @@ from runyard.model.attempt import Result
 from runyard.model.events import Assigned, Ended, Started, Submitted
 from runyard.model.filter import JobQuery
 from runyard.model.host import Device, DeviceProcess
-from runyard.model.spec import Dependency, GpuRequest, Resources
+from runyard.model.spec import ArraySpec, Dependency, GpuRequest, Resources
 from tests.contract.service.harness import Yard, a_host, job
 
 ONE_GPU = Resources(gpus=GpuRequest(1))
@@ -47,13 +48,28 @@ def test_selectors(yard: Yard) -> None:
     assert names(yard, after_id=ids[1]) == ["b", "a10"]
 
 
-@pytest.mark.parametrize("selector", ["99", "nobody", "@"])
+@pytest.mark.parametrize("selector", ["99", "nobody", "@", "a[7]", "queue:none"])
 def test_a_selector_for_one_job_has_to_find_it(yard: Yard, selector: str) -> None:
-    with pytest.raises(NotFound, match=selector):
+    with pytest.raises(NotFound, match=re.escape(selector.removeprefix("queue:"))):
         yard.service.jobs(JobQuery((selector,)))
 
 
-@pytest.mark.parametrize("selector", ["99-120", "no*", "all", "state:failed", "queue:none", "group:9", "x[1-3]"])
+def test_elements_of_an_array_are_named_as_they_are_shown(yard: Yard) -> None:
+    array = yard.submit(job(name="a"), array=ArraySpec((3, 4, 10)))
+    single = yard.submit(job(name="a4"))
+    for selector, found in {
+        "a": array,
+        "a[4]": array[1:2],
+        "a[3-4]": (*array[:2], *single),
+        "name:a[10]": array[2:],
+        "user:me": (*array, *single),
+    }.items():
+        assert tuple(row.id for row in yard.service.jobs(JobQuery((selector,)))) == found, selector
+    with pytest.raises(NotFound, match=re.escape("a[5]")):
+        yard.service.jobs(JobQuery(("a[5]",)))
+
+
+@pytest.mark.parametrize("selector", ["99-120", "no*", "all", "state:failed", "queue:default", "group:9", "x[1-3]"])
 def test_a_selector_for_many_may_find_none(yard: Yard, selector: str) -> None:
     assert yard.service.jobs(JobQuery((selector,))) == ()
 

@@ -108,6 +108,12 @@ OWN[spec.JobSpec] = record(
     grace_s=st.floats(0, 86_400),
     on_lost=st.sampled_from(spec.ON_LOST),
     unique=LINE,
+    array_index=st.one_of(st.none(), st.integers(0, spec.ARRAY_INDEX_MAX)),
+)
+OWN[spec.ArraySpec] = record(
+    spec.ArraySpec,
+    indices=st.lists(st.integers(0, spec.ARRAY_INDEX_MAX), max_size=3, unique=True).map(tuple),
+    parallel=st.integers(0, spec.ARRAY_MAX),
 )
 OWN[queue.Queue] = record(
     queue.Queue, name=QUEUE, parallel=st.integers(0, 1_000_000), on_lost=st.sampled_from(spec.ON_LOST[1:])
@@ -115,6 +121,11 @@ OWN[queue.Queue] = record(
 
 OWN[filter.JobQuery] = record(
     filter.JobQuery, order=st.sampled_from([*filter.ORDERS, "-id"]), limit=st.integers(0, 9), after_id=st.integers(0, 9)
+)
+OWN[api.StopCall] = record(
+    api.StopCall,
+    signal=st.integers(1, api.SIGNAL_MAX),
+    grace_s=st.one_of(st.none(), st.floats(0, api.GRACE_MAX_S)),
 )
 OWN[api.GrepQuery] = record(api.GrepQuery, after=st.integers(0, 9), before=st.integers(0, 9))
 
