@@ -62,7 +62,7 @@ BROKEN: dict[Rule, list[tuple[str, str, str]]] = {
         ("wiring/agent.py", "from runyard.service.local import Yard", "wiring/agent may import: model, api"),
         ("wiring/home.py", "from runyard.cli.main import main", "wiring may import: "),
         ("errors.py", "from runyard.settings import Settings", "errors may import: nothing of ours"),
-        ("settings.py", "from runyard.errors import UsageError", "settings may import: nothing of ours"),
+        ("settings.py", "from runyard.errors import UsageError", "settings may import: model"),
         ("helpers/__init__.py", "", "helpers has no line in MAY_IMPORT"),
     ],
     tidy.wiring_only_at_entry_points: [

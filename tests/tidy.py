@@ -17,7 +17,7 @@ from functools import cached_property
 
 MAY_IMPORT = {
     "errors": "",
-    "settings": "",
+    "settings": "model",
     "config": "",
     "model": "",
     "planner": "model",
@@ -103,7 +103,7 @@ IMPORTS_LATE = ("cli/main.py", "__init__.py")
 
 PRINTS = ("cli/render/", "cli/render.py")
 
-OUTERMOST = ("service/controller.py", "agent/main.py", "server/app.py", "runtime/zygote.py")
+OUTERMOST = ("service/controller.py", "agent/main.py", "server/app.py", "runtime/runner.py", "runtime/zygote.py")
 """The loops that must go on whatever happens (and a forked child, which must never return) may catch everything, and
 nothing else may. Each says why in a comment."""
 

@@ -8,9 +8,10 @@ one waiting call is `changed`. Times are wall time (seconds since the epoch), me
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Optional, Protocol
 
+from runyard.errors import InvalidSpec
 from runyard.model.attempt import Attempt
 from runyard.model.beat import Answer, Hello, Report, Welcome
 from runyard.model.events import Recorded
@@ -19,25 +20,33 @@ from runyard.model.host import Agent, Host
 from runyard.model.output import Chunk as Chunk
 from runyard.model.output import GrepQuery as GrepQuery
 from runyard.model.queue import Queue
+from runyard.model.record import dataclass
 from runyard.model.spec import ArraySpec, JobSpec
+
+SIGNAL_MAX = 64
+GRACE_MAX_S = 86_400.0
 
 
 @dataclass(frozen=True)
 class Submission:
     """New jobs. The same `key` again returns the same ids.
 
-    A negative id in a dependency means the n-th job of this submission (-1 is the first). With `array` there is one
-    spec, which becomes one job for each index.
+    A negative id in a dependency means the n-th spec of this submission (-1 is the first). `arrays` says by the same
+    numbers (1 is the first) which specs are arrays: such a one becomes a job for each index, all of them one group, and
+    who waits for it waits for all of them.
     """
 
     specs: tuple[JobSpec, ...]
     key: str
-    array: Optional[ArraySpec] = None
+    arrays: dict[int, ArraySpec] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """The ids in the order of the specs. `existing` are those that `unique` found instead of making a new job."""
+    """The ids in the order of the specs; those of an array stand in its place, in the order of its indices.
+
+    `existing` are those that `unique` found instead of making a new job.
+    """
 
     ids: tuple[int, ...]
     existing: tuple[int, ...] = ()
@@ -117,6 +126,12 @@ class StopCall:
     ids: tuple[int, ...]
     signal: int = 15
     grace_s: Optional[float] = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.signal <= SIGNAL_MAX:
+            raise InvalidSpec(f"a signal from 1 to {SIGNAL_MAX}, please", "signal")
+        if self.grace_s is not None and not 0 <= self.grace_s <= GRACE_MAX_S:
+            raise InvalidSpec("from 0 to a day, please", "grace")
 
 
 @dataclass(frozen=True)

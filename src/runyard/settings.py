@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+
+from runyard.model.record import dataclass
 
 BEAT_WAIT_MAX_S = 30.0
 """The longest that a beat may wait on the server, whatever it asks for: well below the silence (60 s) after which its

@@ -23,8 +23,8 @@ from runyard.errors import Conflict, RunyardError, Unavailable
 from runyard.foreign.filesystem import free_mb
 from runyard.model.attempt import AttemptKey, Result
 from runyard.model.beat import OVER, Answer, Hello, Observed, Order, Report, StopOrder, Welcome
-from runyard.model.changed import changed
 from runyard.model.host import Host
+from runyard.model.record import changed
 from runyard.settings import Home
 
 GATHER_S = 0.020

@@ -6,10 +6,11 @@ The standard library's client costs 40 ms of imports, which a command line feels
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Optional
 
 from runyard.errors import ProtocolError, Unavailable
+from runyard.model.record import dataclass
 
 HEAD_MAX = 64 * 1024
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from runyard.model.record import dataclass
 
 MB = 1024 * 1024
 

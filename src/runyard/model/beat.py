@@ -6,11 +6,11 @@ lists under `stop` is stopped, only what it lists under `forget` is forgotten.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Optional
 
 from runyard.model.attempt import AttemptKey, Result
 from runyard.model.host import Host
+from runyard.model.record import dataclass
 
 PROTOCOL = 1
 

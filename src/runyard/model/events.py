@@ -6,11 +6,11 @@ the version of the job that it saw (see `Change`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Optional, Union
 
 from runyard.model.attempt import Attempt, AttemptKey, Result
 from runyard.model.job import StopRequest
+from runyard.model.record import dataclass
 from runyard.model.spec import JobSpec
 
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Optional
 
 from runyard.errors import InvalidSpec
 from runyard.model.job import WORDS, JobState
+from runyard.model.record import dataclass
 
 ME = "me"
 RANGE_MAX = 1_000_000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from runyard.model.record import dataclass
 
 GROUP_KINDS = ("array", "sweep", "pipeline", "jobset")
 

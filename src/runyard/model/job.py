@@ -6,11 +6,11 @@ A record carries only what is true in its state; how a job ended is an Outcome, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
 from typing import Optional
 
 from runyard.model.attempt import Attempt
+from runyard.model.record import dataclass
 from runyard.model.spec import JobSpec
 
 

@@ -12,7 +12,6 @@ from typing import Any, Optional
 
 from runyard.errors import IllegalMove
 from runyard.model.attempt import Attempt, AttemptKey, Placement, Result
-from runyard.model.changed import changed
 from runyard.model.events import (
     KIND_OF,
     Assigned,
@@ -30,6 +29,7 @@ from runyard.model.events import (
     Woken,
 )
 from runyard.model.job import Job, JobState, Outcome, StopRequest
+from runyard.model.record import changed
 
 EXIT_LOST = 70
 EXIT_SKIPPED = 71

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from runyard.errors import InvalidSpec
+from runyard.model.record import dataclass
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from runyard.errors import InvalidSpec
+from runyard.model.record import dataclass
 from runyard.model.spec import DEFAULT_QUEUE, ON_LOST, QUEUE_NAME
 
 

@@ -6,10 +6,12 @@ Memory is in MB (2**20 bytes), times are in seconds, `begin_at` is wall time sin
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Optional
 
 from runyard.errors import InvalidSpec
+from runyard.model.label import program_name
+from runyard.model.record import dataclass
 
 SHELLS = ("bash", "sh", "zsh", "login")
 DEFAULT_SHELL = "bash"
@@ -158,8 +160,8 @@ class JobSpec:
 
     @property
     def label(self) -> str:
-        """How the job is called in lists: its name, or the first word of its command."""
-        return self.name or self.command[0].split("\n", 1)[0].rsplit("/", 1)[-1][:40]
+        """How the job is called in lists: its name, or that of its program, or of what an interpreter runs."""
+        return self.name or program_name(self.command, bool(self.shell))
 
     @property
     def line(self) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Optional
 
 from runyard.model.attempt import Placement
 from runyard.model.host import Host
 from runyard.model.queue import Queue
+from runyard.model.record import dataclass
 from runyard.model.spec import JobSpec, Resources
 
 TIME_STEPS_S = (60, 300, 900, 3_600, 4 * 3_600, 12 * 3_600, 86_400, 3 * 86_400, 7 * 86_400)

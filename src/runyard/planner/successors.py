@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runyard.model.attempt import Placement
-from runyard.model.changed import changed
+from runyard.model.record import changed
 from runyard.model.spec import Resources
 from runyard.model.view import Decision, Head, Occupied, Reason, ShapeView, View
 from runyard.planner.fit import HostLedger

@@ -10,21 +10,23 @@ from typing import Any, Optional
 
 from runyard.model.attempt import AttemptKey, Result
 from runyard.model.beat import Observed
-from runyard.model.changed import changed
-from runyard.runtime import verdict
+from runyard.model.record import changed
+from runyard.runtime import family, verdict
 from runyard.runtime.funeral import Funeral
 from runyard.runtime.link import Link
 from runyard.runtime.protocol import Message
 from runyard.runtime.rundir import RunDir
-from runyard.runtime.runfile import Records
+from runyard.runtime.runfile import Claim, Records, Started
+from runyard.runtime.verdict import Here
 
 FINAL = ("ended", "revoked")
 
 
 class Held:
-    """`order` waits for a runner; `link` is the runner that has it; `stop` is kept for a runner that is not reached
-    yet; a `funeral` is held where the runner is dead. Every change of `observed` is published. Not `own`: the
-    directory is another attempt's, or the attempt is done already."""
+    """`order` waits for a runner; `link` is the runner that has it, `last_link` the last that had; `started` is what is
+    known of the command; `stop` is kept for a runner that is not reached yet; a `funeral` is held where the runner is
+    dead. Every change of `observed` is published. Not `own`: the directory is another attempt's, or the attempt is done
+    already."""
 
     def __init__(self, observed: Observed, run_dir: RunDir, publish: Callable[[Observed], None]) -> None:
         self.observed = observed
@@ -33,6 +35,8 @@ class Held:
         self.order: Optional[Message] = None
         self.stop: Optional[Message] = None
         self.link: Optional[Link] = None
+        self.last_link: Optional[Link] = None
+        self.started: Optional[Started] = None
         self.funeral: Optional[Funeral] = None
         self.forgotten = False
         self.own = True
@@ -61,11 +65,36 @@ class Held:
         self.observed = changed(self.observed, **changes)
         self._publish(self.observed)
 
-    def learn_start(self, records: Records) -> None:
-        """What the run file says of the start, if that is news."""
-        started = records.started
-        if started is not None and self.observed.stage == "claimed":
+    def learn_start(self, started: Optional[Started]) -> None:
+        """What the run file or the runner says of the start, if that is news."""
+        if started is None:
+            return
+        self.started = started
+        if self.observed.stage == "claimed":
             self.tell(stage="started", pid=started.pid, started_at=started.at)
+
+    def bind(self, link: Link) -> None:
+        """This runner has it."""
+        self.link = self.last_link = link
+
+    def wake_runner(self) -> None:
+        """One that was stopped (by its own job, perhaps) hears nothing."""
+        if self.last_link is not None and self.last_link.member is not None:
+            family.wake(self.last_link.member)
+
+    def told(self, here: Here) -> Optional[Records]:
+        """What would be in its run file as far as we were told, should that be gone: its runner has spoken of a start,
+        or has died with the order, and the directory has gone too."""
+        link = self.last_link
+        unheard = self.started is None and (self.link is not None or os.path.isdir(self.run_dir.path))
+        if unheard or link is None or link.member is None:
+            return None
+        namespace = link.pid_namespace or here.pid_namespace
+        at = self.started.at if self.started is not None else time.time()
+        return Records(
+            Claim(*self.names, here.host_id, here.boot_id, namespace, *link.member, at, "runner", *link.zygote),
+            self.started,
+        )
 
     def end(self, message: Message) -> None:
         """It has ended, as its runner says."""
@@ -99,6 +128,11 @@ class Held:
 def names_in(message: Message) -> tuple[int, int, str]:
     """Which attempt a message is about."""
     return message["job"], message["number"], message["token"]
+
+
+def started_in(message: Message) -> Started:
+    """The command that a message tells of (an old runner does not tell when it was started)."""
+    return Started(message["pid"], message.get("start_time", 0), message["at"])
 
 
 def end_message(records: Records) -> Message:

@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 
 from runyard.errors import RunyardError, Unavailable
 from runyard.model.attempt import Attempt, AttemptKey
-from runyard.model.changed import changed
 from runyard.model.events import Assigned, Change, Promoted, Woken
 from runyard.model.host import Host
 from runyard.model.job import Job, JobState
+from runyard.model.record import changed
 from runyard.model.view import Decision, Reason, Shape, View, shape_of
 from runyard.planner.planner import plan
 from runyard.service.changes import Changes
