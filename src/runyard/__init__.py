@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from runyard.client.handle import Job, Yard
+    from runyard.client.options import JobOptions
     from runyard.wiring.python import connect
 
 __version__ = "0.1.0.dev0"
-__all__ = ["Job", "Yard", "__version__", "connect"]
+__all__ = ["Job", "JobOptions", "Yard", "__version__", "connect"]
 
 _PUBLIC = {
     "Job": "runyard.client.handle",
+    "JobOptions": "runyard.client.options",
     "Yard": "runyard.client.handle",
     "connect": "runyard.wiring.python",
 }

@@ -116,7 +116,7 @@ class World:
         """A client submits, and has its answer; with `twice` the first answer was lost."""
         if self.service is None:
             return ()
-        submission = Submission(specs, f"simulation-{next(self._keys)}", array)
+        submission = Submission(specs, f"simulation-{next(self._keys)}", {1: array} if array is not None else {})
         ids = self.service.submit(submission).ids
         if twice:
             assert self.service.submit(submission).ids == ids

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -14,15 +15,20 @@ from runyard.api import Receipt, Submission
 from runyard.cli.context import App
 from runyard.cli.job_options import WordsCommand, given, job_options, request
 from runyard.cli.options import as_json, dry_run
-from runyard.cli.render.text import counted, harmless, memory, numbers, words
+from runyard.cli.render.output import shown
+from runyard.cli.render.text import clock, counted, harmless, memory, numbers, words
 from runyard.errors import StorageFull, Unavailable, UsageError
 from runyard.model.filter import JobQuery
+from runyard.model.spec import DEFAULT_GRACE_S
 from runyard.submitting.build import Builder
+from runyard.submitting.dependencies import DEFAULT_KIND
 from runyard.submitting.fields import Here
 
 if TYPE_CHECKING:
     from runyard.model.spec import JobSpec
 
+PREVIEWED = 20
+"""So many entries of a file are shown by --dry-run."""
 UNPLANNED = ("", "is about to be planned")
 TRIES = 3
 """How often a submission is sent before it is given up. Its key makes it count once."""
@@ -53,8 +59,9 @@ def submit(app: App, /, words: tuple[str, ...], file: str | None, dry_run: bool,
       ry submit -d afterok:12 -J report -- python report.py
       ry submit --file sweep.json
 
-    A file holds a list of objects whose keys are the long flags, with `command` (a list or a text); a name in it can
-    be waited for by `after`.
+    A file holds a list of objects whose keys are the long flags, with `command` (a list or a text; with `script: true`
+    a list that begins with a script, which is copied). A name in it can be waited for by `after`, that of an array
+    (`array: 0-9%2`) means all of its jobs.
     """
     builder = Builder(app.service(), here(app), dry=dry_run)
     if file is not None:
@@ -63,12 +70,13 @@ def submit(app: App, /, words: tuple[str, ...], file: str | None, dry_run: bool,
         submission = _bulk(builder, file, given(options))
     else:
         submission = builder.submission(request(words, options))
-    if dry_run:
-        return _preview(app, submission)
-    receipt = deliver(app, submission)
+    receipt = None if dry_run else deliver(app, submission)
     for remark in builder.remarks:
         app.output.note(f"ry: {harmless(remark)}")
-    report(app, submission, receipt)
+    if receipt is None:
+        _preview(app, submission)
+    else:
+        report(app, submission, receipt)
     return 0
 
 
@@ -80,16 +88,24 @@ def here(app: App) -> Here:
 def _bulk(builder: Builder, file: str, common: dict[str, Any]) -> Submission:
     bulk = import_module("runyard.submitting.bulk")  # only who has a file pays for it
     gc.disable()  # 100,000 specs are kept to the end: looking for garbage among them doubles the time
+    submission: Submission = bulk.submission(builder, bulk.parse(_text(file)), common)
+    return submission
+
+
+def _text(file: str) -> str:
+    """What the file holds; standard input too is UTF-8, whatever the locale says."""
+    what = "standard input" if file == "-" else file
     try:
         if file == "-":
-            text = sys.stdin.read()
+            data = sys.stdin.buffer.read() if sys.stdin is not None else b""
         else:
-            with open(file, encoding="utf-8") as stream:
-                text = stream.read()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    submission: Submission = bulk.submission(builder, bulk.parse(text), common)
-    return submission
+            with open(file, "rb") as stream:
+                data = stream.read()
+        return data.decode("utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"{what} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{what} is no text in UTF-8") from None
 
 
 def deliver(app: App, submission: Submission) -> Receipt:
@@ -113,9 +129,11 @@ def report(app: App, submission: Submission, receipt: Receipt) -> None:
         output.line("\n".join(map(str, receipt.ids)))
     elif len(receipt.ids) == 1:
         output.line(_one(app, submission.specs[0], receipt))
-        output.line(f"  {asked(submission.specs[0])}")
+        output.line(f"  {_asked(app, submission, 1)}")
     else:
-        output.line(_many(submission, receipt))
+        output.line(_many(receipt))
+        if len(submission.specs) == 1:
+            output.line(f"  {_asked(app, submission, 1)}")
 
 
 def _one(app: App, spec: JobSpec, receipt: Receipt) -> str:
@@ -132,17 +150,55 @@ def _one(app: App, spec: JobSpec, receipt: Receipt) -> str:
     return f"job {job_id} ({harmless(row.name)}) {row.word}" + (f": {harmless(reason)}" if waits else "")
 
 
-def _many(submission: Submission, receipt: Receipt) -> str:
+def _many(receipt: Receipt) -> str:
     new = sorted(set(receipt.ids) - set(receipt.existing))
     lines = [f"{counted(len(new), 'job')} queued: {numbers(new)}"] if new else []
     if receipt.existing:
         lines.append(f"{counted(len(receipt.existing), 'job')} there already: {numbers(receipt.existing)}")
-    if submission.array is not None and submission.array.parallel:
-        lines.append(f"  at most {submission.array.parallel} at a time")
     return "\n".join(lines)
 
 
-def asked(spec: JobSpec) -> str:
+def _asked(app: App, submission: Submission, place: int) -> str:
+    """What the job at this place asks for, and all else that its user said."""
+    array = submission.arrays.get(place)
+    limit = [f"at most {array.parallel} at a time"] if array is not None and array.parallel else []
+    spec = submission.specs[place - 1]
+    return asked(spec, [*limit, *_before(spec, submission), *_wishes(spec, app.now())])
+
+
+def _before(spec: JobSpec, submission: Submission) -> Iterator[str]:
+    """Whom it waits for, by numbers and by names of this submission."""
+    for kind in dict.fromkeys(wanted.kind for wanted in spec.after):
+        mine = [wanted.job_id for wanted in spec.after if wanted.kind == kind]
+        names = [harmless(submission.specs[-job_id - 1].label) for job_id in mine if job_id < 0]
+        ids = [numbers([job_id for job_id in mine if job_id > 0])] if max(mine) > 0 else []
+        yield f"{'after' if kind == DEFAULT_KIND else kind} {shown([*ids, *names])}"
+
+
+def _wishes(spec: JobSpec, now: float) -> Iterator[str]:
+    """What differs from the defaults."""
+    if spec.hold:
+        yield "held"
+    if spec.begin_at is not None:
+        yield f"not before {clock(spec.begin_at, now)}"
+    if spec.priority:
+        yield f"priority {spec.priority}"
+    if spec.retry.limit:
+        causes = f" on {' or '.join(spec.retry.on)}" if spec.retry.on else ""
+        pause = f" after {words(spec.retry.backoff_s)}" if spec.retry.backoff_s else ""
+        yield f"{spec.retry.limit} {'retry' if spec.retry.limit == 1 else 'retries'}{causes}{pause}"
+    if spec.grace_s != DEFAULT_GRACE_S:
+        yield f"{words(spec.grace_s)} of grace"
+    for name, value in (("on-lost", spec.on_lost), ("unique", spec.unique), ("output", spec.output)):
+        if value:
+            yield f"{name} {harmless(value)}"
+    if spec.input:
+        yield f"input {harmless(spec.input)}"
+    if spec.detach:
+        yield "detach"
+
+
+def asked(spec: JobSpec, more: Iterable[str] = ()) -> str:
     """What a job asks for, in words."""
     resources = spec.resources
     gpus = resources.gpus
@@ -155,18 +211,21 @@ def asked(spec: JobSpec) -> str:
         f"{gpus.count}{which} gpu{'' if gpus.count == 1 else 's'}{those}{share}" if gpus.count else "no gpu",
         f"queue {spec.queue}",
         f"at most {words(spec.time_limit_s)}" if spec.time_limit_s else "no time limit",
+        *more,
     ]
     return ", ".join(parts) + (f", run by {spec.shell}" if spec.shell else "")
 
 
-def _preview(app: App, submission: Submission) -> int:
-    count = len(submission.array.indices) if submission.array is not None else len(submission.specs)
+def _preview(app: App, submission: Submission) -> None:
+    specs, arrays = submission.specs, submission.arrays
+    count = len(specs) - len(arrays) + sum(len(array.indices) for array in arrays.values())
     if app.output.as_json:
-        app.output.json({"would_submit": count, "specs": submission.specs, "array": submission.array})
-        return 0
+        app.output.json({"would_submit": count, "specs": specs, "arrays": arrays})
+        return
     app.output.line(f"would submit {counted(count, 'job')}")
-    for spec in submission.specs[:20]:
-        app.output.line(f"  {harmless(spec.label)}: {asked(spec)}: {harmless(spec.line)}")
-    if len(submission.specs) > 20:
-        app.output.line(f"  and {len(submission.specs) - 20} more")
-    return 0
+    for place, spec in enumerate(specs[:PREVIEWED], 1):
+        many = f"[{len(arrays[place].indices)} jobs]" if place in arrays else ""
+        line = f": {harmless(spec.line)}" if spec.line != spec.label else ""
+        app.output.line(f"  {harmless(spec.label)}{many}: {_asked(app, submission, place)}{line}")
+    if len(specs) > PREVIEWED:
+        app.output.line(f"  and {len(specs) - PREVIEWED} more")

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Union
 
 from runyard.api import (
     ChangeResult,
@@ -24,12 +24,16 @@ from runyard.api import (
     StopCall,
     Submission,
 )
-from runyard.errors import Conflict, NotFound, TimedOut
+from runyard.client.options import JobOptions, PathText
+from runyard.errors import Conflict, InvalidSpec, NotFound, TimedOut
 from runyard.model.filter import JobQuery
 from runyard.model.host import Host
 from runyard.model.queue import Queue
 
-Command = Union[str, Sequence[str]]
+if TYPE_CHECKING:  # what is shipped to hosts runs under Python 3.9, which has no Unpack
+    from typing import Unpack
+
+Command = Union[str, Sequence[Union[PathText, int, float]]]
 Prepare = Callable[[Service, Command, Mapping[str, Any]], Submission]
 
 WAIT_S = 60.0
@@ -48,20 +52,31 @@ SIGKILL = 9
 class Yard:
     """One yard, as its caller sees it. Made by `runyard.connect`."""
 
-    def __init__(self, service: Service, prepare: Prepare) -> None:
+    def __init__(self, service: Service, prepare: Prepare, home: str = "") -> None:
         self.service = service
+        self.home = home
         self._prepare = prepare
 
-    def submit(self, command: Command, **options: Any) -> Job:
-        """Queue a command: a list is argv, a text is run by the shell. Options are the flags of `ry submit`.
+    def __repr__(self) -> str:
+        return f"<Yard {self.home!r}>"
 
-        For example `gpus=1`, `cpus=4`, `mem="10G"`, `time="2h"`, `name="train"`, `after=job`, `env={"SEED": "1"}`.
-        Returns when the job is on disk. InvalidSpec names a wrong option.
+    def submit(self, command: Command, **options: Unpack[JobOptions]) -> Job:
+        """Queue a command: a list is a program and its arguments, a text is run by the shell.
+
+        Options are the flags of `ry submit` (`JobOptions` lists them), such as `gpus=1`, `mem="10G"`, `time="2h"`,
+        `name="train"`, `after=job`, `env={"SEED": "1"}`; with `script=True` a copy of the script that the list begins
+        with is kept and run. Returns when the job is on disk. InvalidSpec names what is wrong. An array is several
+        jobs: `submit_all`.
         """
-        return self.submit_all(command, **options)[0]
+        if "array" in options:
+            raise InvalidSpec("an array is several jobs, and `submit` gives one: use `submit_all`", "array")
+        return self._submit(command, options)[0]
 
-    def submit_all(self, command: Command, **options: Any) -> list[Job]:
-        """As `submit`, for arrays (`array="0-9%2"`): all the jobs."""
+    def submit_all(self, command: Command, **options: Unpack[JobOptions]) -> list[Job]:
+        """As `submit`, for arrays (`array=range(10)`, `array="0-9%2"`): all the jobs, in the order of the indices."""
+        return self._submit(command, options)
+
+    def _submit(self, command: Command, options: JobOptions) -> list[Job]:
         receipt = self.service.submit(self._prepare(self.service, command, _by_id(options)))
         return [Job(self, job_id) for job_id in receipt.ids]
 
@@ -172,8 +187,8 @@ class Job:
         return self._yard.service.release((self.id,))
 
     def logs(self, attempt: int = 0) -> bytes:
-        """All of its output so far (`attempt` 0: the latest)."""
-        return b"".join(self._pieces(attempt))
+        """All of its output so far (`attempt` 0: of the latest, also if another begins meanwhile)."""
+        return b"".join(self._pieces(attempt or self.row.attempt))
 
     def tail(self, lines: int = 10, attempt: int = 0) -> bytes:
         """Its last lines."""
@@ -188,13 +203,34 @@ class Job:
         return b"".join(self._yard.service.grep(self.id, attempt, GrepQuery(pattern)))
 
     def follow(self, attempt: int = 0) -> Iterator[bytes]:
-        """Its output as it comes, from its start until it has ended."""
+        """The output of an attempt as it comes, from its start until it can get no more.
+
+        With `attempt` 0 that of the present one, then of each that follows, until the job has ended.
+        """
+        number = attempt or max(1, self.row.attempt)
+        while self._reaches(number):
+            yield from self._follow(number)
+            if attempt:
+                return
+            number += 1
+
+    def _reaches(self, number: int) -> bool:
+        """Wait until it has this attempt: False if it ends without."""
+        service, topics = self._yard.service, (f"job:{self.id}",)
+        position = service.changed(topics, 0, 0)
+        while (row := self.row).attempt < number and row.state != "done":
+            position = service.changed(topics, position, WAIT_S)
+        return row.attempt >= number
+
+    def _follow(self, number: int) -> Iterator[bytes]:
+        """The output of one attempt that there is."""
         service, offset, position = self._yard.service, 0, 1
         while True:
             try:
-                chunk = service.output(self.id, attempt, offset, PIECE_BYTES)
-            except (Conflict, NotFound):
-                if self.row.state == "done":
+                chunk = service.output(self.id, number, offset, PIECE_BYTES)
+            except (Conflict, NotFound):  # it has not begun to print, never did, or its output was collected
+                row = self.row
+                if row.state == "done" or row.attempt > number:
                     return
                 position = service.changed((f"job:{self.id}",), position, WAIT_S)
                 continue

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import accumulate
 
 from runyard.api import Submission
 from runyard.errors import InvalidSpec, UsageError
 from runyard.model.host import Host
-from runyard.model.spec import GpuRequest, JobSpec
+from runyard.model.spec import ArraySpec, Dependency, GpuRequest, JobSpec
 from runyard.planner.fit import matches
 from runyard.planner.words import gpus, plural
-from runyard.store.base import NewJobs
+from runyard.store.base import NewGroup, NewJobs
 
 JOBS_MAX = 1_000_000
+LINKS_MAX = 1_000_000
 KEY = re.compile(r"[A-Za-z0-9._:-]{8,128}")
 
 
@@ -22,23 +24,63 @@ def new_jobs(submission: Submission, user: str, at: float) -> NewJobs:
     """The jobs that a submission asks for, as this user's."""
     if not KEY.fullmatch(submission.key):
         raise InvalidSpec("8 to 128 letters, digits and ._:-", "key")
-    specs: Sequence[JobSpec] = submission.specs
+    specs, arrays = submission.specs, submission.arrays
     if not specs:
         raise UsageError("there is no job in this submission")
-    array = submission.array
-    count = len(specs) if array is None else len(array.indices)
+    for place, array in arrays.items():
+        if not 1 <= place <= len(specs) or not array.indices:
+            raise InvalidSpec("an array is one job of the submission with at least one index", "arrays")
+    count = len(specs) - len(arrays) + sum(len(array.indices) for array in arrays.values())
     if count > JOBS_MAX:
         raise UsageError(f"{count} jobs in one submission; at most {JOBS_MAX}")
-    if array is not None:
-        if len(specs) != 1 or not array.indices:
-            raise InvalidSpec("an array is one job with at least one index", "array")
-        specs = [replace(specs[0], user=user, array_index=index) for index in array.indices]
-    else:
-        specs = [replace(spec, user=user) if spec.user != user else spec for spec in specs]
     _check_circles(specs)
-    kind = "array" if array is not None else ""
-    name = specs[0].label if array is not None else ""
-    return NewJobs(specs, submission.key, user, at, kind, name, array.parallel if array is not None else 0)
+    mine = [replace(spec, user=user) if spec.user != user else spec for spec in specs]
+    if not arrays:
+        return NewJobs(mine, submission.key, user, at)
+    jobs, groups = _spread(mine, arrays)
+    return NewJobs(jobs, submission.key, user, at, groups)
+
+
+def _spread(specs: Sequence[JobSpec], arrays: Mapping[int, ArraySpec]) -> tuple[list[JobSpec], tuple[NewGroup, ...]]:
+    """Arrays as their jobs and groups. Who waits for an array waits for each of its jobs."""
+    sizes = [len(arrays[place].indices) if place in arrays else 1 for place in range(1, len(specs) + 1)]
+    places = [0, *accumulate(sizes)]
+    _check_links(specs, sizes)
+    jobs: list[JobSpec] = []
+    groups = []
+    for place, spec in enumerate(specs, 1):
+        after = tuple(
+            Dependency(job_id, wanted.kind)
+            for wanted in spec.after
+            for job_id in ((wanted.job_id,) if wanted.job_id > 0 else _ids(-wanted.job_id, places))
+        )
+        one = replace(spec, after=after) if after != spec.after else spec
+        array = arrays.get(place)
+        if array is None:
+            jobs.append(one)
+            continue
+        groups.append(NewGroup("array", spec.label, len(jobs), len(array.indices), array.parallel))
+        jobs += [replace(one, array_index=index) for index in array.indices]
+    return jobs, tuple(groups)
+
+
+def _ids(place: int, places: Sequence[int]) -> range:
+    """The negative ids of the jobs of a spec: it begins after `places[place - 1]` jobs."""
+    return range(-places[place - 1] - 1, -places[place] - 1, -1)
+
+
+def _check_links(specs: Sequence[JobSpec], sizes: Sequence[int]) -> None:
+    """Each job of an array that waits for each of another is a product that grows quickly."""
+    links = sum(
+        size * sum(sizes[-wanted.job_id - 1] if wanted.job_id < 0 else 1 for wanted in spec.after)
+        for spec, size in zip(specs, sizes, strict=True)
+    )
+    if links > LINKS_MAX:
+        raise InvalidSpec(
+            f"{links} dependencies once arrays are written out, at most {LINKS_MAX}: between two large arrays put a "
+            "job that waits for the first and that the second waits for",
+            "after",
+        )
 
 
 def check_queues(specs: Iterable[JobSpec], known: Iterable[str]) -> None:

@@ -6,7 +6,7 @@ It gives ids, finds what `unique` makes superfluous, resolves dependencies and j
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 from runyard.errors import InvalidSpec
@@ -29,35 +29,40 @@ class Source(Protocol):
 
 
 class Entry(NamedTuple):
-    """One new job. `links` are its dependencies that count: (job id, kind); `waiting_on` those not met yet."""
+    """One new job. `links` are its dependencies that count: (job id, kind); `waiting_on` those not met yet.
+
+    `group` is the id of its group; `limited` says that this group has a limit of its own.
+    """
 
     id: int
     spec: JobSpec
     links: tuple[tuple[int, str], ...] = ()
     waiting_on: int = 0
+    group: int | None = None
+    limited: bool = False
 
 
 @dataclass(frozen=True)
 class Admission:
-    """The new jobs, and the changes that decided dependencies make to them at once."""
+    """The new jobs and groups, and the changes that decided dependencies make to them at once."""
 
     added: Added
     entries: list[Entry]
     effects: list[Change]
+    groups: list[Group] = field(default_factory=list)
 
 
-def group_of(new: NewJobs, entries: Sequence[Entry], group_id: int) -> Group | None:
-    """The group that these jobs become, if they are to be one and any of them is new."""
-    if not new.group_kind or not entries:
-        return None
-    return Group(group_id, new.group_kind, new.group_name, new.user, len(new.specs), new.parallel)
-
-
-def admit(new: NewJobs, first_id: int, source: Source) -> Admission:
-    """What these jobs become when the next free id is `first_id`."""
-    if not any(spec.after or spec.unique for spec in new.specs):
+def admit(new: NewJobs, first_id: int, first_group: int, source: Source) -> Admission:
+    """What these jobs become when the next free ids are `first_id` and, of groups, `first_group`."""
+    if any(spec.after or spec.unique for spec in new.specs):
+        admission = _admit_one_by_one(new, first_id, source)
+    else:
         entries = [Entry(first_id + place, spec) for place, spec in enumerate(new.specs)]
-        return Admission(Added(tuple(range(first_id, first_id + len(entries)))), entries, [])
+        admission = Admission(Added(tuple(range(first_id, first_id + len(entries)))), entries, [])
+    return _grouped(new, admission, first_id, first_group) if new.groups else admission
+
+
+def _admit_one_by_one(new: NewJobs, first_id: int, source: Source) -> Admission:
     added = _number(new.specs, first_id, source)
     known = source.load({d.job_id for spec in new.specs for d in spec.after if d.job_id > 0})
     entries, effects, next_id = [], [], first_id
@@ -70,6 +75,22 @@ def admit(new: NewJobs, first_id: int, source: Source) -> Admission:
         for before, kind in decided:
             effects += [Change(who, event) for who, event in consequences(before, [(job_id, kind)], new.at)]
     return Admission(added, entries, effects)
+
+
+def _grouped(new: NewJobs, admission: Admission, first_id: int, first_group: int) -> Admission:
+    """The same with its groups: those of which any job is new. A job that `unique` found twice is of the first."""
+    entries, ids = list(admission.entries), admission.added.ids
+    groups: list[Group] = []
+    for wanted in new.groups:
+        number, limited = first_group + len(groups), bool(wanted.parallel)
+        mine = ids[wanted.first : wanted.first + wanted.size]
+        fresh = [place for job_id in mine if (place := job_id - first_id) >= 0 and entries[place].group is None]
+        for place in fresh:
+            entry = entries[place]
+            entries[place] = Entry(entry.id, entry.spec, entry.links, entry.waiting_on, number, limited)
+        if fresh:
+            groups.append(Group(number, wanted.kind, wanted.name, new.user, wanted.size, wanted.parallel))
+    return Admission(admission.added, entries, admission.effects, groups)
 
 
 def _number(specs: Sequence[JobSpec], first_id: int, source: Source) -> Added:

@@ -31,20 +31,28 @@ class YardId:
 
 
 @dataclass(frozen=True)
+class NewGroup:
+    """The `size` jobs from the place `first` (0 is the first) become one group; `parallel` is its limit (0: none)."""
+
+    kind: str
+    name: str
+    first: int
+    size: int
+    parallel: int = 0
+
+
+@dataclass(frozen=True)
 class NewJobs:
     """Jobs to add in one transaction. Negative ids in dependencies count within `specs` (-1 is the first).
 
-    With `group_kind` they become one group with `parallel` as its limit (0: none). `key` is the submission key of this
-    `user` (empty: none).
+    `groups` are in the order of their jobs and share none. `key` is the submission key of this `user` (empty: none).
     """
 
     specs: Sequence[JobSpec]
     key: str
     user: str
     at: float
-    group_kind: str = ""
-    group_name: str = ""
-    parallel: int = 0
+    groups: tuple[NewGroup, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from runyard.model.lifecycle import begin
 from runyard.model.queue import Queue
 from runyard.model.spec import DEFAULT_QUEUE
 from runyard.model.view import Reason, Shape, ShapeView, View, shape_of
-from runyard.store.adding import admit, group_of
+from runyard.store.adding import admit
 from runyard.store.applying import Applied, apply
 from runyard.store.base import HEADS_MAX, PRUNE_MAX, Added, Committed, Criteria, NewJobs, YardId, fingerprint_of
 from runyard.store.queueing import check_removal, check_version
@@ -120,17 +120,15 @@ class MemoryStore:
         state = self._changing
         if new.key and (new.user, new.key) in state.submissions:
             return state.submissions[new.user, new.key][1]
-        admission = admit(new, state.last_job + 1, self)
-        group = group_of(new, admission.entries, state.last_group + 1)
-        if group is not None:
+        admission = admit(new, state.last_job + 1, state.last_group + 1, self)
+        for group in admission.groups:
             state.last_group = group.id
             state.groups[group.id] = group
-        limited = group.id if group is not None and group.parallel else None
         for entry in admission.entries:
-            event = Submitted(new.at, entry.spec, group.id if group else None, entry.waiting_on)
+            event = Submitted(new.at, entry.spec, entry.group, entry.waiting_on)
             job = begin(entry.id, event)
             state.jobs[job.id] = job
-            state.job_shapes[job.id] = self._shape_id(shape_of(job.spec, limited))
+            state.job_shapes[job.id] = self._shape_id(shape_of(job.spec, entry.group if entry.limited else None))
             state.story[job.id] = (Recorded(job.id, job.version, event),)
             state.last_job = job.id
             state.feed += 1

@@ -18,7 +18,7 @@ from runyard.model.events import Submitted
 from runyard.model.job import Job
 from runyard.model.lifecycle import begin
 from runyard.model.view import shape_of
-from runyard.store.adding import Admission, Entry, group_of
+from runyard.store.adding import Admission, Entry
 from runyard.store.base import Added, NewJobs
 from runyard.store.database import Database
 from runyard.store.rows import INSERT_EVENT, INSERT_JOB, inserting
@@ -34,15 +34,14 @@ def insert_jobs(database: Database, shapes: SqlShapes, new: NewJobs, admission: 
     """Write new jobs with their events, dependencies and group."""
     counters = database.counters
     entries = admission.entries
-    group = group_of(new, entries, counters.last_group + 1)
-    if group is not None:
+    for group in admission.groups:
         counters = replace(counters, last_group=group.id)
         database.write(insert(groups), {"id": group.id, "parallel": group.parallel, "body": codec.dumps(group)})
-    desk = _Desk(new, shapes, group.id if group else None)
+    desk = _Desk(new, shapes)
     writer = SpecWriter()
     texts = [writer.text(entry.spec) for entry in entries]
     database.run(INSERT_JOB, map(desk.row, entries, texts))
-    database.run(INSERT_EVENT, stories(new, group.id if group else None, entries, texts, counters.feed))
+    database.run(INSERT_EVENT, stories(new, entries, texts, counters.feed))
     database.run(_INSERT_LINK, [(on, entry.id, kind) for entry in entries for on, kind in entry.links])
     shapes.count(desk.tally())
     database.count(replace(counters, last_job=counters.last_job + len(entries), feed=counters.feed + len(entries)))
@@ -77,10 +76,8 @@ class _Kind:
 class _Desk:
     """Where new jobs of one call stand, and their shapes."""
 
-    def __init__(self, new: NewJobs, shapes: SqlShapes, group: int | None) -> None:
+    def __init__(self, new: NewJobs, shapes: SqlShapes) -> None:
         self._at = new.at
-        self._group = group
-        self._limited = group if new.parallel else None
         self._shapes = shapes
         self._kinds: dict[Any, _Kind] = {}
         self._before: Any = None
@@ -91,17 +88,19 @@ class _Desk:
         spec = entry.spec
         kind = self._kind(entry)
         kind.number += 1
-        return (entry.id, *kind.columns, spec.priority, plain(spec.label), plain(spec.unique), text)
+        name, unique = plain(spec.label), plain(spec.unique)
+        return (entry.id, *kind.columns, spec.priority, name, spec.array_index, unique, text)
 
     def _kind(self, entry: Entry) -> _Kind:
         """Most often the same as before: then nothing has to be looked up."""
-        alike = (entry.waiting_on, _alike(entry.spec))
+        alike = (entry.waiting_on, entry.group, _alike(entry.spec))
         if self._last is not None and alike == self._before:
             return self._last
         kind = self._kinds.get(alike)
         if kind is None:
-            job = begin(entry.id, Submitted(self._at, entry.spec, self._group, entry.waiting_on))
-            kind = self._kinds[alike] = _Kind(self._shapes.id_of(shape_of(entry.spec, self._limited)), job)
+            job = begin(entry.id, Submitted(self._at, entry.spec, entry.group, entry.waiting_on))
+            shape = shape_of(entry.spec, entry.group if entry.limited else None)
+            kind = self._kinds[alike] = _Kind(self._shapes.id_of(shape), job)
         self._before, self._last = alike, kind
         return kind
 
@@ -113,19 +112,20 @@ class _Desk:
         return tally
 
 
-def stories(new: NewJobs, group: int | None, entries: list[Entry], texts: list[str], feed: int) -> Iterator[Any]:
+def stories(new: NewJobs, entries: list[Entry], texts: list[str], feed: int) -> Iterator[Any]:
     """The first events for INSERT_EVENT, numbered on from `feed`."""
-    bodies = submitted_texts(new.at, group, entries, texts)
+    bodies = submitted_texts(new.at, entries, texts)
     for place, (entry, body) in enumerate(zip(entries, bodies, strict=True), feed + 1):
         yield (place, entry.id, 1, "submitted", body)
 
 
-def submitted_texts(at: float, group: int | None, entries: list[Entry], texts: list[str]) -> Iterator[str]:
+def submitted_texts(at: float, entries: list[Entry], texts: list[str]) -> Iterator[str]:
     """The events `Submitted` as the codec writes them, around specs that are text already."""
     head = f'{{"at":{codec.dumps(at)},"spec":'
-    tail = "}" if group is None else f',"group":{group}}}'
     for entry, text in zip(entries, texts, strict=True):
-        yield head + text + (f'{tail[:-1]},"waiting_on":{entry.waiting_on}}}' if entry.waiting_on else tail)
+        group = f',"group":{entry.group}' if entry.group is not None else ""
+        waits = f',"waiting_on":{entry.waiting_on}' if entry.waiting_on else ""
+        yield f"{head}{text}{group}{waits}}}"
 
 
 def known_submission(database: Database, new: NewJobs) -> Added | None:

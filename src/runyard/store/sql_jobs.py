@@ -111,7 +111,7 @@ class SqlJobs(SqlRecords):
         known = known_submission(self._db, new)
         if known is not None:
             return known
-        admission = admit(new, self._db.counters.last_job + 1, self)
+        admission = admit(new, self._db.counters.last_job + 1, self._db.counters.last_group + 1, self)
         insert_jobs(self._db, self._shapes, new, admission)
         if admission.effects:
             self.commit(admission.effects)

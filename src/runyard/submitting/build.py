@@ -19,7 +19,6 @@ from runyard.model.spec import (
     DEFAULT_GRACE_S,
     DEFAULT_QUEUE,
     DEFAULT_SHELL,
-    ArraySpec,
     Dependency,
     GpuRequest,
     JobSpec,
@@ -31,14 +30,15 @@ from runyard.submitting import fields, venv
 from runyard.submitting.dependencies import resolve
 from runyard.submitting.fields import Here
 from runyard.submitting.nearest import meant
-from runyard.submitting.script import Command, command_of, remarks
+from runyard.submitting.presence import look_for_output, look_for_program
+from runyard.submitting.script import Command, command_of, remarks, script_of
 
 if TYPE_CHECKING:
     from runyard.api import Service
 
 KEY_BYTES = 16
-NO_BLOB = "0" * 64
-"""Stands for what a dry run does not upload."""
+HASH_DIGITS = 64
+REMARKS_MAX = 20
 FIRST_HOST_S = 5.0
 FIRST_HOST_LOOKS = 50
 """So long, and looking so often, the first host of a new yard is waited for."""
@@ -53,34 +53,39 @@ class Request(NamedTuple):
 
 
 class Builder:
-    """Makes the specs of one submission; a `dry` one uploads nothing."""
+    """Makes the specs of one submission; a `dry` one uploads nothing, and its blobs have numbers for hashes."""
 
     def __init__(self, service: Service, here: Here, dry: bool = False) -> None:
         self._dry = dry
         self._service = service
-        self._here = here
+        self.here = here
         self._queues: dict[str, Queue] | None = None
         self._knows_hosts = False
         self._blobs: dict[bytes, str] = {}
         self._environments: dict[tuple[Any, ...], str] = {}
+        self._paths: dict[str, str] = {}
+        self._programs: set[tuple[str, str, str]] = set()
         self.remarks: list[str] = []
         """What the user should know and did not ask."""
 
     def submission(self, request: Request) -> Submission:
         """One job, or one array."""
         values = self.values(request.options)
-        command = command_of(request.words, request.literal, values.get("shell", ""), self._here.cwd)
-        array: ArraySpec | None = values.get("array")
-        if command.script is not None:
-            self.remarks += remarks(command)
-        return Submission((self.spec(values, command),), new_key(), array)
+        command = command_of(request.words, request.literal, values.get("shell", ""), self.here.cwd)
+        spec = self.spec(values, command)
+        self.look_for_program(spec)
+        return Submission((spec,), new_key(), {1: values["array"]} if "array" in values else {})
+
+    def script(self, word: str) -> Command:
+        """The copy of the script that this word names."""
+        return script_of(word, self.here.cwd)
 
     def values(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """The options read, with the defaults of their queue below them."""
-        values = fields.read(options, self._here)
+        values = fields.read(options, self.here)
         queue = self.queue(values.get("queue", DEFAULT_QUEUE))
         if queue.defaults:
-            values = {**fields.read(queue.defaults, self._here), **values}
+            values = {**fields.read(queue.defaults, self.here), **values}
             if "shell" in queue.defaults and "shell" not in options:
                 values["default-shell"] = values.pop("shell")
         return values
@@ -99,13 +104,16 @@ class Builder:
 
     def spec(self, values: Mapping[str, Any], command: Command, after: tuple[Dependency, ...] | None = None) -> JobSpec:
         """The job. `after` are dependencies that have been looked up already."""
-        here = self._here
+        here = self.here
         workdir = os.path.abspath(os.path.join(here.cwd, os.path.expanduser(values.get("workdir", ""))))
         if not values.get("after"):  # what it waits for may make the directory
             _check_workdir(workdir)
+            self.remark(look_for_output(os.path.expanduser(values.get("output", "")), workdir))
         shell = command.shell
         if shell == DEFAULT_SHELL and "shell" not in values:
             shell = values.get("default-shell", shell)
+        for remark in remarks(command) if command.script is not None else ():
+            self.remark(remark)
         return JobSpec(
             command=command.words,
             name=values.get("name", ""),
@@ -114,7 +122,7 @@ class Builder:
             script=self.blob(command.script) if command.script is not None else "",
             environment=self.environment(values, command.python_path),
             setup=self.setup(values, workdir),
-            output=values.get("output", ""),
+            output=os.path.expanduser(values.get("output", "")),
             input=_input(values, workdir),
             queue=values.get("queue", DEFAULT_QUEUE),
             priority=values.get("priority", 0),
@@ -129,6 +137,20 @@ class Builder:
             resources=self.resources(values),
             unique=values.get("unique", ""),
         )
+
+    def look_for_program(self, spec: JobSpec) -> None:
+        """Whether the program of an argv is there; not where something that runs before may bring it."""
+        if spec.shell or spec.script or spec.setup or spec.after:
+            return
+        key = (spec.command[0], spec.workdir, spec.environment)
+        if key not in self._programs:
+            self._programs.add(key)
+            self.remark(look_for_program(*key[:2], self._paths[spec.environment]))
+
+    def remark(self, text: str) -> None:
+        """Something that the user should know, said once."""
+        if len(self.remarks) < REMARKS_MAX and text and text not in self.remarks:
+            self.remarks.append(text if len(self.remarks) < REMARKS_MAX - 1 else "and more of this kind")
 
     def resources(self, values: Mapping[str, Any]) -> Resources:
         """What it asks for. Where that is more than any host has, a yard that is just born must know its first host
@@ -151,15 +173,17 @@ class Builder:
         sets, files, clean = values.get("env", ()), values.get("env-file", ()), values.get("clean-env", False)
         key = (sets, files, clean, python_path)
         if key not in self._environments:
-            environ = self._here.environ
+            environ = self.here.environ
             wanted = environments.captured(environ, clean)
             for path in files:
-                wanted.update(environments.read_file(_text(path, self._here.cwd), environ))
+                wanted.update(environments.read_file(_text(path, self.here.cwd), environ))
             wanted.update(environments.assignments(sets, environ))
             if python_path:
                 rest = wanted.get("PYTHONPATH", "")
                 wanted["PYTHONPATH"] = f"{python_path}:{rest}" if rest else python_path
-            self._environments[key] = self.blob(environments.blob(wanted, self._here.environment_max_kb))
+            blob = self.blob(environments.blob(wanted, self.here.environment_max_kb))
+            self._environments[key] = blob
+            self._paths[blob] = wanted.get("PATH", os.defpath)
         return self._environments[key]
 
     def setup(self, values: Mapping[str, Any], workdir: str) -> tuple[str, ...]:
@@ -168,29 +192,35 @@ class Builder:
             raise InvalidSpec("either --venv or --conda, please", "conda")
         lines: tuple[str, ...] = ()
         if values.get("venv"):
-            lines += venv.venv_lines(values["venv"], self._here.cwd)
+            lines += venv.venv_lines(values["venv"], self.here.cwd)
         if values.get("conda"):
-            lines += venv.conda_lines(values["conda"], self._here.environ)
+            lines += venv.conda_lines(values["conda"], self.here.environ)
         return lines + venv.setup_lines(values.get("setup", ()))
 
     def blob(self, data: bytes) -> str:
         """The hash of these bytes, uploaded once."""
         if data not in self._blobs:
-            self._blobs[data] = NO_BLOB if self._dry else self._service.put_blob(data)
+            self._blobs[data] = f"{len(self._blobs):0{HASH_DIGITS}x}" if self._dry else self._service.put_blob(data)
         return self._blobs[data]
 
     def jobs_of(self, text: str) -> tuple[int, ...]:
-        """The ids that a selector in a dependency means."""
+        """The ids that a selector in a dependency means; a name means the latest of that name, or its whole array."""
         try:
-            spreads = parse_selector(text).spreads
+            selector = parse_selector(text)
+            spreads, is_name = selector.spreads, bool(selector.names) and selector.elements is None
             rows = self._service.jobs(JobQuery(selectors=(text,)))
         except NotFound:
-            rows, spreads = (), False
+            rows = ()
         except InvalidSpec as error:
             raise InvalidSpec(error.message, "after") from None
         if not rows:
             raise InvalidSpec(f"there is no job {text!r} to wait for", "after")
-        return tuple(row.id for row in rows) if spreads else (max(row.id for row in rows),)
+        if spreads:
+            return tuple(row.id for row in rows)
+        last = max(rows, key=lambda row: row.id)
+        if not is_name or last.array_index is None:
+            return (last.id,)
+        return tuple(row.id for row in rows if row.group == last.group)
 
 
 def new_key() -> str:

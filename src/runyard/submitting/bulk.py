@@ -1,6 +1,7 @@
-"""Many jobs in one call: a JSON or YAML list, or JSON lines, whose keys are the long flags of `submit`.
+"""Jobs given as data: a JSON or YAML list, or JSON lines, whose keys are the long flags of `submit`; and Python's.
 
-`command` is a list (an argv) or a text (run by the shell). A name can be waited for within the file. Jobs that differ
+`command` is a list (an argv) or a text (run by the shell); `script: true` says that its first word is a script, of
+which a copy is kept. A name can be waited for within the file; that of an array means all of its jobs. Jobs that differ
 only in command, name and dependencies share one checked spec: 100,000 of them are a matter of a second.
 """
 
@@ -10,39 +11,42 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 
 from runyard.api import Submission
 from runyard.errors import InvalidSpec
-from runyard.model.spec import ARGUMENT_BYTES, DEFAULT_SHELL, NAME_BYTES, Dependency, JobSpec
-from runyard.submitting import dependencies
+from runyard.model.spec import ARGUMENT_BYTES, DEFAULT_SHELL, NAME_BYTES, ArraySpec, Dependency, JobSpec
+from runyard.submitting import dependencies, fields
 from runyard.submitting.build import Builder, new_key
-from runyard.submitting.fields import FIELDS
 from runyard.submitting.nearest import meant
-from runyard.submitting.script import Command
+from runyard.submitting.script import Command, words_of
 
 JOBS_MAX = 1_000_000
-DEPTH_MAX = 20
-OWN = frozenset({"command", "name", "after", "unique"})
+OWN = frozenset({"command", "script", "name", "after", "unique"})
 """What usually differs from job to job."""
-REFUSED = {"array": "an array is a submission of its own; write its jobs out, or submit it by `-a`"}
 PLACEHOLDER = Command(("true",))
 
 
 def parse(text: str) -> list[dict[str, Any]]:
-    """The entries of a file."""
+    """The entries of a file; an object alone is a list of one."""
     start = text.lstrip()[:1]
     if start == "{":
         entries = _lines(text)
     elif start == "[":
         entries = _json(text)
     else:
-        entries = import_module("runyard.submitting.yaml_list").load(text)
+        entries = _yaml(text)
+    if isinstance(entries, dict):
+        entries = [entries]
     if not isinstance(entries, list) or not entries:
         raise InvalidSpec("a list of at least one job was expected", "file")
     if len(entries) > JOBS_MAX:
         raise InvalidSpec(f"{len(entries)} jobs, at most {JOBS_MAX} in one file", "file")
     return entries
+
+
+def _yaml(text: str) -> Any:
+    return import_module("runyard.submitting.yaml_list").load(text)  # only who has YAML pays for it
 
 
 def _json(text: str) -> Any:
@@ -52,18 +56,23 @@ def _json(text: str) -> Any:
         raise InvalidSpec("nested too deeply", "file") from None
     except ValueError as error:
         try:
-            return import_module("runyard.submitting.yaml_list").load(text)
+            return _yaml(text)
         except InvalidSpec:
             raise InvalidSpec(f"this is no JSON: {error}", "file") from None
 
 
-def _lines(text: str) -> list[Any]:
+def _lines(text: str) -> Any:
+    """JSON lines; or one object, over as many lines as it likes, in JSON or YAML."""
     lines = [line for line in text.splitlines() if line.strip()]
     try:
         entries: list[Any] = json.loads("[" + ",".join(lines) + "]")
         if len(entries) == len(lines):
             return entries
     except (ValueError, RecursionError):
+        pass
+    try:
+        return _json(text)
+    except InvalidSpec:
         pass
     for number, line in enumerate(text.splitlines(), 1):
         try:
@@ -75,14 +84,20 @@ def _lines(text: str) -> list[Any]:
 
 def submission(builder: Builder, entries: Sequence[Mapping[str, Any]], common: Mapping[str, Any]) -> Submission:
     """All of the entries as one submission; `common` are options for those that do not say otherwise."""
-    batch = _Batch(builder, entries, common)
-    specs = []
+    batch = _Batch(builder, common, entries)
     for place, entry in enumerate(entries, 1):
         try:
-            specs.append(batch.spec(entry))
+            batch.add(entry)
         except InvalidSpec as error:
             raise InvalidSpec(f"job {place}{_called(entry)}: {error.message}") from None
-    return Submission(tuple(specs), new_key())
+    return Submission(tuple(batch.specs), new_key(), batch.arrays)
+
+
+def single(builder: Builder, entry: Mapping[str, Any]) -> Submission:
+    """One entry alone, whose own name is none that it could wait for."""
+    batch = _Batch(builder, {}, ())
+    batch.add(entry)
+    return Submission(tuple(batch.specs), new_key(), batch.arrays)
 
 
 def _called(entry: Any) -> str:
@@ -90,61 +105,75 @@ def _called(entry: Any) -> str:
     return f" ({name})" if isinstance(name, str) and name else ""
 
 
-class _Batch:
-    """Specs of one file: one checked spec for each set of options, and copies of it."""
+class _Base(NamedTuple):
+    """What entries have in common: a checked spec, and the indices if they are arrays."""
 
-    def __init__(self, builder: Builder, entries: Sequence[Mapping[str, Any]], common: Mapping[str, Any]) -> None:
+    spec: JobSpec
+    array: ArraySpec | None
+
+
+class _Batch:
+    """The specs of one file, and by their places those that are arrays. One checked spec for each set of options."""
+
+    def __init__(self, builder: Builder, common: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> None:
+        self.specs: list[JobSpec] = []
+        self.arrays: dict[int, ArraySpec] = {}
         self._builder = builder
         self._common = common
-        self._bases: dict[Any, JobSpec] = {}
-        self._after: dict[Any, tuple[Dependency, ...]] = {}
+        self._bases: dict[Any, _Base] = {}
+        self._after: dict[tuple[str, ...], tuple[Dependency, ...]] = {}
         self._places: dict[str, int] | None = None
         self._entries = entries
 
-    def spec(self, entry: Mapping[str, Any]) -> JobSpec:
+    def add(self, entry: Mapping[str, Any]) -> None:
         if not isinstance(entry, dict):
             raise InvalidSpec(f"an object with a command was expected, not {str(entry)[:60]!r}")
-        base = self._base(entry)
-        command, shell = _command(entry.get("command"), base)
+        command, is_text = words_of(entry.get("command"))
+        is_script = "script" in entry and fields.flag(entry["script"], "script", self._builder.here)
+        base, array = self._base(entry, command[0] if is_script else "")
+        shell = (base.shell or DEFAULT_SHELL) if is_text and not is_script else ""
         if "shell" in entry and not shell:
             raise InvalidSpec("a shell runs one text: give the command as one", "shell")
         after = entry.get("after", self._common.get("after"))
-        return copied(
+        spec = copied(
             base,
             command,
             shell,
-            _name(entry.get("name", base.name)),
+            _text(entry.get("name", base.name), "name"),
             self._dependencies(after) if after else (),
-            _unique(entry.get("unique", base.unique)),
+            _text(entry.get("unique", base.unique), "unique"),
         )
+        self._builder.look_for_program(spec)
+        self.specs.append(spec)
+        if array is not None:
+            self.arrays[len(self.specs)] = array
 
-    def _base(self, entry: Mapping[str, Any]) -> JobSpec:
-        """The checked spec of everything that is not this job's own."""
+    def _base(self, entry: Mapping[str, Any], script: str) -> _Base:
+        """The checked spec of everything that is not this job's own; the copy of a script is none of that."""
         rest = {name: value for name, value in entry.items() if name not in OWN}
         waits = bool(entry.get("after", self._common.get("after")))
         try:
-            key: Any = (waits, *rest.items())
+            key: Any = (waits, script, *rest.items())
             found = self._bases.get(key)
         except TypeError:
-            key = (waits, json.dumps(rest, sort_keys=True))
+            key = (waits, script, repr(rest))
             found = self._bases.get(key)
         if found is None:
             for name in rest:
-                if name in REFUSED:
-                    raise InvalidSpec(REFUSED[name], name)
-                if name not in FIELDS:
-                    raise InvalidSpec(f"there is no such key{meant(name, [*FIELDS, *OWN])}", str(name))
+                if name not in fields.FIELDS:
+                    raise InvalidSpec(f"there is no such key{meant(str(name), [*fields.FIELDS, *OWN])}", str(name))
             values = self._builder.values({**self._common, **rest})
             values["after"] = waits  # its files may come from what it waits for
-            found = self._bases[key] = self._builder.spec(values, PLACEHOLDER, after=())
-            found = self._bases[key] = replace(found, shell=values.get("shell", values.get("default-shell", "")))
+            spec = self._builder.spec(values, self._builder.script(script) if script else PLACEHOLDER, after=())
+            if not script:
+                spec = replace(spec, shell=values.get("shell", values.get("default-shell", "")))
+            found = self._bases[key] = _Base(spec, values.get("array"))
         return found
 
     def _dependencies(self, after: Any) -> tuple[Dependency, ...]:
-        key = tuple(after) if isinstance(after, list) else after
+        key = fields.texts(after, "after", self._builder.here)
         if key not in self._after:
-            texts = [str(item) for item in key] if isinstance(key, tuple) else [str(key)]
-            wanted = [part for text in texts for part in dependencies.parse(text)]
+            wanted = [part for text in key for part in dependencies.parse(text)]
             self._after[key] = dependencies.resolve(wanted, self._lookup)
         return self._after[key]
 
@@ -167,40 +196,16 @@ def copied(
     base: JobSpec, command: tuple[str, ...], shell: str, name: str, after: tuple[Dependency, ...], unique: str
 ) -> JobSpec:
     """The spec with these fields. What is short and plain is not checked again field by field."""
-    line = "".join(command)
-    if not line or "\0" in line or len(line) > ARGUMENT_BYTES // 4 or len(name) > NAME_BYTES // 4 or not command[0]:
+    line, names = "".join(command), name + unique
+    plain = line.isascii() and names.isascii() and "\0" not in line and "\0" not in names and "\n" not in names
+    if not plain or not command[0] or len(line) > ARGUMENT_BYTES or len(names) > NAME_BYTES:
         return replace(base, command=command, shell=shell, name=name, after=after, unique=unique)
     made = object.__new__(JobSpec)
     made.__dict__.update(base.__dict__, command=command, shell=shell, name=name, after=after, unique=unique)
     return made
 
 
-def _command(value: Any, base: JobSpec) -> tuple[tuple[str, ...], str]:
-    if isinstance(value, str):
-        return (value,), base.shell or DEFAULT_SHELL
-    if not isinstance(value, list) or not value:
-        raise InvalidSpec("a list of words or one text is needed", "command")
-    for word in value:
-        if type(word) is not str:
-            return tuple(map(_word, value)), ""
-    return tuple(value), ""
-
-
-def _word(word: Any) -> str:
-    if isinstance(word, bool) or not isinstance(word, (str, int, float)):
-        raise InvalidSpec(f"{word!r} is no word of a command", "command")
-    return str(word)
-
-
-def _name(value: Any) -> str:
+def _text(value: Any, name: str) -> str:
     if not isinstance(value, str):
-        raise InvalidSpec(f"a text was expected, not {value!r}", "name")
-    if "\n" in value or "\0" in value:
-        raise InvalidSpec("no NUL characters or line breaks, please", "name")
-    return value
-
-
-def _unique(value: Any) -> str:
-    if not isinstance(value, str) or "\n" in value or "\0" in value or len(value) > NAME_BYTES // 4:
-        raise InvalidSpec(f"a text without line breaks, at most {NAME_BYTES // 4} long", "unique")
+        raise InvalidSpec(f"a text was expected, not {value!r}", name)
     return value

@@ -5,16 +5,21 @@ Flags, entries of a file and the defaults of a queue all go through this table, 
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from runyard.errors import InvalidSpec
+from runyard.model.spec import ArraySpec
 from runyard.submitting import arrays, dependencies, durations, gpus, sizes
 from runyard.submitting.nearest import meant
 
 NO_LIMIT = ("0", "none", "unlimited", "infinite")
 TRUE = ("true", "yes", "on", "1")
 FALSE = ("false", "no", "off", "0")
+OUTPUT_MARKS = "jax%"
+"""What may follow a % in the name of an output file (see `runtime.spawn`)."""
 
 
 class Here(NamedTuple):
@@ -30,9 +35,20 @@ Read = Callable[[Any, str, Here], Any]
 
 
 def text(value: Any, name: str, here: Here) -> str:
-    if isinstance(value, (str, int, float)) and not isinstance(value, bool):
-        return str(value)
-    raise InvalidSpec(f"a text was expected, not {value!r}", name)
+    found = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if isinstance(found, bool) or not isinstance(found, (str, int, float)):
+        raise InvalidSpec(f"a text was expected, not {value!r}", name)
+    return checked(str(found), name)
+
+
+def checked(value: str, name: str) -> str:
+    """The text, if the system can be given it: JSON can hold halves of characters."""
+    if not value.isascii():
+        try:
+            value.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError:
+            raise InvalidSpec("holds a character that is none (half a surrogate pair)", name) from None
+    return value
 
 
 def integer(value: Any, name: str, here: Here) -> int:
@@ -69,7 +85,7 @@ def listed(value: Any, name: str, here: Here) -> tuple[str, ...]:
 def variables(value: Any, name: str, here: Here) -> tuple[str, ...]:
     """`K=V`, a list of them, or an object."""
     if isinstance(value, dict):
-        return tuple(f"{key}={text(held, name, here)}" for key, held in value.items())
+        return tuple(f"{text(key, name, here)}={text(held, name, here)}" for key, held in value.items())
     return texts(value, name, here)
 
 
@@ -99,8 +115,27 @@ def devices(value: Any, name: str, here: Here) -> Any:
     return gpus.parse(text(value, name, here), name)
 
 
-def array(value: Any, name: str, here: Here) -> Any:
-    return arrays.parse(text(value, name, here), name)
+def array(value: Any, name: str, here: Here) -> ArraySpec:
+    """As `-a` takes it, or a list of indices."""
+    if not isinstance(value, (list, tuple, range)):
+        return arrays.parse(text(value, name, here), name)
+    if not value or len(value) > arrays.SIZE_MAX:
+        raise InvalidSpec(f"from 1 to {arrays.SIZE_MAX} indices, please", name)
+    indices = tuple(integer(index, name, here) for index in value)
+    if len(set(indices)) != len(indices) or min(indices) < 0 or max(indices) > arrays.INDEX_MAX:
+        raise InvalidSpec(f"indices are different numbers from 0 to {arrays.INDEX_MAX}", name)
+    return ArraySpec(indices)
+
+
+def output(value: Any, name: str, here: Here) -> str:
+    """A path with patterns; an unknown one would stay in the name as it is."""
+    path = text(value, name, here)
+    for mark in re.findall(r"%(.?)", path, re.DOTALL):
+        if mark == "A":
+            raise InvalidSpec(f"{path!r}: %A is Slurm's; here each job of an array has an id of its own: %j", name)
+        if mark not in OUTPUT_MARKS or not mark:
+            raise InvalidSpec(f"{path!r}: there is no %{mark}; use %j id, %a index, %x name, %% a percent sign", name)
+    return path
 
 
 FIELDS: dict[str, Read] = {
@@ -122,7 +157,7 @@ FIELDS: dict[str, Read] = {
     "retry-on": listed,
     "on-lost": text,
     "unique": text,
-    "output": text,
+    "output": output,
     "input": text,
     "shell": text,
     "env": variables,

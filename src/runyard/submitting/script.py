@@ -1,14 +1,20 @@
 """What is to be run: words become an argv, a text for a shell, or the copy of a script.
 
+On the command line (`command_of`) words are
+
 * after `--`: an argv, as it is;
 * a file with `#!`, or `*.sh` or `*.py`, and its arguments: copied now, so that later edits change nothing;
 * one word with blanks or shell characters: a text that a shell runs.
+
+In a file and in Python (`words_of`) nothing is guessed: a list is an argv, a text is for a shell, and who says `script`
+has the first word copied (`script_of`).
 """
 
 from __future__ import annotations
 
 import os
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from runyard.errors import InvalidSpec
 from runyard.model.spec import DEFAULT_SHELL
@@ -46,11 +52,52 @@ def command_of(words: tuple[str, ...], literal: bool, shell: str = "", cwd: str 
     if os.path.isfile(path):
         data = _script(path)
         if data is not None:
-            is_python = b"python" in data.split(b"\n", 1)[0]
-            return Command(words, "", data, os.path.dirname(os.path.abspath(path)) if is_python else "")
-    if len(words) == 1 and SHELL_MARKS & set(words[0]):
-        return Command(words, DEFAULT_SHELL)
-    return Command(words)
+            return _copied(words, data, path)
+    if not SHELL_MARKS & set(words[0]) or (len(words) > 1 and os.path.exists(path)):
+        return Command(words)
+    if len(words) > 1:
+        raise InvalidSpec(
+            f"{words[0]!r} is quoted, and {words[1]!r} follows it: a quoted text takes no further words "
+            "(options come before it; after -- any words are a program and its arguments)",
+            "command",
+        )
+    return Command(words, DEFAULT_SHELL)
+
+
+def words_of(value: Any) -> tuple[tuple[str, ...], bool]:
+    """A command given as data: its words, and whether it was one text."""
+    if isinstance(value, str):
+        return (value,), True
+    if isinstance(value, (bytes, bytearray)) or not isinstance(value, Sequence) or not value:
+        raise InvalidSpec("a list of words or one text is needed", "command")
+    for word in value:
+        if type(word) is not str:
+            return tuple(map(_word, value)), False
+    return tuple(value), False
+
+
+def script_of(word: str, cwd: str) -> Command:
+    """The script in this file, which has to be one."""
+    path = os.path.join(cwd, os.path.expanduser(word))
+    data = _script(path)
+    if data is None:
+        raise InvalidSpec(f"{path} is no script: it has no #! line, nor is it a *.sh or *.py", "script")
+    return _copied((word,), data, path)
+
+
+def _word(word: Any) -> str:
+    if isinstance(word, (str, int, float)) and not isinstance(word, bool):
+        return str(word)
+    if isinstance(word, os.PathLike):
+        path = os.fspath(word)
+        if isinstance(path, str):
+            return path
+    raise InvalidSpec(f"{word!r} is no word of a command", "command")
+
+
+def _copied(words: tuple[str, ...], data: bytes, path: str) -> Command:
+    is_python = b"python" in data.split(b"\n", 1)[0]
+    return Command(words, "", data, os.path.dirname(os.path.abspath(path)) if is_python else "")
 
 
 def _script(path: str) -> bytes | None:

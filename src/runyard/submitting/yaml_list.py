@@ -39,15 +39,16 @@ def load(text: str) -> Any:
             return loader.get_single_data()
         finally:
             loader.dispose()
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeError) as error:
         raise InvalidSpec(f"this is neither JSON nor YAML: {' '.join(str(error).split())}", "file") from None
 
 
 def _check(text: str) -> None:
-    """Refuse what is too deep, or too large once aliases are followed. Reads events only, so nothing is built yet."""
+    """Refuse what is more than one document, too deep, or too large once aliases are followed. Reads events only, so
+    nothing is built yet."""
     weights: dict[str, int] = {}
     open_nodes: list[tuple[str | None, int]] = []
-    total = 0
+    documents = total = 0
     for event in yaml.parse(text, Loader=SAFE):
         if isinstance(event, yaml.AliasEvent):
             total += weights.get(event.anchor or "", 1)
@@ -60,6 +61,10 @@ def _check(text: str) -> None:
             open_nodes.append((event.anchor, total))
             if len(open_nodes) > DEPTH_MAX:
                 raise InvalidSpec(f"nested deeper than {DEPTH_MAX} levels", "file")
+        elif isinstance(event, yaml.DocumentStartEvent):
+            documents += 1
+            if documents > 1:
+                raise InvalidSpec("several YAML documents (---), and one list of jobs is wanted: join them", "file")
         elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
             anchor, before = open_nodes.pop()
             if anchor:

@@ -1,18 +1,23 @@
-"""`runyard.connect()`: the public Python API on the same client and the same builder of specs as the command line."""
+"""`runyard.connect()`: the public Python API. The client is that of the command line; a job is read as in a file."""
 
 from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from runyard.api import Service, Submission
 from runyard.client.handle import Command, Yard
 from runyard.config import load
-from runyard.submitting.build import Builder, Request
+from runyard.submitting import bulk
+from runyard.submitting.build import Builder
 from runyard.submitting.fields import Here
 from runyard.wiring.connect import connect as connect_service
+
+CALLER = 4
+"""Who is warned: prepare <- Yard._submit <- Yard.submit <- the user's line."""
 
 
 def connect(home: str = "") -> Yard:
@@ -24,8 +29,11 @@ def connect(home: str = "") -> Yard:
 
     def prepare(service: Service, command: Command, options: Mapping[str, Any]) -> Submission:
         here = Here(os.environ, os.getcwd(), time.time(), settings.environment_max_kb)
-        words = (command,) if isinstance(command, str) else tuple(command)
+        builder = Builder(service, here)
         named = {name.replace("_", "-"): value for name, value in options.items()}
-        return Builder(service, here).submission(Request(words, not isinstance(command, str), named))
+        submission = bulk.single(builder, {**named, "command": command})
+        for remark in builder.remarks:
+            warnings.warn(remark, stacklevel=CALLER)
+        return submission
 
-    return Yard(connect_service(settings), prepare)
+    return Yard(connect_service(settings), prepare, settings.home)

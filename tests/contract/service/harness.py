@@ -103,7 +103,9 @@ class Yard:
         return self.receipt(*specs, array=array).ids
 
     def receipt(self, *specs: JobSpec, array: ArraySpec | None = None) -> Receipt:
-        return self.service.submit(Submission(specs or (job(),), f"test-key-{next(self.keys)}", array))
+        """The receipt of these jobs, the first of which may be an array."""
+        arrays = {1: array} if array is not None else {}
+        return self.service.submit(Submission(specs or (job(),), f"test-key-{next(self.keys)}", arrays))
 
     def row(self, job_id: int) -> JobRow:
         return self.service.jobs(JobQuery((str(job_id),)))[0]

@@ -57,10 +57,38 @@ def test_an_array(yard: Yard) -> None:
     assert yard.row(ids[2]).reason == "its array runs 2 of 2"
 
 
-@pytest.mark.parametrize("specs", [0, 2])
-def test_an_array_of_anything_but_one_job(yard: Yard, specs: int) -> None:
-    with pytest.raises(UsageError):
-        yard.service.submit(Submission((job(),) * specs, "a-fine-key", ArraySpec((1, 2))))
+@pytest.mark.parametrize("place", [0, 3, -1])
+def test_an_array_of_no_job(yard: Yard, place: int) -> None:
+    with pytest.raises(InvalidSpec, match="array"):
+        yard.service.submit(Submission((job(),) * 2, "a-fine-key", {place: ArraySpec((1, 2))}))
+    assert yard.words() == {}
+
+
+def test_arrays_beside_other_jobs(yard: Yard) -> None:
+    """One submission, and twice the same: two arrays with limits of their own, and one who waits for all of both."""
+    specs = (
+        job("a", name="a"),
+        job("report", after=(Dependency(-1), Dependency(-3, "afterany"))),
+        job("b", name="b"),
+        job("plain"),
+    )
+    submission = Submission(specs, "a-key-of-arrays", {1: ArraySpec((0, 1, 2), 1), 3: ArraySpec((5, 6))})
+    receipt = yard.service.submit(submission)
+    assert yard.service.submit(submission) == receipt
+    rows = [yard.row(made) for made in receipt.ids]
+    assert [(row.name, row.array_index) for row in rows] == [
+        ("a", 0), ("a", 1), ("a", 2), ("report", None), ("b", 5), ("b", 6), ("plain", None),
+    ]  # fmt: skip
+    first, other = rows[0].group, rows[4].group
+    assert [row.group for row in rows] == [first, first, first, None, other, other, None] and first != other
+    ids = receipt.ids
+    waits = yard.service.job(ids[3]).spec.after
+    assert [(wanted.job_id, wanted.kind) for wanted in waits] == [
+        *((made, "afterok") for made in ids[:3]), *((made, "afterany") for made in ids[4:6]),
+    ]  # fmt: skip
+    hand = yard.agent()
+    assert sorted(key.job_id for key in hand.orders) == [ids[0], *ids[4:]]
+    assert yard.row(ids[1]).reason == "its array runs 1 of 1"
 
 
 def test_an_array_without_indices(yard: Yard) -> None:

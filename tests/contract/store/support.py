@@ -12,7 +12,7 @@ from runyard.model.host import Agent, Device, Host
 from runyard.model.job import Job, StopRequest
 from runyard.model.lifecycle import replay
 from runyard.model.spec import Dependency, JobSpec
-from runyard.store.base import Added, Committed, Criteria, NewJobs, Store, fingerprint_of
+from runyard.store.base import Added, Committed, Criteria, NewGroup, NewJobs, Store, fingerprint_of
 
 SUCCESS = 0
 FAILURE = 1 << 8
@@ -25,7 +25,10 @@ def spec(*after: int | tuple[int, str], user: str = "ann", **fields: Any) -> Job
 
 
 def new(*specs: JobSpec, key: str = "", at: float = 1.0, user: str = "ann", **fields: Any) -> NewJobs:
-    """A call of `add`."""
+    """A call of `add`; with `group_kind` all of its jobs are one group."""
+    if "group_kind" in fields:
+        kind, name, parallel = fields.pop("group_kind"), fields.pop("group_name", ""), fields.pop("parallel", 0)
+        fields["groups"] = (NewGroup(kind, name, 0, len(specs), parallel),)
     return NewJobs(specs, key, user, at, **fields)
 
 

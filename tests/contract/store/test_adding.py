@@ -11,7 +11,7 @@ from runyard.model.events import Submitted
 from runyard.model.group import Group
 from runyard.model.job import JobState, Outcome
 from runyard.model.spec import DEPENDENCY_KINDS
-from runyard.store.base import Added, Store
+from runyard.store.base import Added, NewGroup, Store
 from tests.contract.store.support import (
     add,
     added,
@@ -84,6 +84,29 @@ class TestGroups:
         made = add(store, spec(), spec(), group_kind="array", group_name="sweep", parallel=1)
         assert [store.job(job_id).group for job_id in made] == [1, 1]
         assert store.groups([1, 2]) == [Group(1, "array", "sweep", "ann", 2, 1)]
+
+    def test_some_of_a_call_do(self, store: Store) -> None:
+        """Each group is one of its own; the jobs between them are of none."""
+        groups = (NewGroup("array", "a", 1, 2, 2), NewGroup("array", "b", 3, 1))
+        made = add(store, spec(), spec(), spec(), spec(), spec(), groups=groups)
+        assert [store.job(job_id).group for job_id in made] == [None, 1, 1, 2, None]
+        assert store.groups(range(9)) == [Group(1, "array", "a", "ann", 2, 2), Group(2, "array", "b", "ann", 1)]
+        assert store.view(1.0).limits == {1: 2}
+        assert store.job(add(store, spec(), group_kind="array")[0]).group == 3
+        check_stories(store)
+
+    def test_with_dependencies_and_keys_too(self, store: Store) -> None:
+        """Who is there already stays in his group, and one of whom all are there is not made."""
+        groups = (
+            NewGroup("array", "a", 0, 2),
+            NewGroup("array", "b", 2, 1),
+            NewGroup("array", "c", 3, 2, 1),
+        )
+        made = add(store, spec(unique="x"), spec(), spec(unique="x"), spec(-1), spec(unique="x"), groups=groups)
+        assert made == (1, 2, 1, 3, 1)
+        assert [store.job(job_id).group for job_id in (1, 2, 3)] == [1, 1, 2]
+        assert [(group.id, group.name) for group in store.groups(range(9))] == [(1, "a"), (2, "c")]
+        check_stories(store)
 
     def test_without_a_kind_there_is_none(self, store: Store) -> None:
         assert store.job(add(store, spec())[0]).group is None

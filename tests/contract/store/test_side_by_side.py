@@ -36,7 +36,7 @@ from runyard.model.job import StopRequest
 from runyard.model.queue import Queue
 from runyard.model.spec import DEPENDENCY_KINDS, GpuRequest, JobSpec, Resources
 from runyard.model.view import Reason
-from runyard.store.base import Criteria, NewJobs, Store
+from runyard.store.base import Criteria, NewGroup, NewJobs, Store
 from runyard.store.memory import MemoryStore
 from runyard.store.sql import SqlStore
 from runyard.store.sqlite import sqlite_url
@@ -102,6 +102,14 @@ def changes(draw: st.DrawFn) -> Change:
     return Change(key.job_id, draw(st.sampled_from(happens)), draw(st.sampled_from([None, None, None, 1, 2])))
 
 
+Grouping = tuple[str, int]
+"""The kind of a group ("": none) and its limit."""
+
+
+def groupings() -> st.SearchStrategy[Grouping]:
+    return st.tuples(st.sampled_from(["", "", *GROUP_KINDS]), st.integers(0, 2))
+
+
 QUESTIONS_AT_ONCE = 2
 
 
@@ -150,14 +158,18 @@ class SideBySide(RuleBasedStateMachine):
         self.both(lambda store: store.save_host(Host("a", "anna", "boot", machine, 1_000)))
 
     @rule(
-        jobs=st.lists(specs(), max_size=4),
+        parts=st.lists(st.tuples(st.lists(specs(), max_size=3), groupings()), max_size=3),
         key=st.sampled_from(["", "", "k1", "k2"]),
-        group=st.sampled_from(["", "", *GROUP_KINDS]),
-        parallel=st.integers(0, 2),
         at=TIMES,
     )
-    def add(self, jobs: list[JobSpec], key: str, group: str, parallel: int, at: float) -> None:
-        self.both(lambda store: store.add(NewJobs(jobs, key, "ann", at, group, group, parallel)))
+    def add(self, parts: list[tuple[list[JobSpec], Grouping]], key: str, at: float) -> None:
+        jobs: list[JobSpec] = []
+        groups = []
+        for some, (kind, parallel) in parts:
+            if kind:
+                groups.append(NewGroup(kind, kind, len(jobs), len(some), parallel))
+            jobs += some
+        self.both(lambda store: store.add(NewJobs(jobs, key, "ann", at, tuple(groups))))
 
     @rule(batch=st.lists(changes(), min_size=1, max_size=8))
     def commit(self, batch: list[Change]) -> None:
@@ -190,7 +202,7 @@ class SideBySide(RuleBasedStateMachine):
             told = [store.commit(first)]
             try:
                 with store.savepoint():
-                    store.add(NewJobs(jobs, "", "bob", 1.0, "array", "x", 1))
+                    store.add(NewJobs(jobs, "", "bob", 1.0, (NewGroup("array", "x", 0, len(jobs), 1),)))
                     told.append(store.commit(second))
                     store.save_document("notes", "gone", [1])
                     raise Undo
@@ -203,7 +215,7 @@ class SideBySide(RuleBasedStateMachine):
     @rule(batch=st.lists(changes(), max_size=5), jobs=st.lists(specs(), max_size=2))
     def give_up(self, batch: list[Change], jobs: list[JobSpec]) -> None:
         def act(store: Store) -> Any:
-            store.add(NewJobs(jobs, "gone", "ann", 1.0, "array", "x", 1))
+            store.add(NewJobs(jobs, "gone", "ann", 1.0, (NewGroup("array", "x", 0, len(jobs), 1),)))
             store.commit(batch)
             store.save_queue(Queue("gone"))
             raise Undo

@@ -87,8 +87,8 @@ class Client(threading.Thread):
         if kind == "chain":
             second = self._job("true", after=(Dependency(-1, "afterany"),))
             return Submission((self._job("true"), second), key)
-        array = ArraySpec((1, 2, 3), parallel=2) if kind == "array" else None
-        return Submission((self._job("true"),), key, array)
+        arrays = {1: ArraySpec((1, 2, 3), parallel=2)} if kind == "array" else {}
+        return Submission((self._job("true"),), key, arrays)
 
     def _job(self, text: str, **fields: object) -> JobSpec:
         return self.yard.sh(self.history.recording(text), **fields)

@@ -37,7 +37,7 @@ def test_restart_equality(yard: Yard, gates: Callable[[str], Gate]) -> None:
     yard.done(*done)
     running = yard.submit(yard.sh("read x < gate", queue="slow"), yard.sh("read x < gate", name="with a name"))
     yard.running(*running)
-    array = yard.deliver(Submission((yard.sh("true", queue="closed"),), yard.key(), ArraySpec((1, 2, 3), 2))).ids
+    array = yard.deliver(Submission((yard.sh("true", queue="closed"),), yard.key(), {1: ArraySpec((1, 2, 3), 2)})).ids
     waiting = yard.submit(
         yard.sh("true", queue="slow"),
         yard.sh("true", hold=True, priority=7),

@@ -144,14 +144,16 @@ class FakeService:
             raise self.failures.pop(0)
         if self.existing:
             return Receipt(self.existing, self.existing)
-        count = len(submission.array.indices) if submission.array else len(submission.specs)
+        places = [
+            place
+            for place in range(1, len(submission.specs) + 1)
+            for _ in (submission.arrays[place].indices if place in submission.arrays else (0,))
+        ]
         first = max(self.rows, default=0) + 1
-        for place in range(count):
-            spec = submission.specs[0 if submission.array else place]
-            self.rows.setdefault(
-                first + place, row(first + place, name=spec.label, gpus_wanted=spec.resources.gpus.count)
-            )
-        return Receipt(tuple(range(first, first + count)))
+        for job_id, place in enumerate(places, first):
+            spec = submission.specs[place - 1]
+            self.rows.setdefault(job_id, row(job_id, name=spec.label, gpus_wanted=spec.resources.gpus.count))
+        return Receipt(tuple(range(first, first + len(places))))
 
     def jobs(self, query: JobQuery) -> tuple[JobRow, ...]:
         self.queries.append(query)

@@ -11,7 +11,7 @@ import pytest
 from runyard.api import QueueRow
 from runyard.errors import StorageFull, Unavailable
 from runyard.model.queue import Queue
-from runyard.model.spec import Dependency, GpuRequest, Resources
+from runyard.model.spec import ArraySpec, Dependency, GpuRequest, Resources
 from tests.unit.cli.fake import ENVIRON, Cli, FakeService, ended, row, running
 
 
@@ -106,8 +106,7 @@ def test_a_near_miss_is_guessed() -> None:
 def test_an_array_is_one_spec_with_indices() -> None:
     cli = Cli()
     assert cli.ok("submit", "-a", "0-4:2%2", "--", "true") == "1\n2\n3\n"
-    array = cli.service.submissions[-1].array
-    assert array is not None and (array.indices, array.parallel) == ((0, 2, 4), 2)
+    assert cli.service.submissions[-1].arrays == {1: ArraySpec((0, 2, 4), 2)}
 
 
 def test_on_a_terminal_it_says_what_will_happen() -> None:

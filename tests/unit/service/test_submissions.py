@@ -13,7 +13,7 @@ from runyard.errors import InvalidSpec, UsageError
 from runyard.model.host import Device, Host
 from runyard.model.spec import ArraySpec, Dependency, GpuRequest, JobSpec, Resources
 from runyard.service.submissions import check_gpus, check_queues, new_jobs
-from runyard.store.base import NewJobs
+from runyard.store.base import NewGroup, NewJobs
 
 KEY = "a-key-of-a-test"
 
@@ -22,32 +22,66 @@ def job(*after: int, name: str = "") -> JobSpec:
     return JobSpec(("true",), name=name, after=tuple(Dependency(wanted) for wanted in after))
 
 
-def made(*specs: JobSpec, array: ArraySpec | None = None) -> NewJobs:
-    return new_jobs(Submission(specs, KEY, array), "me", 5.0)
+def made(*specs: JobSpec, arrays: dict[int, ArraySpec] | None = None) -> NewJobs:
+    return new_jobs(Submission(specs, KEY, arrays or {}), "me", 5.0)
 
 
 def test_the_jobs_are_those_of_the_caller() -> None:
     new = made(replace(job(), user="eve"), job(name="b"))
     assert [spec.user for spec in new.specs] == ["me", "me"]
-    assert (new.key, new.user, new.at, new.group_kind, new.parallel) == (KEY, "me", 5.0, "", 0)
+    assert (new.key, new.user, new.at, new.groups) == (KEY, "me", 5.0, ())
 
 
 def test_an_array_is_a_group() -> None:
-    new = made(job(name="sweep"), array=ArraySpec((3, 1, 2), 2))
+    new = made(job(name="sweep"), arrays={1: ArraySpec((3, 1, 2), 2)})
     assert [spec.array_index for spec in new.specs] == [3, 1, 2]
-    assert (new.group_kind, new.group_name, new.parallel) == ("array", "sweep", 2)
+    assert new.groups == (NewGroup("array", "sweep", 0, 3, 2),)
 
 
-@pytest.mark.parametrize("array", [ArraySpec(), ArraySpec((1,))])
-def test_what_is_no_array(array: ArraySpec) -> None:
+def test_arrays_among_plain_jobs() -> None:
+    """Who waits for an array waits for all of it; who waits behind it still waits for whom he meant."""
+    new = made(
+        job(-4, name="first"),
+        job(-1, name="sweep"),
+        job(-2, 77, name="report"),
+        job(name="data"),
+        job(-2, -4, name="again"),
+        arrays={2: ArraySpec((7, 9)), 5: ArraySpec((0, 1, 2), 2)},
+    )
+    assert [(spec.name, spec.array_index) for spec in new.specs] == [
+        ("first", None), ("sweep", 7), ("sweep", 9), ("report", None), ("data", None),
+        ("again", 0), ("again", 1), ("again", 2),
+    ]  # fmt: skip
+    assert [[wanted.job_id for wanted in spec.after] for spec in new.specs] == [
+        [-5], [-1], [-1], [-2, -3, 77], [], *[[-2, -3, -5]] * 3,
+    ]  # fmt: skip
+    assert new.groups == (NewGroup("array", "sweep", 1, 2), NewGroup("array", "again", 5, 3, 2))
+
+
+def test_an_array_does_not_wait_for_itself() -> None:
+    with pytest.raises(InvalidSpec, match="circle: a -> b -> a"):
+        made(job(-2, name="a"), job(-1, name="b"), arrays={1: ArraySpec((1, 2))})
+
+
+def test_two_large_arrays_have_a_job_between_them() -> None:
+    large = ArraySpec(tuple(range(2_000)))
+    with pytest.raises(InvalidSpec, match=r"4000000 dependencies.*between two large arrays"):
+        made(job(), job(-1), arrays={1: large, 2: large})
+    assert len(made(job(), job(-1), job(-2), arrays={1: large, 3: large}).specs) == 4_001
+
+
+@pytest.mark.parametrize("arrays", [{1: ArraySpec()}, {0: ArraySpec((1,))}, {3: ArraySpec((1,))}])
+def test_what_is_no_array(arrays: dict[int, ArraySpec]) -> None:
     with pytest.raises(InvalidSpec, match="array"):
-        made(job(), job(), array=array)
+        made(job(), job(), arrays=arrays)
 
 
 def test_too_many() -> None:
     one = job()
     with pytest.raises(UsageError, match="1000001"):
         made(*[one] * 1_000_001)
+    with pytest.raises(UsageError, match="1000001"):
+        made(one, one, arrays={2: ArraySpec(tuple(range(1_000_000)))})
 
 
 @pytest.mark.parametrize(

@@ -34,5 +34,5 @@ def test_a_spec_is_written_as_the_codec_does(one: JobSpec, other: JobSpec, mixtu
 @settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(SPEC, st.floats(0, 1e10), st.none() | st.integers(1, 99), st.integers(0, 3))
 def test_the_first_event_too(spec: JobSpec, at: float, group: int | None, waiting_on: int) -> None:
-    texts = submitted_texts(at, group, [Entry(1, spec, (), waiting_on)], [codec.dumps(spec)])
+    texts = submitted_texts(at, [Entry(1, spec, (), waiting_on, group)], [codec.dumps(spec)])
     assert list(texts) == [codec.dumps(Submitted(at, spec, group, waiting_on))]

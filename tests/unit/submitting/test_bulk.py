@@ -76,7 +76,7 @@ def test_names_are_found_in_any_order_and_before_jobs_that_exist() -> None:
         ([{"command": [""]}], "command: "),
         ([{"command": ["a\0b"]}], "command: "),
         ([{"command": ["x"], "shell": "sh"}], "shell: "),
-        ([{"command": ["x"], "array": "0-3"}], "array: "),
+        ([{"command": ["x"], "array": "3-0"}], "array: "),
         ([{"command": ["x"], "name": "a\nb"}], "name: "),
         ([{"command": ["x"], "name": 5}], "name: "),
         ([{"command": ["x"], "after": "nobody"}], "after: there is no job 'nobody'"),

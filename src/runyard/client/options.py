@@ -1,0 +1,108 @@
+"""What `Yard.submit` takes beside the command: the flags of `ry submit` with `_` for `-`, for type checkers and editors.
+
+Values are read as those of the flags are (`submitting.fields`): a number may be a text and a text a number.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypedDict, Union
+
+if TYPE_CHECKING:
+    from runyard.client.handle import Job
+
+PathText = Union[str, "os.PathLike[str]"]
+Amount = Union[str, int, float]
+One = Union[str, int, "Job"]
+
+
+class JobOptions(TypedDict, total=False):
+    """Every option of a job. What is left out has the default of its queue, else that of `ry submit`."""
+
+    name: str
+    """How it is called in lists (default: its program or script)."""
+
+    workdir: PathText
+    """Where it runs (default: the present directory)."""
+
+    queue: str
+    """Its queue (default: "default")."""
+
+    priority: Union[int, str]
+    """Higher goes first (default: 0)."""
+
+    gpus: Union[int, str]
+    """2, "2:a100", "1,mem=10G" (a share), "index=0,2" (default: none)."""
+
+    cpus: Union[int, str]
+    """How many CPUs (default: 1)."""
+
+    mem: Amount
+    """Memory: "10G", "500M"; a number is MB (default: no limit)."""
+
+    time: Amount
+    """Time limit: "30s", "2h"; a number is minutes (default: none)."""
+
+    grace: Amount
+    """Between the signal and the kill: "1m"; a number is seconds (default: 10)."""
+
+    after: Union[One, Sequence[One]]
+    """What it waits for: jobs, ids, or as `-d` takes it ("afterany:12"). A job means: that it succeeded."""
+
+    array: Union[str, range, Sequence[int]]
+    """One job per index, for `submit_all`: range(10), [1, 2, 5], "0-9%2" (two at a time)."""
+
+    hold: bool
+    """Keep it back until it is released."""
+
+    begin: Amount
+    """Not before "22:00", "+2h", "2026-12-31T08:00"."""
+
+    retries: Union[int, str]
+    """Try again by itself so often (default: 0)."""
+
+    backoff: Amount
+    """Pause before a retry, doubled each time: "1m"; a number is seconds (default: none)."""
+
+    retry_on: Union[str, int, Sequence[Union[str, int]]]
+    """Causes fail, oom, lost, timeout, and exit codes (default: fail, oom, timeout)."""
+
+    on_lost: str
+    """If its end is unknown: "end" or "requeue" (default: as its queue says)."""
+
+    unique: str
+    """If a job with this key waits or runs, that one is meant."""
+
+    output: PathText
+    """Write the output there: %j is the id, %a the index, %x the name."""
+
+    input: PathText
+    """Its standard input (default: /dev/null)."""
+
+    shell: str
+    """"bash", "sh", "zsh" or "login", for a command that is a text (default: bash)."""
+
+    script: bool
+    """The command is a list that begins with a script file (`#!`, *.sh, *.py): a copy of it is kept and run."""
+
+    env: Union[str, Sequence[str], Mapping[str, Amount]]
+    """Variables to set: {"SEED": 7}, or "SEED=7"; "SEED" alone keeps one in a clean environment."""
+
+    env_file: Union[PathText, Sequence[PathText]]
+    """Files of variables, with lines K=V."""
+
+    clean_env: bool
+    """Do not send this whole environment along."""
+
+    venv: PathText
+    """Activate this virtual environment first."""
+
+    conda: str
+    """Activate this conda environment first."""
+
+    setup: Union[str, Sequence[str]]
+    """Shell lines to run first."""
+
+    detach: bool
+    """Processes that it leaves behind are not ended."""

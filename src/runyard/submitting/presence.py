@@ -1,0 +1,40 @@
+"""Whether what a job needs seems to be there: a look when it is submitted, for jobs that wait for nothing.
+
+What cannot begin (a path that names no file) is refused. What may yet be right (a program that another PATH has) is a
+remark.
+"""
+
+from __future__ import annotations
+
+import os
+
+from runyard.errors import InvalidSpec
+
+
+def look_for_program(program: str, workdir: str, path: str) -> str:
+    """A remark on the program of an argv ("" where all is well); InvalidSpec if there is no such file.
+
+    As the runner looks for it: from `workdir`, and without a slash along this `path`.
+    """
+    whole = os.path.join(workdir, program)
+    if "/" not in program:
+        places = [os.path.join(workdir, place, program) for place in path.split(":")]
+        if any(os.path.isfile(place) and os.access(place, os.X_OK) for place in places):
+            return ""
+        where = f"; there is one in {workdir}: say ./{program}" if os.path.isfile(whole) else ""
+        return f"there is no program {program!r} on the job's PATH{where}"
+    if os.path.isdir(whole):
+        raise InvalidSpec(f"{whole} is a directory, not a program", "command")
+    if not os.path.exists(whole):
+        raise InvalidSpec(f"there is no file {whole}; if another job makes it, wait for that one by --after", "command")
+    if not os.access(whole, os.X_OK):
+        return f"{whole} may not be executed: `chmod +x` it, or name its interpreter first"
+    return ""
+
+
+def look_for_output(output: str, workdir: str) -> str:
+    """A remark on the directory of an output file ("" where it is there, or hangs on a pattern)."""
+    directory = os.path.dirname(os.path.join(workdir, output))
+    if not output or "%" in directory.replace("%%", "") or os.path.isdir(directory.replace("%%", "%")):
+        return ""
+    return f"there is no directory {directory} for the output; a job makes none, and would not start"
