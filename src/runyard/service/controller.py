@@ -50,11 +50,13 @@ log = logging.getLogger("runyard.controller")
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What the controller needs from outside: the wall clock, fresh tokens, and the policy on foreign device memory."""
+    """What the controller needs from outside: the wall clock, fresh tokens, the policy on foreign device memory, and
+    what is wrong with the store now ("" if nothing is)."""
 
     now: Callable[[], float]
     token: Callable[[], str]
     foreign_mb: int = 500
+    store_problem: Callable[[], str] = str
 
 
 class Turn:
@@ -194,7 +196,8 @@ class Controller:
     @property
     def problems(self) -> tuple[str, ...]:
         """Why less is done than could be."""
-        return tuple(problem for problem in (self.halted, self.trouble) if problem) + self.dispatch.problems()
+        found = (self._surroundings.store_problem(), self.halted, self.trouble)
+        return tuple(problem for problem in found if problem) + self.dispatch.problems()
 
     def learn(self, job: Job, seconds: float) -> None:
         """Keep the usual run time of a shape."""

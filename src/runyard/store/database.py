@@ -1,42 +1,34 @@
 """One database: its writer, its readers, and the counters that go with each transaction.
 
 The writer is one connection that is kept; `transaction` holds it. Each read takes a connection of its own and sees one
-committed state, except in the writer's thread, which sees what it has written so far.
+committed state, except in the writer's thread, which sees what it has written so far. Nothing is begun or committed
+once the file is not the one that was opened. What has failed is remembered until a transaction has written again.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import BindParameter, CursorResult, Engine, Executable, Select, bindparam, select, update
 from sqlalchemy.engine import Connection
 
-from runyard.errors import RunyardError
+from runyard.errors import RunyardError, Unavailable
+from runyard.store.highwater import Level
 from runyard.store.prepared import Compiled, Prepared, Values, compile_for
 from runyard.store.schema import yard
-from runyard.store.sqlite import BEGIN_WRITING, FAILURES, WRITER, translate
+from runyard.store.sqlite import BEGIN_WRITING, FAILURES, WRITER, DatabaseFile, is_damage, translate
 
-
-@dataclass(frozen=True)
-class Counters:
-    """The row of `yard`: who it is and what was given out last."""
-
-    id: str
-    epoch: int
-    serial: int
-    feed: int
-    last_job: int
-    last_group: int
-
+log = logging.getLogger("runyard.store")
 
 Picking = Callable[[list[BindParameter[Any]]], Select[Any]]
 """Makes a query about so many ids."""
 
-_COUNTED = ("epoch", "serial", "feed", "last_job", "last_group")
+_COUNTED = ("feed", "serial", "epoch", "last_job", "last_group")
 _COUNTERS = Prepared(select(yard.c.id, *(yard.c[name] for name in _COUNTED)))
 _SAVE = Prepared(update(yard).values({name: bindparam(name) for name in _COUNTED}), _COUNTED)
 
@@ -48,20 +40,23 @@ class Database:
     what was written may be void.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, file: DatabaseFile) -> None:
         self._engine = engine
+        self._file = file
         self._compiled: dict[Prepared, Compiled] = {}
         self._picks: dict[tuple[Picking, int], Prepared] = {}
         self._lock = threading.Lock()
         self._readers = threading.local()
         self._writer: Connection | None = None
         self._thread: int | None = None
-        self._counters: Counters | None = None
+        self._counters: Level | None = None
         self._depth = 0
         self._writes = 0
         self._doomed: RunyardError | None = None
-        self.begun: Callable[[Counters], None] = lambda counters: None
-        self.committed: Callable[[Counters], None] = lambda counters: None
+        self._trouble = ""
+        self._damage = ""
+        self.begun: Callable[[Level], None] = lambda counters: None
+        self.committed: Callable[[Level], None] = lambda counters: None
         self.forget: Callable[[], None] = lambda: None
 
     @property
@@ -70,13 +65,22 @@ class Database:
         return self._thread == threading.get_ident()
 
     @property
-    def counters(self) -> Counters:
+    def problem(self) -> str:
+        """What is wrong with the database ("" if nothing is known): damage stays, other failures pass."""
+        try:
+            self._file.check()
+        except Unavailable as error:
+            return error.message
+        return self._damage or self._trouble
+
+    @property
+    def counters(self) -> Level:
         """As this thread sees them."""
         if self.writing and self._counters is not None:
             return self._counters
-        return Counters(*self.fetch(_COUNTERS)[0])
+        return Level(*self.fetch(_COUNTERS)[0])
 
-    def count(self, counters: Counters) -> None:
+    def count(self, counters: Level) -> None:
         """Numbers have been given out (inside a transaction)."""
         self._connection()
         self._counters = counters
@@ -137,7 +141,7 @@ class Database:
                 self._readers.connection = connection
                 yield connection
         except FAILURES as error:
-            raise translate(error) from error
+            raise self._failure(error) from error
         finally:
             self._readers.connection = None
 
@@ -154,7 +158,7 @@ class Database:
             except BaseException as error:
                 self._abandon(error)
                 if isinstance(error, FAILURES):
-                    raise translate(error) from error
+                    raise self._failure(error) from error
                 raise
             finally:
                 self._thread = None
@@ -176,7 +180,7 @@ class Database:
             if self._writes != writes:
                 self.forget()
             if isinstance(error, FAILURES):
-                self._doomed = translate(error)  # nobody can tell what was written
+                self._doomed = self._failure(error)  # nobody can tell what was written
                 raise self._doomed from error
             self._say(connection, f"ROLLBACK TO SAVEPOINT {name}")
             self._say(connection, f"RELEASE SAVEPOINT {name}")
@@ -191,18 +195,41 @@ class Database:
             self._engine.dispose()
 
     def _begin(self) -> None:
+        self._check()
         if self._writer is None:
             self._writer = self._engine.connect().execution_options(**{WRITER: True})
         self._say(self._writer, BEGIN_WRITING)
+        self._file.hold_log()
         self._thread = threading.get_ident()
         self._counters = None
         self._counters = self.counters
         self._depth = 0
-        self._writes = 0
+        self._writes = int(self._trouble != "")  # only what is written shows that writing works again
         self._doomed = None
         self.begun(self._counters)
 
-    def _commit(self) -> Counters | None:
+    def _check(self) -> None:
+        """Unavailable unless the files are those that were opened."""
+        try:
+            self._file.check()
+        except Unavailable as error:
+            self._note(error)
+            raise
+
+    def _failure(self, error: Exception) -> RunyardError:
+        """What is told of a failure of the database; it is remembered."""
+        told = translate(error)
+        if is_damage(error):
+            self._damage = told.message
+        self._note(told)
+        return told
+
+    def _note(self, error: RunyardError) -> None:
+        if error.message != self._trouble:
+            log.error("%s", error.message)
+        self._trouble = error.message
+
+    def _commit(self) -> Level | None:
         """End the transaction; the counters if anything was written."""
         connection, counters = self._connection(), self.counters
         if self._doomed is not None:
@@ -210,8 +237,12 @@ class Database:
         if self._writes:
             counters = replace(counters, serial=counters.serial + 1)
             self.run(_SAVE, [[getattr(counters, name) for name in _COUNTED]])
+        self._check()
         self._say(connection, "COMMIT")
-        return counters if self._writes else None
+        if not self._writes:
+            return None
+        self._trouble = ""
+        return counters
 
     def _abandon(self, error: BaseException) -> None:
         """Roll back. After a failure of the database itself its connection is not trusted any more."""
@@ -231,6 +262,7 @@ class Database:
             self._writer.invalidate()
             self._writer.close()
             self._writer = None
+            self._file.drop_log()
 
     def _connection(self) -> Connection:
         if not self.writing or self._writer is None:

@@ -12,7 +12,7 @@ import os
 import time
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 FLUSH_EVERY_S = 1.0
 
@@ -21,7 +21,10 @@ log = logging.getLogger("runyard.store")
 
 @dataclass(frozen=True)
 class Level:
-    """Which yard, how many events, transactions and starts of a controller it has seen, and the last ids given."""
+    """Which yard, how many events, transactions and starts of a controller it has seen, and the last ids given.
+
+    The one row of the table `yard`, and the line in the mark's file.
+    """
 
     yard: str = ""
     feed: int = 0
@@ -29,6 +32,11 @@ class Level:
     epoch: int = 0
     last_job: int = 0
     last_group: int = 0
+
+    def raised(self, *others: Level) -> Level:
+        """The same yard, each number as high as the highest of all of these."""
+        numbers = (astuple(level)[1:] for level in (self, *others))
+        return Level(self.yard, *map(max, zip(*numbers, strict=True)))
 
 
 class HighWater:

@@ -12,27 +12,33 @@ from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
-from sqlalchemy import URL, Engine, insert, inspect, make_url, select
+from sqlalchemy import URL, Engine, insert, inspect, select
 
-from runyard.errors import Conflict
+from runyard.errors import Conflict, Unavailable
 from runyard.model import codec
 from runyard.model.queue import Queue
 from runyard.model.spec import DEFAULT_QUEUE
 from runyard.model.view import Reason, View
 from runyard.store.base import YardId
-from runyard.store.database import Counters, Database
+from runyard.store.database import Database
 from runyard.store.highwater import HighWater, Level
 from runyard.store.memo import Memo
 from runyard.store.pruning import prune
 from runyard.store.schema import SCHEMA, metadata, queues, yard
 from runyard.store.sql_jobs import SqlJobs
 from runyard.store.sql_shapes import SqlShapes
-from runyard.store.sqlite import BEGIN_WRITING, FAILURES, WRITER, open_engine, prepare, translate
+from runyard.store.sqlite import (
+    BEGIN_WRITING,
+    FAILURES,
+    WRITER,
+    DatabaseFile,
+    check_pages,
+    open_engine,
+    prepare,
+    store_url,
+    translate,
+)
 from runyard.store.view import groups_of, host_views, shape_views
-
-
-def _level(counters: Counters) -> Level:
-    return Level(counters.id, counters.feed, counters.serial, counters.epoch, counters.last_job, counters.last_group)
 
 
 def anywhere(directory: str) -> None:
@@ -46,7 +52,7 @@ class SqlStore(SqlJobs):
     def __init__(
         self, url: str | URL, refuse: Callable[[str], None] = anywhere, high_water: str = "", seen_job: int = 0
     ) -> None:
-        self._db = Database(_opened(make_url(url), refuse))
+        self._db = Database(*_opened(store_url(url), refuse))
         self._memo = Memo()
         self._shapes = SqlShapes(self._db, self._memo)
         self._unreadable: dict[int, str] = {}
@@ -57,9 +63,14 @@ class SqlStore(SqlJobs):
         self._seen_job = seen_job
         self.rolled_back = self._behind(self._db.counters)
 
-    def _behind(self, counters: Counters) -> str:
+    @property
+    def problem(self) -> str:
+        """What is wrong with the database now ("" if nothing is known)."""
+        return self._db.problem
+
+    def _behind(self, counters: Level) -> str:
         """What says that this store was further once ("" if nothing does)."""
-        behind = self._mark.compare(_level(counters)) if self._mark else ""
+        behind = self._mark.compare(counters) if self._mark else ""
         if not behind and counters.last_job < self._seen_job:
             return f"the store has lost its end: job {self._seen_job} has run here, {counters.last_job} is its last"
         return behind
@@ -71,29 +82,19 @@ class SqlStore(SqlJobs):
             return
         mark = self._mark.level if self._mark else Level()
         with self._db.transaction():
-            counters = self._db.counters
-            self._db.count(
-                replace(
-                    counters,
-                    epoch=max(counters.epoch, mark.epoch),
-                    serial=max(counters.serial, mark.serial),
-                    feed=max(counters.feed, mark.feed),
-                    last_job=max(counters.last_job, mark.last_job, self._seen_job),
-                    last_group=max(counters.last_group, mark.last_group),
-                )
-            )
+            self._db.count(self._db.counters.raised(mark, Level(last_job=self._seen_job)))
         if self._mark is not None:
-            self._mark.write(_level(self._db.counters), flush=True)
+            self._mark.write(self._db.counters, flush=True)
         self.rolled_back = ""
 
-    def _committed(self, counters: Counters) -> None:
+    def _committed(self, counters: Level) -> None:
         self._memo.serial = counters.serial
         if self._mark is not None and not self.rolled_back:
-            self._mark.write(_level(counters))
+            self._mark.write(counters)
 
     def yard(self) -> YardId:
         counters = self._db.counters
-        return YardId(counters.id, counters.epoch)
+        return YardId(counters.yard, counters.epoch)
 
     def raise_epoch(self) -> YardId:
         counters = self._db.counters
@@ -140,13 +141,14 @@ class SqlStore(SqlJobs):
             self._mark.close()
 
 
-def _opened(url: URL, refuse: Callable[[str], None]) -> Engine:
-    """The database, with tables. Those of a newer Runyard are not touched."""
-    engine = open_engine(url, refuse)
+def _opened(url: URL, refuse: Callable[[str], None]) -> tuple[Engine, DatabaseFile]:
+    """The database, with tables. Those of a newer Runyard are not touched, nor is one that is damaged."""
+    engine, file = open_engine(url, refuse)
     try:
         with engine.connect() as connection:
             exists = inspect(connection).has_table(yard.name)
             version = connection.execute(select(yard.c.schema_version)).scalar() if exists else SCHEMA
+            check_pages(connection, file.path)
         if version != SCHEMA:
             engine.dispose()
             made = "a newer" if version is not None and version > SCHEMA else "an older"
@@ -157,7 +159,10 @@ def _opened(url: URL, refuse: Callable[[str], None]) -> Engine:
     except FAILURES as error:
         engine.dispose()
         raise translate(error) from error
-    return engine
+    except Unavailable:
+        engine.dispose()
+        raise
+    return engine, file
 
 
 def _make_tables(engine: Engine) -> None:

@@ -1,7 +1,8 @@
 """SQLite: how a yard's database is opened, and what its errors mean. The one place that knows this dialect.
 
 WAL, so that readers never wait for the writer; `synchronous=FULL`, so that a committed transaction is on disk; the file
-is the owner's alone from its first instant, and so are the files that SQLite makes beside it.
+is the owner's alone from its first instant, and so are the files that SQLite makes beside it. A file that is removed or
+replaced while it is open would go on being written without anybody ever finding it: `DatabaseFile` notices.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import URL, ColumnElement, Engine, create_engine, event
+from sqlalchemy import URL, ColumnElement, Engine, create_engine, event, make_url
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from runyard.errors import RunyardError, StorageFull, Unavailable, UsageError
 
@@ -41,16 +42,63 @@ WRITER = "runyard_writer"
 
 BEGIN_WRITING = "BEGIN IMMEDIATE"
 
+CHECK_MAX_BYTES = 256 << 20
+"""A larger database is not looked through when it is opened: that would take more than a second."""
+
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
 FAILURES = (DBAPIError, sqlite3.Error)
 """What the database raises, through SQLAlchemy or by itself."""
 
 
-def open_engine(url: URL, refuse: Callable[[str], None]) -> Engine:
+class DatabaseFile:
+    """The files of a database as they were opened, and whether their paths still name them."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._file = _identity(path)
+        self._log: _Identity | None = None
+
+    def check(self) -> None:
+        """Unavailable where they do not: whatever would be written now is gone with the next start."""
+        log = self._log
+        if _identity(self.path) != self._file or (log is not None and _identity(self._log_path) != log):
+            raise Unavailable(
+                f"the database {self.path} was removed or replaced while the server had it open: nothing is accepted or"
+                " started; put the same file back, or `ry server stop` and start again with what lies there now"
+            )
+
+    def hold_log(self) -> None:
+        """The writer has the write-ahead log open, so it stays the same until `drop_log`."""
+        if self._log is None:
+            self._log = _identity(self._log_path)
+
+    def drop_log(self) -> None:
+        """The writer is gone; SQLite may make another log."""
+        self._log = None
+
+    @property
+    def _log_path(self) -> str:
+        return self.path + "-wal"
+
+
+_Identity = tuple[int, int]
+
+
+def _identity(path: str) -> _Identity | None:
+    """Which file is there (device and inode); None if none is."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def open_engine(url: URL, refuse: Callable[[str], None]) -> tuple[Engine, DatabaseFile]:
     """The engine for this database file. Nothing is written yet; the file and its directory are made where missing."""
-    path = url.database
-    if not path or path == ":memory:":
-        raise UsageError("the store needs the path of a file: sqlite:////path/to/yard.sqlite")
+    path = url.database or ""
     _make_private(path, refuse)
+    file = DatabaseFile(path)
     engine = create_engine(
         url,
         connect_args={"timeout": BUSY_S, "check_same_thread": False, "isolation_level": None},
@@ -59,7 +107,20 @@ def open_engine(url: URL, refuse: Callable[[str], None]) -> Engine:
         pool_reset_on_return=None,
     )
     event.listen(engine, "begin", _begin)
-    return engine
+    event.listen(engine, "do_connect", lambda *about: file.check())  # SQLite would make a new file there
+    return engine, file
+
+
+def store_url(given: str | URL) -> URL:
+    """The URL of a store, or UsageError."""
+    wanted = "the store needs the path of a file: sqlite:////path/to/yard.sqlite"
+    try:
+        url = make_url(given)
+    except (ArgumentError, ValueError):
+        raise UsageError(f"{wanted}, not {given!s}") from None
+    if url.get_backend_name() != "sqlite" or not os.path.isabs(url.database or ""):
+        raise UsageError(f"{wanted}, not {given!s}")
+    return url
 
 
 def sqlite_url(path: str) -> URL:
@@ -78,10 +139,39 @@ def prepare(engine: Engine) -> None:
     event.listen(engine, "connect", settle)
 
 
+def check_pages(connection: Connection, path: str) -> None:
+    """Look through a database that is not too large for that. Conflict if it is damaged."""
+    if os.path.getsize(path) > CHECK_MAX_BYTES:
+        return
+    found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+    if found != "ok":
+        raise damaged(path, " ".join(str(found).split()))
+
+
+def damaged(path: str, found: str) -> Unavailable:
+    """What is told of a damaged database."""
+    where = f" {path}" if path else ""
+    return Unavailable(
+        f"the database{where} is damaged ({found}): stop the server and put a copy back, or what `sqlite3 ... .recover`"
+        ' saves of it (docs/running.md, "Back up")'
+    )
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether the file itself is broken: no other try will help."""
+    return _code(error) in DAMAGED
+
+
+def _code(error: Exception) -> int:
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return int(getattr(cause, "sqlite_errorcode", 0)) & 0xFF
+
+
 def translate(error: Exception) -> RunyardError:
     """What the user is told, and whether trying again can help."""
-    cause = error.orig if isinstance(error, DBAPIError) else error
-    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    cause, code = error.orig if isinstance(error, DBAPIError) else error, _code(error)
+    if code in DAMAGED:
+        return damaged("", str(cause))
     if code == sqlite3.SQLITE_FULL:
         return StorageFull()
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):

@@ -8,7 +8,7 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from tests.contract.store.support import (
     commit,
     end,
     ids,
+    new,
     place,
     run,
     spec,
@@ -104,8 +105,11 @@ class TestOpening:
         store.close()
         assert (tmp_path / "a?b=c#d%20 é" / "yard.sqlite").exists()
 
-    @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
-    def test_memory_is_no_place(self, url: str) -> None:
+    @pytest.mark.parametrize(
+        "url",
+        ["sqlite://", "sqlite:///:memory:", "sqlite:///yard.sqlite", "postgresql://host/yard", "yard.sqlite", "x"],
+    )
+    def test_what_is_no_file_is_no_place(self, url: str) -> None:
         with pytest.raises(UsageError, match="needs the path of a file"):
             SqlStore(url)
 
@@ -235,9 +239,130 @@ class TestFullDisk:
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         assert visible(store) == before
+        assert "disk I/O error" in store.problem
         assert len(add(store, *[spec(name="x" * 200)] * 2_000)) == 2_000
+        assert store.problem == ""
         run(store, 1)
         check_stories(store)
+
+    def test_it_is_remembered_until_something_is_written(self, path: Path) -> None:
+        """A transaction without changes shows nothing, so the next one makes one."""
+        with listening("checkout", self.limited):
+            store = opened(path)
+            with pytest.raises(StorageFull):
+                add(store, *[spec(name="x" * 200)] * 2_000)
+            assert store.problem == StorageFull().message
+            before, feed = visible(store), store.feed()
+            with store.transaction():
+                pass
+            assert store.problem == ""
+            assert (visible(store), store.feed()) == (before, feed)
+            store.close()
+
+
+class TestFileThatWasOpened:
+    """Whoever takes it away under a running server must not have jobs accepted into nothing."""
+
+    @pytest.mark.parametrize("gone", ["", "-wal"])
+    @pytest.mark.parametrize("how", ["removed", "replaced", "all replaced"])
+    def test_nothing_is_begun_without_it(self, store: SqlStore, path: Path, gone: str, how: str) -> None:
+        add(store, spec())
+        before = visible(store)
+        victim, aside = Path(f"{path}{gone}"), path.parent / "aside"
+        victim.rename(aside)
+        if how != "removed":
+            victim.write_bytes(aside.read_bytes())
+        with pytest.raises(Unavailable, match="was removed or replaced"):
+            add(store, spec())
+        assert "was removed or replaced" in store.problem
+        assert victim.exists() == (how != "removed"), "nothing is made in its place"
+        os.replace(aside, victim)
+        assert visible(store) == before
+        assert add(store, spec()) == (2,)
+        assert store.problem == ""
+        check_stories(store)
+
+    def test_what_has_begun_is_not_committed_without_it(self, store: SqlStore, path: Path) -> None:
+        add(store, spec())
+        with pytest.raises(Unavailable, match="was removed or replaced"), store.transaction():
+            store.add(new(spec()))
+            path.rename(path.parent / "aside")
+        os.replace(path.parent / "aside", path)
+        assert ids(store.jobs(Criteria())) == [1]
+        assert add(store, spec()) == (2,)
+
+    def test_no_reader_opens_another_one(self, store: SqlStore, path: Path) -> None:
+        add(store, spec())
+        aside = path.parent / "aside"
+        path.rename(aside)
+        with ExitStack() as readers, pytest.raises(Unavailable, match="was removed or replaced"):
+            for _ in range(100):
+                readers.enter_context(store._db._engine.connect())
+        assert not path.exists()
+        os.replace(aside, path)
+
+    def test_a_log_that_sqlite_makes_anew_is_no_other_file(self, path: Path) -> None:
+        """Where a failure has closed the writer, and nobody else had the database open."""
+        store = opened(path)
+        add(store, spec())
+        store._db._drop_writer()
+        store._db._engine.dispose()
+        assert not Path(f"{path}-wal").exists()
+        assert add(store, spec()) == (2,)
+        assert store.problem == ""
+        store.close()
+
+
+class TestDamage:
+    """Pages of the file are overwritten."""
+
+    def damage(self, path: Path) -> None:
+        """All pages but the first two."""
+        with path.open("r+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(8_192)
+            file.write(b"\xa5" * (size - 8_192))
+
+    def test_it_is_not_opened(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        store = opened(path)
+        add(store, *[spec(name="x" * 200)] * 500)
+        store.close()
+        self.damage(path)
+        before = path.read_bytes()
+        with pytest.raises(Unavailable, match=r"is damaged \(.*\): stop the server and put a copy back"):
+            opened(path)
+        assert path.read_bytes() == before
+
+    def test_one_page_is_found(self, path: Path) -> None:
+        """Of a table that nobody needs at the start."""
+        store = opened(path)
+        add(store, *[spec(name="x" * 200)] * 500)
+        store.close()
+        (root,) = execute(path, "SELECT rootpage FROM sqlite_master WHERE name = 'events'")[0]
+        with path.open("r+b") as file:
+            file.seek((root - 1) * 4_096)
+            file.write(b"\xa5" * 4_096)
+        with pytest.raises(Unavailable, match=r"yard.sqlite is damaged"):
+            opened(path)
+
+    def test_a_large_one_is_not_looked_through(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        store = opened(path)
+        add(store, *[spec(name="x" * 200)] * 500)
+        store.close()
+        (root,) = execute(path, "SELECT rootpage FROM sqlite_master WHERE name = 'events'")[0]
+        with path.open("r+b") as file:
+            file.seek((root - 1) * 4_096)
+            file.write(b"\xa5" * 4_096)
+        monkeypatch.setattr(sqlite, "CHECK_MAX_BYTES", 1_000)
+        store = opened(path)
+        assert store.problem == ""
+        with pytest.raises(Unavailable, match="the database is damaged"):
+            store.events(1)
+        assert "the database is damaged" in store.problem
+        with store.transaction():
+            store.save_document("notes", "1", 1)
+        assert "the database is damaged" in store.problem, "no other try mends it"
+        store.close()
 
 
 class TestQuarantine:
