@@ -18,6 +18,7 @@ from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from runyard.errors import InvalidSpec
+from runyard.model.record import changed
 
 T = TypeVar("T")
 Encoder = Callable[[Any], Any]
@@ -126,19 +127,54 @@ def _record(cls: Any, value: Any) -> Any:
     if not isinstance(value, dict):
         raise InvalidSpec(f"an object was expected for {cls.__name__}, not {_kind(value)}")
     known, required = _expected(cls)
-    given = {}
-    for name, item in value.items():
-        decoder = known.get(name)
-        if decoder is None:
+    for name in value:
+        if name not in known:
             raise InvalidSpec(f"unknown; {cls.__name__} has: {', '.join(known)}", str(name)[:80])
-        try:
-            given[name] = decoder(item)
-        except InvalidSpec as error:
-            raise error if error.field else InvalidSpec(error.message, name) from None
+    given = {name: _field(known[name], name, item) for name, item in value.items()}
     for name in required:
         if name not in given:
             raise InvalidSpec("this has to be given", name)
     return cls(**given)
+
+
+def _field(decoder: Decoder, name: str, item: Any) -> Any:
+    try:
+        return decoder(item)
+    except InvalidSpec as error:
+        raise error if error.field else InvalidSpec(error.message, name) from None
+
+
+def _records(cls: Any) -> Decoder:
+    """Many records. Of one that has the same fields as the one before it only what differs is read: the jobs of a
+    submission are nearly alike."""
+
+    def every(value: Any) -> tuple[Any, ...]:
+        made: list[Any] = []
+        before: Any = None
+        for item in _list(value):
+            if type(item) is dict and before is not None and item.keys() == before.keys():
+                made.append(_like(made[-1], before, item))
+            else:
+                made.append(_record(cls, item))
+            before = item
+        return tuple(made)
+
+    return every
+
+
+def _like(record: Any, before: dict[str, Any], value: dict[str, Any]) -> Any:
+    """The record in `value`, given the one in `before`."""
+    cls: Any = type(record)
+    known, _ = _expected(cls)
+    differs = {
+        name: _field(known[name], name, item)
+        for name, item in value.items()
+        if item != before[name] or type(item) is not type(before[name])
+    }
+    made = changed(record, **differs)
+    if hasattr(made, "__post_init__"):
+        made.__post_init__()
+    return made
 
 
 @cache
@@ -155,6 +191,8 @@ def _optional(inner: Decoder) -> Decoder:
 
 def _tuple(args: tuple[Any, ...]) -> Decoder:
     if len(args) == 2 and args[1] is Ellipsis:
+        if is_dataclass(args[0]):
+            return _records(args[0])
         every = _decoder(args[0])
         return lambda value: tuple([every(item) for item in _list(value)])
     each = [_decoder(arg) for arg in args]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runyard.api import ChangeResult, StopCall
+from runyard.api import ChangeResult, StopCall, Submission
 from runyard.errors import InvalidSpec
 from runyard.model import codec
 from runyard.model.beat import Answer, Order, Report
@@ -147,3 +147,36 @@ def test_half_a_surrogate_pair_is_no_text_for_the_system(field: str, word: str) 
 def test_the_type_of_a_field_that_may_be_nothing() -> None:
     assert codec.decode(Optional[Resources], None) is None  # type: ignore[arg-type]
     assert codec.decode(Optional[Resources], {"cpus": 2}) == Resources(2)  # type: ignore[arg-type]
+
+
+class TestManyAlike:
+    """Of records that are nearly alike only what differs is read; what is wrong is found all the same."""
+
+    SPECS = [{"command": ["a"], "priority": 1, "hold": True}, {"command": ["b"], "priority": 1, "hold": True}]
+
+    def read(self, *more: dict[str, object]) -> tuple[JobSpec, ...]:
+        made: Submission = codec.decode(Submission, {"specs": [*self.SPECS, *more], "key": "k"})
+        return made.specs
+
+    def test_each_is_its_own(self) -> None:
+        assert self.read({"command": ["c"], "priority": 2, "hold": True}, {"command": ["d"]}) == (
+            JobSpec(("a",), priority=1, hold=True),
+            JobSpec(("b",), priority=1, hold=True),
+            JobSpec(("c",), priority=2, hold=True),
+            JobSpec(("d",)),
+        )
+
+    @pytest.mark.parametrize(
+        ("wrong", "field"),
+        [
+            ({"command": ["c"], "priority": True, "hold": True}, "priority"),
+            ({"command": ["c"], "priority": 1, "hold": 1}, "hold"),
+            ({"command": [], "priority": 1, "hold": True}, "command"),
+            ({"command": ["c"], "priority": 10**7, "hold": True}, "priority"),
+            ({"command": ["c"], "priority": 1, "held": True}, "held"),
+        ],
+    )
+    def test_a_wrong_one_among_them(self, wrong: dict[str, object], field: str) -> None:
+        with pytest.raises(InvalidSpec) as refused:
+            self.read(wrong)
+        assert refused.value.field == field
