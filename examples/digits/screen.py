@@ -22,8 +22,15 @@ PLAIN_EVERY_S = 5.0
 TAIL_LINES = 8
 METRIC = re.compile(r"^::metric acc=(\S+) loss=(\S+)", re.MULTILINE)
 PROGRESS = re.compile(r"^::progress (\d+)/(\d+)", re.MULTILINE)
-STYLES = {"running": "bold cyan", "succeeded": "green", "pending": "dim", "assigned": "cyan"}
+STYLES = {"running": "bold cyan", "succeeded": "green", "starting": "cyan", "queued": "yellow", "waiting": "yellow"}
+WAITING = ("queued", "waiting")
 FAILED_STYLE = "bold red"
+GAP = 2
+NUMBERS = {"id": 2, "try": 3, "epoch": 5, "accuracy": 8, "loss": 6}
+"""Columns of numbers and what they need at least."""
+STATE = len("succeeded")
+BAR, BAR_LEAST = 24, 8
+"""The bar is so wide; where the terminal has no room for that, less, and none below this."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,7 @@ class Screen:
         if not self._console.is_terminal:
             return self._watch(enough, self._print)
         with Live(console=self._console, auto_refresh=False) as live:
-            return self._watch(enough, lambda rows: live.update(table(rows), refresh=True))
+            return self._watch(enough, lambda rows: live.update(table(rows, self._console.width), refresh=True))
 
     def _watch(self, enough: Callable[[list[Row]], bool], show: Callable[[list[Row]], None]) -> list[Row]:
         while True:
@@ -81,8 +88,9 @@ class Screen:
 
     def _print(self, rows: list[Row]) -> None:
         """Each change of a job, and every few seconds how far the running ones are."""
-        changed = [row for row in rows if self._words.get(row.job.id, "pending") != row.job.word]
-        self._words |= {row.job.id: row.job.word for row in rows}
+        words = {row.job.id: "" if row.job.word in WAITING else row.job.word for row in rows}
+        changed = [row for row in rows if self._words.get(row.job.id, "") != words[row.job.id]]
+        self._words |= words
         if time.monotonic() - self._printed > PLAIN_EVERY_S:
             self._printed = time.monotonic()
             changed += [row for row in rows if row.job.state == "running" and row not in changed]
@@ -105,19 +113,32 @@ def plain(row: Row) -> str:
     return f"{row.job.id:>3}  {row.job.name:<14}{row.job.word:<11}{again:<11}{metric}".rstrip()
 
 
-def table(rows: list[Row]) -> Table:
-    result = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    for name in ("id", "attempt"):
-        result.add_column(name, justify="right")
-    for name in ("name", "state", "progress"):
-        result.add_column(name, no_wrap=True)
+def table(rows: list[Row], columns: int) -> Table:
+    """The jobs, fit to the terminal: the numbers are whole, the bar and the reasons get what is left, if anything."""
+    names = max((len(row.job.name) for row in rows), default=0)
+    left = columns - sum(NUMBERS.values()) - max(names, len("name")) - STATE - GAP * (len(NUMBERS) + 2)
+    wide = min(BAR, left)
+    result = Table(box=None, pad_edge=False, header_style="dim", padding=(0, GAP, 0, 0))
+    for name in ("id", "try"):
+        result.add_column(name, justify="right", no_wrap=True, min_width=NUMBERS[name])
+    result.add_column("name", no_wrap=True)
+    result.add_column("state", no_wrap=True, min_width=STATE)
+    if wide >= BAR_LEAST:
+        result.add_column("progress", no_wrap=True, min_width=wide, max_width=wide)
     for name in ("epoch", "accuracy", "loss"):
-        result.add_column(name, justify="right")
+        result.add_column(name, justify="right", no_wrap=True, min_width=NUMBERS[name])
     for row in rows:
         job = row.job
-        style = STYLES.get(job.word, FAILED_STYLE)
-        bar = ProgressBar(row.steps, row.step, width=24) if row.steps else Text(job.reason, "dim", overflow="ellipsis")
-        epoch = f"{row.step}/{row.steps}" if row.steps else ""
         attempt = Text(str(job.attempt or ""), "yellow" if job.attempt > 1 else "")
-        result.add_row(str(job.id), attempt, job.name, Text(job.word, style), bar, epoch, row.acc, row.loss)
+        epoch = f"{row.step}/{row.steps}" if row.steps else ""
+        bar = [_bar(row, wide)] if wide >= BAR_LEAST else []
+        word = Text(job.word, STYLES.get(job.word, FAILED_STYLE))
+        result.add_row(str(job.id), attempt, job.name, word, *bar, epoch, row.acc, row.loss)
     return result
+
+
+def _bar(row: Row, wide: int) -> ProgressBar | Text:
+    """How far it has come, or why it has not begun."""
+    if row.steps:
+        return ProgressBar(row.steps, row.step, width=wide)
+    return Text(row.job.reason, "dim", overflow="ellipsis")

@@ -32,11 +32,12 @@ class DemoError(Exception):
 
 @dataclass(frozen=True)
 class Job:
-    """What the demo reads of a job in `ry ls --json`."""
+    """What the demo reads of a job in `ry ls --json`; `word` says where it stands, as the lists do."""
 
     id: int
     name: str
     state: str
+    word: str
     outcome: str
     exit_code: int | None
     reason: str
@@ -45,11 +46,6 @@ class Job:
     @property
     def done(self) -> bool:
         return self.state == "done"
-
-    @property
-    def word(self) -> str:
-        """Where the job stands, in one word."""
-        return self.outcome if self.done else self.state
 
 
 @dataclass(frozen=True)
@@ -193,6 +189,7 @@ def _job(raw: dict[str, Any]) -> Job:
         id=int(raw["id"]),
         name=str(raw["name"]),
         state=str(raw["state"]),
+        word=str(raw["word"]),
         outcome=str(raw["outcome"] or ""),
         exit_code=raw["exit_code"],
         reason=str(raw["reason"] or ""),

@@ -173,10 +173,34 @@ def test_a_pipe_whose_reader_has_gone(ry: Typist, tmp_path: Path) -> None:
         assert reading.stderr.read() == b"", "nobody complains"
 
 
+def test_a_run_whose_reader_has_gone(ry: Typist) -> None:
+    with ry.begin("run", "-c0", "yes") as running:
+        assert running.stdout is not None and running.stderr is not None
+        running.stdout.read(10)
+        running.stdout.close()
+        assert running.wait(30) == 141
+        job = ry.yard.rows("@")[0]
+        assert f"ry: job {job.id} runs on; `ry stop {job.id}` stops it" in running.stderr.read().decode()
+    assert job.word in ("starting", "running")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_run_that_is_ended(ry: Typist, bell: Bell, number: int) -> None:
+    with ry.begin("run", "-c0", "echo > bell; exec sleep 600") as running:
+        bell.wait()
+        running.send_signal(number)
+        assert running.wait(30) == -number, "as if nothing had been said"
+        assert running.stderr is not None
+        job = ry.yard.rows("@")[0]
+        assert f"ry: job {job.id} runs on" in running.stderr.read().decode()
+    assert job.word in ("starting", "running")
+
+
 @pytest.mark.parametrize("verb", ["stop", "kill", "hold", "release"])
 def test_changes(ry: Typist, verb: str) -> None:
     done, held = ry.run("--", "true").id, ry.submit("--hold", "--", "true")
-    assert ry(verb, str(done)).code == 1, "it has ended"
+    ends = verb in ("stop", "kill")
+    assert ry(verb, str(done)).code == (0 if ends else 1), "it has ended, which is what an end is for"
     assert ry(verb, "no-such-*", "--yes").code == 0, "nothing to change"
     ended = ry(verb, str(done), str(held), "--json")
-    assert (ended.code, json.loads(ended.out)["changed"]) == (1, [held])
+    assert (ended.code, json.loads(ended.out)["changed"]) == (0 if ends else 1, [held])

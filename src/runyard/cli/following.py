@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from runyard.api import Chunk, JobRow
 from runyard.cli.context import App
-from runyard.cli.waiting import CALL_S, DONE, Watcher
-from runyard.errors import NotFound
+from runyard.cli.ls import WAITING
+from runyard.cli.render.text import harmless, label
+from runyard.cli.waiting import CALL_S, DONE, HELD, Remarks, Watcher
+from runyard.errors import Conflict, NotFound
 
 if TYPE_CHECKING:
     from runyard.api import Service
@@ -15,6 +17,10 @@ if TYPE_CHECKING:
 CHUNK_BYTES = 256 * 1024
 RAN = ("succeeded", "failed", "killed", "timeout", "oom")
 """Outcomes of jobs that have had an output."""
+MOMENT_S = 1.0
+"""A job that has not started after so long is said to wait."""
+LOOKS = 2
+"""That is after so many looks: the first news come at once, the next when something happens or after the moment."""
 QUICK_S = 0.05
 SLOW_S = 0.5
 """How often a quiet output is looked at: between these, the longer the quieter."""
@@ -45,6 +51,7 @@ class Follower:
         self._number = number
         self._offset = 0
         self._watcher = Watcher(app)
+        self._start = _Start(app)
 
     def reconnect(self) -> None:
         """Begin a new connection: the old one may have been interrupted in the middle of an answer."""
@@ -69,7 +76,10 @@ class Follower:
             if over and (self._only or row.state == DONE):
                 return row
             pause = QUICK_S if shown else min(SLOW_S, pause * 1.5)
-            self._watcher.news([self._job_id], CALL_S if over or not self._number else pause)
+            patience = self._start.look(row)
+            if patience is None:
+                patience = CALL_S if over or not self._number else pause
+            self._watcher.news([self._job_id], patience)
 
     def _next(self) -> None:
         self._number += 1
@@ -82,7 +92,7 @@ class Follower:
             return False, row.state == DONE
         try:
             return self._drain()
-        except NotFound as error:  # it has not begun, never did, or its output was collected
+        except (Conflict, NotFound) as error:  # not begun yet, never, collected, or no file that can be read
             if row.state == DONE and row.outcome in RAN:
                 self._app.output.note(f"ry: {error.message}")
             return False, row.state == DONE
@@ -101,3 +111,28 @@ class Follower:
 
     def _read(self, service: Service) -> Chunk:
         return service.output(self._job_id, self._number, self._offset, CHUNK_BYTES)
+
+
+class _Start:
+    """Says once, on standard error, what a job waits for that does not start: held at once, else after a moment."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._held = Remarks(app)
+        self._looks = 0
+
+    def look(self, row: JobRow) -> float | None:
+        """Where the job stands; how long to wait for news of it now, or None if that makes no difference to us."""
+        self._held.held([row])
+        if row.word == HELD:
+            return None
+        if row.word not in WAITING:
+            self._looks = LOOKS + 1  # it has begun: its next tries are another matter
+        if self._looks > LOOKS:
+            return None
+        self._looks += 1
+        if self._looks <= LOOKS:
+            return MOMENT_S
+        why = f": {harmless(row.reason)}" if row.reason else ""
+        self._app.output.note(f"ry: job {row.id} ({label(row)}) is {row.word}{why}")
+        return None

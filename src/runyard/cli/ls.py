@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from operator import attrgetter
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,68 +13,131 @@ from runyard.api import JobRow
 from runyard.cli.context import App
 from runyard.cli.options import SELECTORS, any_jobs, as_json
 from runyard.cli.render.grid import Column, Grid, Row
-from runyard.cli.render.text import clock, harmless, span, stamp
+from runyard.cli.render.text import clock, harmless, label, span, stamp
 from runyard.model.filter import ORDERS, JobQuery
 from runyard.model.job import JobState
 
+if TYPE_CHECKING:
+    from runyard.api import Service
+
 LIMIT = 200
 """Without selectors and --all so many jobs are listed at most."""
+ENDED = 20
+"""Of those that have ended, so many are listed then (`Criteria.recent_done`)."""
 DONE = JobState.DONE.value
+ON_HOSTS = "state:starting,running,stopping"
+WAITING = ("held", "waiting", "queued")
+TIMES = {"started": attrgetter("started_at"), "ended": attrgetter("ended_at")}
+"""Orders by a time that not every job has."""
 
 
 @click.command("ls", epilog=SELECTORS)
 @any_jobs
 @click.option("--all", "-a", "everything", is_flag=True, help="Every job of every user, ended ones too.")
-@click.option("-n", "--limit", type=click.IntRange(1), help="List at most so many (default: 200, with --all no limit).")
+@click.option(
+    "-n",
+    "--limit",
+    type=click.IntRange(1),
+    help="Only so many: the newest, or with --order the first (default: 200, with --all or JOB no limit).",
+)
 @click.option("--order", metavar="FIELD", help=f"By {', '.join(ORDERS)}; with a minus in front the other way round.")
 @as_json
 @click.pass_obj
 def ls(app: App, selectors: tuple[str, ...], everything: bool, limit: int | None, order: str | None) -> int:
-    """List jobs: by default yours that wait, run or have lately ended.
+    """List jobs: by default yours that run, wait or have lately ended, on a terminal in this order; else by id.
 
-    In a pipe the columns are whole and aligned, an empty cell is a dash, and times are local (ISO 8601).
+    TIME is how long it has run, or has waited so far. WHEN is when it ended; of a job that runs, when it started; of
+    one that waits, when it was submitted. GPU lists the devices, or in brackets how many it waits for.
+
+    In a pipe the columns are whole and aligned, an empty cell is a dash, and times are local (ISO 8601). On a terminal
+    that is too narrow HOST, QUEUE, WHEN, USER, GPU and at last REASON are left out, first of all HOST and QUEUE where
+    they are the same in every line; NAME and REASON are cut; ID, STATE and TIME never are.
 
     \b
     Examples:
       ry ls
       ry ls state:failed,lost
+      ry ls --all --order -ended -n 3
       ry ls --all --json
     """
     own = not (selectors or everything)
-    most = limit if limit is not None else (LIMIT if own else 0)
-    query = JobQuery(
-        selectors=selectors,
-        mine=own,
-        recent=own,
-        order=order or "id",
-        limit=most + 1 if own and limit is None else most,
-    )
-    rows = app.service().jobs(query)
-    more = bool(most) and len(rows) > most
-    rows = rows[:most] if more else rows
+    query = JobQuery(selectors=selectors, mine=own, recent=own, order=order or "id")
+    if limit is not None:
+        rows, left_out = _first(app.service(), query, limit, order is None), ""
+    elif own:
+        rows, left_out = _lately(app.service(), query)
+    else:
+        rows, left_out = app.service().jobs(query), ""
+    if order is not None:
+        rows = in_order(rows, order)
     if app.output.as_json:
         app.output.json(rows)
         return 0
+    if own and order is None and app.output.terminal:
+        rows = sorted(rows, key=_importance)
     if rows or not app.output.terminal:
         app.output.grid(table(rows, app.now(), for_people=app.output.terminal))
     else:
-        app.output.note("no jobs" if selectors or everything else "none of your jobs waits, runs or has lately ended")
-    if more:
-        app.output.note(f"the first {most}; --all lists everything, -n more")
+        app.output.note("none of your jobs waits, runs or has lately ended" if own else "no jobs")
+    if left_out:
+        app.output.note(left_out)
     return 0
 
 
+def _first(service: Service, query: JobQuery, limit: int, newest: bool) -> Sequence[JobRow]:
+    """So many of them: the newest by id, or the first of their order."""
+    if newest:
+        return service.jobs(replace(query, order="-id", limit=limit))[::-1]
+    rows = service.jobs(replace(query, limit=limit))
+    time_of = TIMES.get(query.order.removeprefix("-"))
+    if time_of is None or all(time_of(row) is not None for row in rows):
+        return rows
+    return in_order(service.jobs(query), query.order)[:limit]  # those without that time came first, if it goes down
+
+
+def in_order(rows: Sequence[JobRow], order: str) -> Sequence[JobRow]:
+    """The same; where the order is by a time, those that have none come last, whichever way it goes."""
+    time_of = TIMES.get(order.removeprefix("-"))
+    return sorted(rows, key=lambda row: time_of(row) is None) if time_of else rows
+
+
+def _lately(service: Service, query: JobQuery) -> tuple[Sequence[JobRow], str]:
+    """What `ry` alone lists, and a remark on what it leaves out."""
+    rows = _first(service, query, LIMIT + 1, newest=False)
+    if len(rows) > LIMIT:
+        if query.order == "id":  # those that run may have higher ids than the first that wait
+            running = service.jobs(JobQuery(selectors=(ON_HOSTS,), mine=True))[:LIMIT]
+            ids = {row.id for row in running}
+            others = [row for row in rows if row.id not in ids][: LIMIT - len(running)]
+            rows = tuple(sorted((*running, *others), key=lambda row: row.id))
+        return rows[
+            :LIMIT
+        ], f"the first {LIMIT} of your jobs; `ry ls all` lists every one, `ry ls -n 1000` more of these"
+    if sum(row.state == DONE for row in rows) < ENDED:
+        return rows, ""
+    ended = JobQuery(selectors=(f"state:{DONE}",), mine=True, order="-ended", limit=ENDED + 1)
+    more = len(service.jobs(ended)) > ENDED
+    return rows, f"of those that have ended only the last {ENDED}; `ry ls all` lists every one" if more else ""
+
+
+def _importance(row: JobRow) -> tuple[int, float]:
+    """What runs comes first, then what waits by id, then what has ended, the latest first."""
+    if row.state == DONE:
+        return 2, -(row.ended_at or 0.0)
+    return (1, row.id) if row.word in WAITING else (0, row.id)
+
+
 COLUMNS = (
-    Column("ID", right=True),
+    Column("ID", right=True, firm=True),
     Column("NAME", flexible=True),
-    Column("STATE"),
-    Column("TIME", right=True),
-    Column("WHEN"),
-    Column("GPU", optional=True),
-    Column("HOST", optional=True),
-    Column("QUEUE"),
-    Column("USER", optional=True),
-    Column("REASON", flexible=True, optional=True),
+    Column("STATE", firm=True),
+    Column("TIME", right=True, firm=True),
+    Column("WHEN", spare=3),
+    Column("GPU", optional=True, spare=5),
+    Column("HOST", optional=True, spare=1),
+    Column("QUEUE", spare=2),
+    Column("USER", optional=True, spare=4),
+    Column("REASON", flexible=True, optional=True, spare=6),
 )
 
 
@@ -86,7 +152,7 @@ def _row(row: JobRow, now: float, for_people: bool, show_user: bool) -> Row:
     at = row.ended_at or row.started_at or row.submitted_at
     cells = (
         str(row.id),
-        harmless(row.name) + (f"[{row.array_index}]" if row.array_index is not None else ""),
+        label(row),
         row.word + "".join(f"!{flag}" for flag in row.flags),
         elapsed(row, now),
         clock(at, now) if for_people else stamp(at),

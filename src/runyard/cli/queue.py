@@ -15,8 +15,9 @@ from runyard.cli.options import as_json, complete_queues, dry_run
 from runyard.cli.render.grid import Column, Grid, Row
 from runyard.cli.render.json import plain
 from runyard.cli.render.text import harmless
-from runyard.errors import Conflict, InvalidSpec, NotFound
+from runyard.errors import Conflict, InvalidSpec, NotFound, RunyardError, UsageError
 from runyard.model.queue import Queue
+from runyard.model.spec import DEFAULT_QUEUE
 from runyard.submitting.fields import Here, check_defaults
 from runyard.submitting.nearest import meant
 
@@ -68,6 +69,9 @@ def queue() -> None:
 def ls(app: App) -> int:
     """List the queues.
 
+    On a terminal that is too narrow ON-LOST, STOP-ON-FAIL, DEFAULTS, PARALLEL and REASON are left out, first of all
+    what is the same for all queues.
+
     \b
     Example:
       ry queue ls --json
@@ -88,9 +92,11 @@ def record(row: QueueRow) -> dict[str, object]:
 def table(rows: Sequence[QueueRow]) -> Grid:
     """The queues as a table."""
     columns = (
-        Column("QUEUE"), Column("STATE"), Column("PARALLEL", right=True), Column("RUNNING", right=True),
-        Column("WAITING", right=True), Column("STOP-ON-FAIL"), Column("ON-LOST"),
-        Column("DEFAULTS", flexible=True, optional=True), Column("REASON", flexible=True, optional=True),
+        Column("QUEUE", flexible=True), Column("STATE", firm=True), Column("PARALLEL", right=True, firm=True, spare=4),
+        Column("RUNNING", right=True, firm=True), Column("WAITING", right=True, firm=True),
+        Column("STOP-ON-FAIL", firm=True, spare=2), Column("ON-LOST", firm=True, spare=1),
+        Column("DEFAULTS", flexible=True, optional=True, spare=3),
+        Column("REASON", flexible=True, optional=True, spare=5),
     )  # fmt: skip
     return Grid(columns, tuple(_row(row) for row in rows))
 
@@ -126,7 +132,8 @@ def add(app: App, /, name: str, defaults: tuple[str, ...], dry_run: bool, **opti
     if any(row.queue.name == name for row in app.service().queues()):
         raise Conflict(f"there is a queue {name!r} already; `ry queue set` changes it")
     made = _changed(app, Queue(name), options, defaults)
-    return _told(app, [made if dry_run else app.service().save_queue(made)], "is made", dry_run)
+    made = made if dry_run else app.service().save_queue(made)
+    return _told(app, [(made, f"is made: {_limit(made)}")], dry_run)
 
 
 @queue.command("set")
@@ -134,30 +141,41 @@ def add(app: App, /, name: str, defaults: tuple[str, ...], dry_run: bool, **opti
 @limits
 @click.pass_obj
 def set_(app: App, /, name: str, defaults: tuple[str, ...], dry_run: bool, **options: Any) -> int:
-    """Change a queue; what is not named stays.
+    """Change a queue; what is not named stays. At least one of --parallel, --stop-on-fail, --on-lost, --default.
 
     \b
     Examples:
       ry queue set default --parallel 2
       ry queue set default --default gpus=1 --default time=
     """
-    return _change(app, (name,), lambda held: _changed(app, held, options, defaults), "is changed", dry_run)
+    if not defaults and all(value is None for value in options.values()):
+        raise UsageError("nothing to set: give --parallel, --stop-on-fail, --on-lost or --default")
+    return _change(app, (name,), lambda held: _changed(app, held, options, defaults), _is_changed, dry_run)
 
 
 @queue.command("pause")
 @names_argument
-@click.option("--reason", default="", help="What to tell those who wait.")
+@click.option("--reason", help="What to tell those who wait (of a paused queue: the first reason stays).")
 @dry_run
 @as_json
 @click.pass_obj
-def pause(app: App, names: tuple[str, ...], reason: str, dry_run: bool) -> int:
+def pause(app: App, names: tuple[str, ...], reason: str | None, dry_run: bool) -> int:
     """Start no more jobs of a queue; running ones go on.
 
     \b
     Example:
       ry queue pause default --reason 'new driver'
     """
-    return _change(app, names, lambda held: replace(held, paused=True, reason=reason), "is paused", dry_run)
+
+    def change(held: Queue) -> Queue:
+        first = held.reason if held.paused else ""
+        return replace(held, paused=True, reason=first if reason is None else reason)
+
+    def told(before: Queue, after: Queue) -> str:
+        again = before.paused and (before.reason == after.reason)
+        return ("is paused already" if again else "is paused") + (f": {harmless(after.reason)}" if after.reason else "")
+
+    return _change(app, names, change, told, dry_run)
 
 
 @queue.command("resume")
@@ -172,7 +190,13 @@ def resume(app: App, names: tuple[str, ...], dry_run: bool) -> int:
     Example:
       ry queue resume default
     """
-    return _change(app, names, lambda held: replace(held, paused=False, reason=""), "goes on", dry_run)
+    return _change(
+        app,
+        names,
+        lambda held: replace(held, paused=False, reason=""),
+        lambda before, after: "goes on" if before.paused else "was not paused",
+        dry_run,
+    )
 
 
 @queue.command("rm")
@@ -187,33 +211,54 @@ def rm(app: App, names: tuple[str, ...], dry_run: bool) -> int:
     Example:
       ry queue rm night
     """
-    found = [_named(app, name) for name in names]
+    known = _known(app, names)
     if not dry_run:
-        for held in found:
-            app.service().remove_queue(held.name)
-    return _told(app, found, "is removed", dry_run)
+        # what the server will refuse comes first, so that then nothing is removed
+        for name in sorted(
+            known, key=lambda name: not (name == DEFAULT_QUEUE or known[name].waiting + known[name].running)
+        ):
+            app.service().remove_queue(name)
+    return _told(app, [(row.queue, "is removed") for row in known.values()], dry_run)
 
 
-def _change(app: App, names: Sequence[str], change: Callable[[Queue], Queue], past: str, dry: bool) -> int:
-    """Change each queue as it is now; if somebody else was faster, again on top of that."""
-    changed = []
+def _change(
+    app: App, names: Sequence[str], change: Callable[[Queue], Queue], told: Callable[[Queue, Queue], str], dry: bool
+) -> int:
+    """Change each queue; none if one is not there. What was changed before something went wrong is told too."""
+    done: list[tuple[Queue, str]] = []
+    try:
+        for name in _known(app, names):
+            before, after = _one(app, name, change, dry)
+            done.append((after, told(before, after)))
+    except RunyardError:
+        if done and not app.output.as_json:
+            _told(app, done, dry)
+        raise
+    return _told(app, done, dry)
+
+
+def _one(app: App, name: str, change: Callable[[Queue], Queue], dry: bool) -> tuple[Queue, Queue]:
+    """The queue before and after its change; if somebody else was faster, the change is made again on top of that."""
+    for last in (False,) * (TRIES - 1) + (True,):
+        before = _known(app, (name,))[name].queue
+        after = change(before)
+        if dry or after == before:
+            break
+        try:
+            return before, app.service().save_queue(after)
+        except Conflict:
+            if last:
+                raise
+    return before, after
+
+
+def _known(app: App, names: Sequence[str]) -> dict[str, QueueRow]:
+    """These queues, each once, as they are now; NotFound if one is not there."""
+    known = {row.queue.name: row for row in app.service().queues()}
     for name in names:
-        for last in (False,) * (TRIES - 1) + (True,):
-            wanted = change(_named(app, name))
-            try:
-                changed.append(wanted if dry else app.service().save_queue(wanted))
-                break
-            except Conflict:
-                if last:
-                    raise
-    return _told(app, changed, past, dry)
-
-
-def _named(app: App, name: str) -> Queue:
-    known = {row.queue.name: row.queue for row in app.service().queues()}
-    if name not in known:
-        raise NotFound(f"there is no queue {name!r}{meant(name, known)}")
-    return known[name]
+        if name not in known:
+            raise NotFound(f"there is no queue {name!r}{meant(name, known)}")
+    return {name: known[name] for name in names}
 
 
 def _changed(app: App, held: Queue, options: dict[str, Any], defaults: Sequence[str]) -> Queue:
@@ -230,12 +275,20 @@ def _changed(app: App, held: Queue, options: dict[str, Any], defaults: Sequence[
     return replace(held, **given, defaults=kept)
 
 
-def _told(app: App, queues: Sequence[Queue], past: str, dry: bool) -> int:
+def _is_changed(before: Queue, after: Queue) -> str:
+    return f"is changed: {_limit(after)}"
+
+
+def _limit(held: Queue) -> str:
+    return f"at most {held.parallel} at a time" if held.parallel else "as many as fit"
+
+
+def _told(app: App, queues: Sequence[tuple[Queue, str]], dry: bool) -> int:
+    """Print each queue with what is to be said of it."""
     if app.output.as_json:
-        app.output.json([plain(held) for held in queues] if not dry else {"would_be": [plain(held) for held in queues]})
+        records = [plain(held) for held, _ in queues]
+        app.output.json({"would_be": records} if dry else records)
         return 0
-    for held in queues:
-        limit = f"at most {held.parallel} at a time" if held.parallel else "as many as fit"
-        end = f": {limit}" if past in ("is made", "is changed") else ""
-        app.output.line(f"{'would: ' if dry else ''}queue {held.name} {past}{end}")
+    for held, what in queues:
+        app.output.line(f"{'would: ' if dry else ''}queue {held.name} {what}")
     return 0

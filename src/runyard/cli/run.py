@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -20,6 +24,7 @@ from runyard.submitting.build import Builder
 
 EXIT_DETACHED = 130
 SIGKILL = 9
+ENDING = (signal.SIGTERM, signal.SIGHUP)
 DETACH, STOP, CONTINUE = "d", "s", "c"
 
 
@@ -35,7 +40,8 @@ def run(app: App, /, words: tuple[str, ...], **options: Any) -> int:
     `exit_code` is the command's and `ry_exit_code` ours.
 
     Ctrl-C asks whether to detach from the job or to stop it; a second Ctrl-C stops it. Where nobody can be asked,
-    Ctrl-C stops it.
+    Ctrl-C stops it. If this command is ended otherwise (TERM, a terminal that is closed, a pipe that nobody reads any
+    more), the job runs on.
 
     \b
     Examples:
@@ -49,7 +55,8 @@ def run(app: App, /, words: tuple[str, ...], **options: Any) -> int:
     for remark in builder.remarks:
         app.output.note(f"ry: {remark}")
     job_id = deliver(app, submission).ids[0]
-    row = _Run(app, job_id).to_the_end()
+    with _last_word(app, job_id):
+        row = _Run(app, job_id).to_the_end()
     if row is None:
         app.output.note(f"job {job_id} runs on; `ry logs -f {job_id}` shows it")
         return EXIT_DETACHED
@@ -59,6 +66,29 @@ def run(app: App, /, words: tuple[str, ...], **options: Any) -> int:
     elif code:
         app.output.note(f"ry: {told(row)}")
     return code
+
+
+@contextmanager
+def _last_word(app: App, job_id: int) -> Iterator[None]:
+    """If we end before the job does, it is said that the job runs on; then we end as we would have ended anyway."""
+    text = f"ry: job {job_id} runs on; `ry stop {job_id}` stops it, `ry logs -f {job_id}` shows its output"
+
+    def end(number: int, frame: object) -> None:
+        app.output.last_word(text)
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
+
+    ours = [number for number in ENDING if signal.getsignal(number) is signal.SIG_DFL]  # nohup ignores one of them
+    for number in ours:
+        signal.signal(number, end)
+    try:
+        yield
+    except BrokenPipeError:
+        app.output.last_word(text)
+        raise
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
 
 
 class _Run:

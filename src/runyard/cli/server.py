@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import click
 
 from runyard.api import RunningRow, ServerStatus
 from runyard.cli.context import App
+from runyard.cli.ls import ON_HOSTS
 from runyard.cli.options import as_json
 from runyard.cli.render.grid import Column, Grid, Row
-from runyard.cli.render.text import clock, counted, harmless, span, stamp
+from runyard.cli.render.text import clock, counted, harmless, label, span, stamp
 from runyard.errors import NotFound, Unavailable
+from runyard.model.filter import JobQuery
 
 LOOK_S = 0.5
 BLOCK_BYTES = 64 * 1024
@@ -109,11 +111,11 @@ def status(app: App) -> int:
     if app.output.as_json:
         app.output.json(seen)
         return 0
-    for name, value in _facts(seen, app.now()):
-        app.output.line(f"{name + ':':<13} {harmless(value)}")
+    app.output.facts((name, harmless(value)) for name, value in _facts(seen, app.now()))
     if seen.running:
+        labels = {job.id: label(job) for job in service.jobs(JobQuery(selectors=(ON_HOSTS,)))}
         app.output.line()
-        app.output.grid(_running(seen.running, app.now(), app.output.terminal))
+        app.output.grid(_running(seen.running, labels, app.now(), app.output.terminal))
     return 0
 
 
@@ -138,10 +140,11 @@ def _facts(seen: ServerStatus, now: float) -> Iterator[tuple[str, str]]:
         yield "problem", problem
 
 
-def _running(rows: tuple[RunningRow, ...], now: float, for_people: bool) -> Grid:
+def _running(rows: tuple[RunningRow, ...], labels: Mapping[int, str], now: float, for_people: bool) -> Grid:
     columns = (
-        Column("ID", right=True), Column("NAME", flexible=True), Column("STAGE"), Column("PID", right=True),
-        Column("HOST"), Column("AGENT", optional=True), Column("SINCE"), Column("TIME", right=True),
+        Column("ID", right=True, firm=True), Column("NAME", flexible=True), Column("STAGE", firm=True),
+        Column("PID", right=True, firm=True, spare=4), Column("HOST", spare=2), Column("AGENT", optional=True, spare=1),
+        Column("SINCE", spare=3), Column("TIME", right=True, firm=True),
     )  # fmt: skip
     return Grid(
         columns,
@@ -149,7 +152,7 @@ def _running(rows: tuple[RunningRow, ...], now: float, for_people: bool) -> Grid
             Row(
                 (
                     f"{row.id}.{row.attempt}",
-                    harmless(row.name),
+                    labels.get(row.id, harmless(row.name)),
                     row.stage,
                     str(row.pid or ""),
                     harmless(row.host),

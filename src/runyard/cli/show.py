@@ -10,8 +10,9 @@ from runyard.api import JobDetail, JobRow
 from runyard.cli.context import App
 from runyard.cli.ls import elapsed, gpus
 from runyard.cli.options import SELECTORS, as_json, one_job
+from runyard.cli.render.facts import command
 from runyard.cli.render.json import plain
-from runyard.cli.render.text import clock, harmless, memory, numbers, span, words
+from runyard.cli.render.text import harmless, label, memory, moment, numbers, span, words
 from runyard.cli.selecting import attempt_of, single
 from runyard.cli.submit import asked
 from runyard.errors import NotFound
@@ -32,6 +33,8 @@ INFERRED = "inferred"
 def show(app: App, selector: str, script: bool) -> int:
     """Everything about a job (default: your last one).
 
+    Times are local. The command is written as a shell would read it, so that it can be typed again.
+
     \b
     Examples:
       ry show 12
@@ -43,8 +46,7 @@ def show(app: App, selector: str, script: bool) -> int:
     if app.output.as_json:
         app.output.json(record(detail))
         return 0
-    for name, value in _facts(detail, app.now()):
-        app.output.line(f"{name + ':' if name else '':<13} {value}".rstrip())
+    app.output.facts(_facts(detail, app.now()))
     return 0
 
 
@@ -68,11 +70,11 @@ def record(detail: JobDetail) -> dict[str, object]:
 
 def _facts(detail: JobDetail, now: float) -> Iterator[tuple[str, str]]:
     row, spec = detail.row, detail.spec
-    yield "job", f"{row.id} ({harmless(row.name)})"
+    yield "job", f"{row.id} ({label(row)})"
     yield "state", _state(row)
     if row.reason:
         yield "reason", harmless(row.reason)
-    yield "command", harmless(row.command)
+    yield "command", _command(spec)
     if spec.script:
         yield "script", f"copied at submit; `ry show {row.id} --script` prints it"
     for line in spec.setup:
@@ -81,10 +83,10 @@ def _facts(detail: JobDetail, now: float) -> Iterator[tuple[str, str]]:
     yield "asks for", asked(spec)
     if detail.limits:
         yield "limits", harmless(detail.limits)
-    yield from _wishes(spec, now)
+    yield from _wishes(spec)
     yield from _place(row)
     yield "user", harmless(row.user)
-    yield "submitted", clock(row.submitted_at, now)
+    yield "submitted", moment(row.submitted_at)
     yield from _times(row, now)
     if spec.output:
         yield "output", harmless(spec.output)
@@ -97,7 +99,12 @@ def _facts(detail: JobDetail, now: float) -> Iterator[tuple[str, str]]:
     if detail.dependants:
         yield "waited for by", numbers(detail.dependants)
     for attempt in detail.attempts:
-        yield f"attempt {attempt.number}", _attempt(attempt, now)
+        yield f"attempt {attempt.number}", _attempt(attempt)
+
+
+def _command(spec: JobSpec) -> str:
+    """The line that a shell runs as it is, an argv quoted for one."""
+    return harmless(spec.command[0]) if spec.shell else command(spec.command)
 
 
 def _state(row: JobRow) -> str:
@@ -106,11 +113,11 @@ def _state(row: JobRow) -> str:
     return row.word + code + flags
 
 
-def _wishes(spec: JobSpec, now: float) -> Iterator[tuple[str, str]]:
+def _wishes(spec: JobSpec) -> Iterator[tuple[str, str]]:
     for after in spec.after:
         yield "after", f"{after.kind}:{after.job_id}"
     if spec.begin_at is not None:
-        yield "begin", clock(spec.begin_at, now)
+        yield "begin", moment(spec.begin_at)
     if spec.priority:
         yield "priority", str(spec.priority)
     if spec.retry.limit:
@@ -135,15 +142,16 @@ def _place(row: JobRow) -> Iterator[tuple[str, str]]:
 
 def _times(row: JobRow, now: float) -> Iterator[tuple[str, str]]:
     if row.started_at is not None:
-        yield "started", f"{clock(row.started_at, now)}, ran {elapsed(row, now)}"
+        ran = "ran" if row.ended_at is not None else "has run"
+        yield "started", f"{moment(row.started_at)}, {ran} {elapsed(row, now)}"
     if row.ended_at is not None:
-        yield "ended", clock(row.ended_at, now)
+        yield "ended", moment(row.ended_at)
 
 
-def _attempt(attempt: Attempt, now: float) -> str:
-    parts = [f"assigned {clock(attempt.assigned_at, now)}"]
+def _attempt(attempt: Attempt) -> str:
+    parts = [f"assigned {moment(attempt.assigned_at)}"]
     if attempt.started_at is not None:
-        parts.append(f"started {clock(attempt.started_at, now)}")
+        parts.append(f"started {moment(attempt.started_at)}")
     if attempt.ended_at is not None and attempt.started_at is not None:
         parts.append(f"ran {span(attempt.ended_at - attempt.started_at)}")
     for placement in attempt.placements:

@@ -6,17 +6,38 @@ import signal
 
 import click
 
-from runyard.api import StopCall
+from runyard.api import ChangeResult, StopCall
 from runyard.cli.context import App
 from runyard.cli.options import SELECTORS, as_json, dry_run, some_jobs, yes
 from runyard.cli.selecting import Change
 from runyard.errors import UsageError
+from runyard.model.filter import JobQuery
 from runyard.model.job import JobState
 from runyard.submitting import durations
 
 
 def _alive(state: str) -> bool:
     return state != JobState.DONE.value
+
+
+class End(Change):
+    """The end of jobs. What has ended already is as it was wished: that is told, and is no failure."""
+
+    def _report(self, app: App, result: ChangeResult) -> int:
+        code = 1 if set(result.refused) - _ended(app, tuple(result.refused)) else 0
+        if app.output.as_json:
+            app.output.json({"changed": result.changed, "refused": result.refused, "ry_exit_code": code})
+        else:
+            super()._report(app, result)
+        return code
+
+
+def _ended(app: App, ids: tuple[int, ...]) -> set[int]:
+    """Those of these jobs that have ended."""
+    if not ids:
+        return set()
+    rows = app.service().jobs(JobQuery(selectors=tuple(map(str, ids)), limit=len(ids)))
+    return {row.id for row in rows if not _alive(row.state)}
 
 
 @click.command("stop", epilog=SELECTORS)
@@ -31,7 +52,7 @@ def stop(app: App, selectors: tuple[str, ...], name: str, grace: str | None, yes
     """End jobs: signal, grace, kill.
 
     A waiting job is cancelled at once. A running one gets the signal, and is killed with all its processes if they
-    are not gone after the grace.
+    are not gone after the grace. Of one that has ended already this is said; it is no failure.
 
     \b
     Examples:
@@ -41,7 +62,7 @@ def stop(app: App, selectors: tuple[str, ...], name: str, grace: str | None, yes
     """
     number = signal_number(name)
     grace_s = None if grace is None else durations.seconds(grace, "grace", bare_s=1)
-    change = Change("stop", "told to stop", lambda row: _alive(row.state))
+    change = End("stop", "told to stop", lambda row: _alive(row.state))
     return change.run(
         app, selectors, lambda ids: app.service().stop(StopCall(ids, number, grace_s)), yes=yes, dry=dry_run
     )
@@ -63,7 +84,7 @@ def kill(app: App, selectors: tuple[str, ...], name: str, yes: bool, dry_run: bo
       ry kill state:stopping --yes
     """
     number = signal_number(name)
-    change = Change("kill", "killed", lambda row: _alive(row.state))
+    change = End("kill", "killed", lambda row: _alive(row.state))
     return change.run(app, selectors, lambda ids: app.service().stop(StopCall(ids, number)), yes=yes, dry=dry_run)
 
 

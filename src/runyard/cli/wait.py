@@ -7,9 +7,9 @@ import click
 from runyard.api import JobRow
 from runyard.cli.context import App
 from runyard.cli.options import SELECTORS, as_json, some_jobs
-from runyard.cli.render.text import harmless
+from runyard.cli.render.text import harmless, label
 from runyard.cli.selecting import selected
-from runyard.cli.waiting import Watcher, exit_code, until_ended
+from runyard.cli.waiting import Remarks, Watcher, exit_code, until_ended
 from runyard.submitting import durations
 
 
@@ -32,7 +32,7 @@ def wait(app: App, selectors: tuple[str, ...], timeout: str | None) -> int:
     timeout_s = None if timeout is None else durations.seconds(timeout, "timeout", bare_s=1)
     rows = selected(app, selectors)
     ended = []
-    for row in until_ended(Watcher(app), rows, timeout_s):
+    for row in until_ended(Watcher(app), rows, timeout_s, Remarks(app).held):
         ended.append(row)
         if len(rows) > 1 or app.output.terminal:
             app.output.note(told(row))
@@ -64,4 +64,4 @@ def told(row: JobRow) -> str:
     """How a job ended, in a line."""
     code = f" (exit code {row.exit_code})" if row.exit_code else ""
     why = f": {harmless(row.reason)}" if row.reason else ""
-    return f"job {row.id} ({harmless(row.name)}) {row.word}{code}{why}"
+    return f"job {row.id} ({label(row)}) {row.word}{code}{why}"

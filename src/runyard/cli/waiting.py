@@ -6,12 +6,13 @@ A server that goes away is waited for, never started: who stopped it did so on p
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from runyard.api import JobRow
 from runyard.cli.context import App
-from runyard.cli.render.text import ranges
+from runyard.cli.render.text import label, numbers, ranges
 from runyard.errors import StorageFull, TimedOut, Unavailable
 from runyard.model.filter import JobQuery
 from runyard.model.job import JobState, Outcome
@@ -31,6 +32,7 @@ AWAY_S = 30.0
 AGAIN_S = 0.25
 SIGKILL = 9
 DONE = JobState.DONE.value
+HELD = "held"
 
 
 class Watcher:
@@ -72,22 +74,61 @@ class Watcher:
         self._position = self.call(lambda service: service.changed(topics, self._position, timeout_s))
 
 
-def until_ended(watcher: Watcher, rows: Sequence[JobRow], timeout_s: float | None = None) -> Iterator[JobRow]:
-    """Each of these jobs as it is found to have ended; TimedOut when the time is over before that."""
+def until_ended(
+    watcher: Watcher,
+    rows: Sequence[JobRow],
+    timeout_s: float | None = None,
+    seen: Callable[[Iterable[JobRow]], None] = lambda rows: None,
+) -> Iterator[JobRow]:
+    """Each of these jobs as it is found to have ended; TimedOut when the time is over before that.
+
+    `seen` is called with rows that have not ended, as they are found to be.
+    """
     end = None if timeout_s is None else watcher.clock() + timeout_s
     yield from (row for row in rows if row.state == DONE)
     left = [row.id for row in rows if row.state != DONE]
+    seen(row for row in rows if row.state != DONE)
     while left:
-        window = left[:WINDOW]
+        over = end is not None and watcher.clock() >= end
+        window = left if over else left[:WINDOW]
         now = watcher.rows(window)
         yield from (row for row in now.values() if row.state == DONE)
-        running = [job_id for job_id in window if job_id in now and now[job_id].state != DONE]
-        left = running + left[WINDOW:]
-        if len(running) < len(window):
-            continue
-        if end is not None and watcher.clock() >= end:
-            raise TimedOut(f"{len(left)} of {len(rows)} jobs have not ended yet; they run on")
-        watcher.news(window, _wait_s(watcher, end))
+        waiting = [now[job_id] for job_id in window if job_id in now and now[job_id].state != DONE]
+        left = [row.id for row in waiting] + left[len(window) :]
+        seen(waiting)
+        if over and left:
+            raise TimedOut(_not_ended(waiting, len(rows)))
+        if len(waiting) == len(window):
+            watcher.news(window, _wait_s(watcher, end))
+
+
+def _not_ended(left: Sequence[JobRow], total: int) -> str:
+    """What is said of jobs when the time is over: nothing has been done to them."""
+    words = Counter(row.word for row in left)
+    if total == 1:
+        return f"job {left[0].id} ({label(left[0])}) has not ended yet: it is {left[0].word}"
+    counts = ", ".join(f"{count} {word}" for word, count in words.most_common())
+    return f"{len(left)} of {total} jobs {'has' if len(left) == 1 else 'have'} not ended yet: {counts}"
+
+
+class Remarks:
+    """Says of jobs that somebody waits for, once each, that they are held, and how they are released."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._told: set[int] = set()
+
+    def held(self, rows: Iterable[JobRow]) -> None:
+        """Look at these jobs."""
+        new = [row for row in rows if row.word == HELD and row.id not in self._told]
+        self._told |= {row.id for row in new}
+        if len(new) == 1:
+            self._app.output.note(f"ry: job {new[0].id} ({label(new[0])}) is held; `ry release {new[0].id}` lets it go")
+        elif new:
+            ids = [row.id for row in new]
+            self._app.output.note(
+                f"ry: {len(ids)} of the jobs are held: {numbers(ids)}; `ry release JOB...` lets them go"
+            )
 
 
 def _wait_s(watcher: Watcher, end: float | None) -> float:

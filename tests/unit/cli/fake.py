@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from operator import attrgetter
 from typing import Any
 
 from click.testing import CliRunner, Result
@@ -162,7 +163,9 @@ class FakeService:
         for selector, text in zip(selectors, query.selectors, strict=True):
             if not selector.spreads and not any(self._means(selector, one) for one in found):
                 raise NotFound(f"there is no job {text}")
-        found.sort(key=lambda one: one.id, reverse=query.order == "-id")
+        name, down = query.order.removeprefix("-"), query.order.startswith("-")
+        time_of = attrgetter(f"{name}_at" if name in ("started", "ended") else "id")
+        found.sort(key=lambda one: (time_of(one) is None, time_of(one), one.id), reverse=down)
         return tuple(found[: query.limit] if query.limit else found)
 
     def _means(self, selector: Selector, one: JobRow) -> bool:

@@ -67,10 +67,32 @@ def test_refusals_are_told() -> None:
     cli = three()
     cli.service.refused = {3: "job 3 has ended already: succeeded"}
     result = cli("stop", "1", "3")
-    assert (result.exit_code, result.stdout) == (1, "job 1 told to stop\n")
+    assert (result.exit_code, result.stdout) == (0, "job 1 told to stop\n"), "3 is as it was wished"
     assert result.stderr == "ry: job 3 has ended already: succeeded\n"
     told = json.loads(cli("stop", "1", "3", "--json").stdout)
-    assert told == {"changed": [1], "refused": {"3": cli.service.refused[3]}, "ry_exit_code": 1}
+    assert told == {"changed": [1], "refused": {"3": cli.service.refused[3]}, "ry_exit_code": 0}
+
+
+@pytest.mark.parametrize("verb", ["stop", "kill"])
+def test_what_has_ended_needs_no_end(verb: str) -> None:
+    cli = three()
+    cli.service.refused = {3: "job 3 has ended already: succeeded"}
+    named, selected = cli(verb, "3"), cli(verb, "train3*", "--yes")
+    assert (named.exit_code, named.stderr) == (0, "ry: job 3 has ended already: succeeded\n")
+    assert (selected.exit_code, selected.stderr) == (0, f"nothing to {verb}\n")
+
+
+def test_what_runs_on_is_a_failure() -> None:
+    cli = three()
+    cli.service.refused = {1: "the disk is full; only what runs can be ended now", 3: "job 3 has ended already"}
+    assert cli("stop", "1", "3").exit_code == 1
+    assert json.loads(cli("stop", "1", "3", "--json").stdout)["ry_exit_code"] == 1
+
+
+def test_what_has_ended_cannot_be_held() -> None:
+    cli = three()
+    cli.service.refused = {3: "job 3 has ended already: succeeded"}
+    assert cli("hold", "3").exit_code == 1
 
 
 @pytest.mark.parametrize(("verb", "count"), [("stop", 2), ("kill", 2), ("hold", 1), ("release", 0)])

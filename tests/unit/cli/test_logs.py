@@ -116,6 +116,37 @@ def test_a_job_that_has_not_started() -> None:
     assert (result.exit_code, result.stderr) == (1, "ry: job 1 has not started yet: it is queued\n")
 
 
+def test_a_follower_says_what_a_job_waits_for() -> None:
+    service = FakeService(outputs={(1, 1): b"x\n"}).add(row(1, reason="1 CPU; 0 free", array_index=3))
+    service.story = [
+        lambda: None,  # the moment is over
+        lambda: service.add(row(1, reason="another reason")),
+        lambda: service.add(running(1)),
+        lambda: service.add(ended(1)),
+    ]
+    result = Cli(service)("logs", "-f", "1")
+    assert (result.exit_code, result.stdout) == (0, "x\n")
+    assert result.stderr == "ry: job 1 (job1[3]) is queued: 1 CPU; 0 free\n", "once"
+
+
+def test_a_follower_is_silent_about_what_starts_at_once() -> None:
+    service = FakeService(outputs={(1, 1): b"", (1, 2): b""}).add(row(1))
+    service.story = [
+        lambda: service.add(running(1)),
+        lambda: service.add(row(1, attempt=1, reason="attempt 1 ended failed")),
+        lambda: None,
+        lambda: None,
+        lambda: service.add(ended(1, attempt=2)),
+    ]
+    assert "is queued" not in Cli(service)("logs", "-f", "1").stderr
+
+
+def test_a_follower_says_how_a_held_job_is_released() -> None:
+    service = FakeService(outputs={(1, 1): b""}).add(row(1, word="held"))
+    service.story = [lambda: None, lambda: service.add(running(1)), lambda: service.add(ended(1))]
+    assert Cli(service)("logs", "-f", "1").stderr == "ry: job 1 (job1) is held; `ry release 1` lets it go\n"
+
+
 def test_grep_is_found_or_not() -> None:
     cli = cli_with(TEXT, b"other\n")
     assert cli.ok("grep", "line 7", "1") == "line 7\n"

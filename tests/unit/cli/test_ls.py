@@ -6,7 +6,10 @@ import json
 
 import pytest
 
+from runyard.api import JobRow
+from runyard.cli.ls import ENDED
 from runyard.model.filter import JobQuery
+from runyard.store.base import Criteria
 from tests.unit.cli.fake import NOW, Cli, FakeService, ended, row, running
 
 EVIL = "a\x1b]0;x\x07\u202eb\nc"
@@ -47,8 +50,8 @@ def test_aliases(alias: str) -> None:
 def test_what_is_asked_for() -> None:
     cli = some()
     cli.ok("ls", "--all")
-    cli.ok("ls", "state:failed", "3", "-n", "5", "--order", "-ended")
-    assert cli.service.queries == [JobQuery(), JobQuery(("state:failed", "3"), order="-ended", limit=5)]
+    cli.ok("ls", "state:failed", "-n", "5", "--order", "-ended")
+    assert cli.service.queries == [JobQuery(), JobQuery(("state:failed",), order="-ended", limit=5)]
 
 
 def test_json_has_every_field() -> None:
@@ -92,7 +95,86 @@ def test_on_a_terminal_it_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     cli = Cli(FakeService().add(row(1, name="n" * 100, reason="r" * 100), running(2)))
     lines = cli.ok("ls", terminal=True).splitlines()
     assert max(len(line.rstrip()) for line in lines) <= 80
-    assert "…" in lines[1] and "GPU" not in lines[0]
+    assert lines[1].split()[:4] == ["2", "job2", "running", "10s"]
+    assert "…" in lines[2] and "GPU" not in lines[0]
+
+
+@pytest.mark.parametrize("columns", [30, 40, 50, 60, 80, 120, 200])
+def test_however_narrow_it_is_what_matters_stays_whole(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    jobs = (
+        running(98_765, name="train", array_index=7, flags=("unreachable",)),
+        row(98_766, name="n" * 90, reason="waits for 2 jobs"),
+        ended(98_767, "succeeded", queue="night"),
+    )
+    lines = Cli(FakeService().add(*jobs)).ok("ls", terminal=True).splitlines()
+    for line, whole in zip(
+        lines[1:], ("98765 running!unreachable 10s", "98766 queued 1m00s", "98767 succeeded 10s"), strict=True
+    ):
+        assert set(whole.split()) <= set(line.split()), line
+    assert columns < 40 or max(map(len, lines)) <= columns
+    left = [title for title in ("HOST", "QUEUE", "WHEN", "REASON") if title in lines[0]]
+    assert left == ["HOST", "QUEUE", "WHEN", "REASON"][4 - len(left) :] or "HOST" not in left
+
+
+def test_what_is_the_same_in_every_line_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "54")
+    alike = Cli(FakeService().add(running(1, name="n" * 30), running(2))).ok("ls", terminal=True)
+    assert "HOST" not in alike and "WHEN" in alike
+    mixed = Cli(FakeService().add(running(1, name="n" * 30), running(2, host="other"))).ok("ls", terminal=True)
+    assert "HOST" in mixed and "QUEUE" not in mixed
+
+
+def test_what_runs_comes_first_on_a_terminal() -> None:
+    jobs = (
+        ended(1, ended_at=NOW - 50), row(2, state="pending", word="held"), ended(3, ended_at=NOW - 9),
+        running(4), row(5), running(6), ended(7, ended_at=NOW - 30),
+    )  # fmt: skip
+    cli = Cli(FakeService().add(*jobs))
+    assert ids(cli.ok("ls", terminal=True)) == [4, 6, 2, 5, 3, 7, 1]
+    assert ids(cli.ok("ls", "all", terminal=True)) == ids(cli.ok("ls")) == [1, 2, 3, 4, 5, 6, 7]
+    assert [job["id"] for job in cli.json("ls")] == [1, 2, 3, 4, 5, 6, 7]
+
+
+def ids(table: str) -> list[int]:
+    return [int(line.split()[0]) for line in table.splitlines()[1:]]
+
+
+def test_what_runs_is_listed_however_many_wait() -> None:
+    cli = Cli(FakeService().add(*(row(number) for number in range(1, 301)), running(301)))
+    result = cli("ls", terminal=True)
+    assert ids(result.stdout)[:2] == [301, 1] and len(ids(result.stdout)) == 200
+    assert "the first 200" in result.stderr and "`ry ls all`" in result.stderr
+
+
+def test_ended_ones_that_are_left_out_are_mentioned(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Criteria.recent_done == ENDED
+    cli = Cli(FakeService().add(*(ended(number) for number in range(1, ENDED + 1))))
+    assert cli("ls").stderr == "", "there are no more"
+    whole, jobs = ended(ENDED + 1), cli.service.jobs
+
+    def some(query: JobQuery) -> tuple[JobRow, ...]:
+        found = jobs(query)
+        return found if not query.recent else tuple(one for one in found if one != whole)
+
+    cli.service.add(whole)
+    monkeypatch.setattr(cli.service, "jobs", some)
+    assert "only the last 20; `ry ls all` lists every one" in cli("ls").stderr
+
+
+def test_with_a_limit_the_newest_are_listed() -> None:
+    cli = Cli(FakeService().add(*(row(number) for number in range(1, 10))))
+    assert ids(cli.ok("ls", "-n", "3")) == ids(cli.ok("ls", "--all", "-n", "3")) == [7, 8, 9]
+    assert ids(cli.ok("ls", "--order", "id", "-n", "3")) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(("order", "wanted"), [("ended", [3, 1, 2, 4]), ("-ended", [1, 3, 4, 2])])
+def test_what_has_no_such_time_comes_last(order: str, wanted: list[int]) -> None:
+    jobs = (ended(1, ended_at=NOW - 5), row(2), ended(3, ended_at=NOW - 50), running(4))
+    cli = Cli(FakeService().add(*jobs))
+    for words in ((), ("--all",), ("all",)):
+        assert ids(cli.ok("ls", *words, "--order", order)) == wanted
+        assert ids(cli.ok("ls", *words, "--order", order, "-n", "3")) == wanted[:3]
 
 
 def test_times() -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import random
+import subprocess
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from runyard.cli.render import facts
 from runyard.cli.render import grid as grids
 from runyard.cli.render.grid import Column, Grid, Row
 from runyard.cli.render.json import dumps
@@ -107,7 +109,74 @@ def test_a_drawn_table_fits_and_takes_no_markup() -> None:
     stream = io.StringIO()
     draw(GRID, stream, 80)
     assert "[bold]x[/bold]" in stream.getvalue() and "NONE" not in stream.getvalue()
-    assert fitted(GRID.without_empty(), 22) == [2, 8, 6]
+    assert fitted(GRID.without_empty(), 22) == [2, 10, 6]
+    assert fitted(GRID.without_empty(), 12) == [2, 3, 3], "nothing of it is firm"
+
+
+SPARE = Grid(
+    (
+        Column("ID", firm=True), Column("NAME", flexible=True), Column("SAME", spare=2), Column("OTHER", spare=1),
+        Column("WHY", flexible=True, spare=3),
+    ),
+    (Row(("1", "n" * 40, "same", "one", "w" * 40)), Row(("12345", "n", "same", "two", ""))),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("width", "titles"),
+    [
+        (62, "ID NAME SAME OTHER WHY"),
+        (61, "ID NAME OTHER WHY"),
+        (55, "ID NAME WHY"),
+        (29, "ID NAME WHY"),
+        (28, "ID NAME"),
+        (11, "ID NAME"),
+    ],
+)
+def test_columns_are_spared_in_their_order(width: int, titles: str) -> None:
+    stream = io.StringIO()
+    draw(SPARE, stream, width)
+    lines = stream.getvalue().splitlines()
+    assert lines[0].split() == titles.split()
+    assert lines[2].split()[0] == "12345", "what is firm is never cut"
+    assert width < 9 or max(map(len, lines)) <= width
+
+
+def test_a_column_that_agrees_is_told_by_several_rows() -> None:
+    assert [SPARE.agrees(place) for place in range(5)] == [False, False, True, False, True]
+    assert not Grid(SPARE.columns, SPARE.rows[:1]).agrees(2)
+
+
+def test_long_values_go_on_below_their_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    told = [("command", "one two  three four five six seven"), ("path", "x" * 60), ("empty", "")]
+    assert list(facts.lines(told, terminal=True)) == [
+        "command:      one two  three four five",
+        "              six seven",
+        "path:         " + "x" * 26,
+        "              " + "x" * 26,
+        "              " + "x" * 8,
+        "empty:",
+    ]
+    assert list(facts.lines(told[:1], terminal=False)) == ["command:      one two  three four five six seven"]
+    assert facts.broken("日本 日本", 5) == ["日本", "日本"]
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("python3", "-c", "print(6 * 7)"),
+        ("echo", "it's", "", "$HOME", "a\tb\nc\\'d\x1b[0m\x07"),
+        ("printf", "é 日本 \u202e \x85 \U000e0041 \udcff"),
+    ],
+)
+def test_a_command_can_be_typed_again(argv: tuple[str, ...]) -> None:
+    text = facts.command(argv)
+    assert text.isprintable()
+    typed = subprocess.run(
+        ["bash", "-c", f"printf '%s\\0' {text}"], env={"LC_ALL": "C.UTF-8"}, capture_output=True, check=True
+    ).stdout
+    assert typed.decode("utf-8", "surrogateescape").split("\0")[:-1] == list(argv)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from runyard.api import QueueRow
+from runyard.cli.render.output import Output
 from runyard.errors import StorageFull, Unavailable
 from runyard.model.queue import Queue
 from runyard.model.spec import ArraySpec, Dependency, GpuRequest, Resources
@@ -269,6 +270,19 @@ def test_ctrl_c_again_kills() -> None:
     service.story = [interrupt, interrupt, lambda: service.add(gone)]
     assert Cli(service)("run", "sleep", answers=["s"]).exit_code == 130
     assert [call.signal for call in service.stops] == [15, 9]
+
+
+def test_whoever_ends_without_the_job_says_that_it_runs_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(Output, "last_word", lambda self, text: said.append(text))
+    service = FakeService()
+
+    def nobody_reads() -> None:
+        raise BrokenPipeError
+
+    service.story = [nobody_reads]
+    assert Cli(service)("run", "yes").exit_code == 141
+    assert said == ["ry: job 1 runs on; `ry stop 1` stops it, `ry logs -f 1` shows its output"]
 
 
 def test_run_takes_one_job() -> None:

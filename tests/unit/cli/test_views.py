@@ -11,7 +11,8 @@ import pytest
 
 from runyard.api import Explanation, JobDetail, QueueRow, RunningRow
 from runyard.cli.checks import Seen, Verdict, all_of
-from runyard.errors import Conflict
+from runyard.cli.render.text import moment
+from runyard.errors import Conflict, StorageFull
 from runyard.model.attempt import Attempt, Placement, Result
 from runyard.model.events import Recorded, Submitted
 from runyard.model.host import Device, DeviceProcess, Host
@@ -44,6 +45,43 @@ def test_show_tells_everything() -> None:
         "exit code 3, 12s of cpu, 2G at most, known from the runner", "--script",
     ):  # fmt: skip
         assert part in shown
+    for name, at in (("submitted", NOW - 60), ("started", NOW - 15), ("ended", NOW - 5)):
+        assert f"\n{name + ':':<13} {moment(at)}" in shown, "the day and the second"
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        (JobSpec(("python3", "-c", "print(6 * 7)")), "python3 -c 'print(6 * 7)'"),
+        (JobSpec(("echo 'a b' | wc",), shell="bash"), "echo 'a b' | wc"),
+    ],
+)
+def test_show_writes_a_command_as_it_can_be_typed(spec: JobSpec, told: str) -> None:
+    service = FakeService().add(row(1, command=" ".join(spec.command)))
+    service.details[1] = JobDetail(service.rows[1], spec, (), ())
+    assert f"\ncommand:      {told}\n" in Cli(service).ok("show", "1")
+
+
+def test_an_element_of_an_array_is_called_the_same_everywhere() -> None:
+    element = ended(3, "failed", 2, name="train", array_index=0)
+    on_host = RunningRow(3, 1, "train", "running", 4_003, "box", "box.ada", NOW - 10)
+    cli = Cli(FakeService(status_told=replace(STATUS, running=(on_host,))).add(element, row(4)))
+    assert "job:          3 (train[0])\n" in cli.ok("show", "3")
+    assert cli("wait", "3", terminal=True).stderr == "job 3 (train[0]) failed (exit code 2)\n"
+    cli.service.add(running(3, name="train", array_index=0))
+    for words in (("ls",), ("server", "status")):
+        assert "train[0]" in cli.ok(*words)
+
+
+def test_show_breaks_long_values_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "50")
+    service = FakeService().add(row(1))
+    service.details[1] = JobDetail(service.rows[1], JobSpec(("echo", *["word"] * 20)), (), ())
+    shown = Cli(service).ok("show", "1", terminal=True).splitlines()
+    assert max(map(len, shown)) <= 50
+    place = shown.index("command:      echo word word word word word word")
+    assert shown[place + 1] == "              " + "word " * 6 + "word"
+    assert "word " * 19 + "word\n" in Cli(service).ok("show", "1")
 
 
 def test_show_json_has_the_fields_of_ls_and_the_rest() -> None:
@@ -154,6 +192,75 @@ def test_queues_are_made_changed_and_removed() -> None:
     assert (told["paused"], told["reason"], told["waiting"], told["stop_on_fail"]) == (False, "", 0, False)
     cli.ok("queue", "rm", "night")
     assert list(cli.service.queue_rows) == ["default"]
+
+
+def queues(*more: Queue) -> Cli:
+    held = (Queue(version=1), *(replace(queue, version=1) for queue in more))
+    return Cli(FakeService(queue_rows={queue.name: QueueRow(queue) for queue in held}))
+
+
+@pytest.mark.parametrize("words", ["pause", "resume", "rm"])
+def test_an_unknown_queue_among_several_changes_none(words: str) -> None:
+    cli = queues(Queue("a"), Queue("b", paused=True, reason="x"))
+    before = dict(cli.service.queue_rows)
+    result = cli("queue", words, "a", "b", "nope")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "there is no queue 'nope'" in result.stderr
+    assert cli.service.queue_rows == before
+
+
+def test_a_busy_queue_among_several_is_refused_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    cli = queues(Queue("a"), Queue("b"), Queue("c"))
+    cli.service.queue_rows["b"] = QueueRow(Queue("b", version=1), waiting=1)
+    asked: list[str] = []
+    monkeypatch.setattr(cli.service, "remove_queue", asked.append)
+    cli.ok("queue", "rm", "c", "b", "a", "default", "c")
+    assert asked == ["b", "default", "c", "a"]
+
+
+def test_a_second_pause_keeps_the_first_reason() -> None:
+    cli = queues(Queue("a", paused=True, reason="new driver"), Queue("b", reason="left over"))
+    assert cli.ok("queue", "pause", "a") == "queue a is paused already: new driver\n"
+    assert cli.service.queue_rows["a"].queue.version == 1, "nothing was changed"
+    assert cli.ok("queue", "pause", "a", "--reason", "other") == "queue a is paused: other\n"
+    assert cli.ok("queue", "pause", "a", "--reason", "") == "queue a is paused\n"
+    assert cli.ok("queue", "pause", "b") == "queue b is paused\n"
+
+
+def test_resuming_what_is_open_says_so() -> None:
+    cli = queues(Queue("a", paused=True))
+    assert cli.ok("queue", "resume", "a", "default") == "queue a goes on\nqueue default was not paused\n"
+
+
+def test_what_was_changed_before_an_error_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    cli = queues(Queue("a"), Queue("b"))
+    save = cli.service.save_queue
+
+    def full(queue: Queue) -> Queue:
+        if queue.name == "b":
+            raise StorageFull("the disk is full")
+        return save(queue)
+
+    monkeypatch.setattr(cli.service, "save_queue", full)
+    result = cli("queue", "pause", "a", "b")
+    assert (result.exit_code, result.stdout) == (75, "queue a is paused\n")
+
+
+def test_setting_nothing_is_refused() -> None:
+    result = Cli()("queue", "set", "default")
+    assert result.exit_code == 2
+    assert result.stderr == "ry: nothing to set: give --parallel, --stop-on-fail, --on-lost or --default\n"
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_queues_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    cli = queues(Queue("a", paused=True, reason="a new driver", defaults={"time": "8h"}, parallel=1))
+    lines = cli.ok("queue", "ls", terminal=True).splitlines()
+    assert max(map(len, lines)) <= columns
+    assert lines[1].split()[:2] == ["default", "open"] and lines[2].split()[:2] == ["a", "paused"]
+    assert {"RUNNING", "WAITING"} <= set(lines[0].split())
+    assert ("PARALLEL" in lines[0], "REASON" in lines[0]) == (columns > 40, columns > 40)
 
 
 @pytest.mark.parametrize(

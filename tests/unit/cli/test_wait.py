@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from runyard.api import JobRow
 from runyard.errors import Unavailable
 from tests.unit.cli.fake import Cli, FakeService, ended, row, running
 
@@ -59,6 +60,42 @@ def test_time_runs_out() -> None:
     assert result.exit_code == 75
     error = json.loads(cli("wait", "1", "--timeout", "0", "--json").stdout)["error"]
     assert (error["kind"], error["exit_code"]) == ("TimedOut", 75)
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        ((row(1, word="held"),), "job 1 (job1) has not ended yet: it is held"),
+        ((running(1), ended(2)), "1 of 2 jobs has not ended yet: 1 running"),
+        (
+            (running(1), row(2, word="held"), row(3, word="held"), ended(4)),
+            "3 of 4 jobs have not ended yet: 2 held, 1 running",
+        ),
+    ],
+)
+def test_what_is_said_when_the_time_is_over(rows: tuple[JobRow, ...], told: str) -> None:
+    result = Cli(FakeService().add(*rows))("wait", "all", "--timeout", "0")
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (75, f"ry: {told}")
+
+
+def test_when_the_time_is_over_all_are_looked_at() -> None:
+    cli = Cli(FakeService().add(running(1), *(ended(number) for number in range(2, 300)), running(300)))
+    assert "2 of 300 jobs" in cli("wait", "1-300", "--timeout", "0").stderr
+
+
+def test_held_jobs_are_mentioned_once() -> None:
+    service = FakeService().add(row(1, word="held"), row(2, word="held"), row(3))
+    service.story = [
+        lambda: service.add(row(3, word="held")),
+        lambda: service.add(running(1)),
+        lambda: service.add(ended(1), ended(2), ended(3)),
+    ]
+    told = Cli(service)("wait", "1-3").stderr.splitlines()
+    assert told[:2] == [
+        "ry: 2 of the jobs are held: 1-2; `ry release JOB...` lets them go",
+        "ry: job 3 (job3) is held; `ry release 3` lets it go",
+    ]
+    assert len(told) == 2 + 3
 
 
 def test_a_server_that_comes_back_is_asked_again() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 GAP = "  "
@@ -11,12 +11,18 @@ NOTHING = "-"
 
 
 class Column(NamedTuple):
-    """A column. On a terminal `flexible` ones are cut first, and one that is empty in all rows may be `optional`."""
+    """A column. What it says of itself counts on a terminal alone; in a pipe every column is there, and whole.
+
+    One that is `optional` is left out where it is empty in all rows. Where the line is too long, those with a `spare`
+    number are left out, the lowest first; `flexible` ones are cut; and `firm` ones never are.
+    """
 
     title: str
     right: bool = False
     flexible: bool = False
     optional: bool = False
+    firm: bool = False
+    spare: int = 0
 
 
 class Row(NamedTuple):
@@ -35,15 +41,28 @@ class Grid(NamedTuple):
 
     def without_empty(self) -> Grid:
         """The same without optional columns that say nothing."""
-        kept = [
+        return self.only(
             place
             for place, column in enumerate(self.columns)
             if not column.optional or any(row.cells[place] for row in self.rows)
-        ]
+        )
+
+    def agrees(self, place: int) -> bool:
+        """Whether this column says the same, or nothing, in all of several rows."""
+        return len(self.rows) > 1 and len({row.cells[place] for row in self.rows} - {""}) <= 1
+
+    def only(self, places: Iterable[int]) -> Grid:
+        """The same with these columns alone."""
+        kept = list(places)
         return Grid(
             tuple(self.columns[place] for place in kept),
             tuple(Row(tuple(row.cells[place] for place in kept), row.word, row.dim) for row in self.rows),
         )
+
+    def widths(self) -> list[int]:
+        """What each column needs."""
+        lines = [tuple(column.title for column in self.columns), *(row.cells for row in self.rows)]
+        return [max(width(line[place]) for line in lines) for place in range(len(self.columns))]
 
 
 def plain(grid: Grid) -> list[str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, BinaryIO
 
@@ -46,6 +48,14 @@ class Output:
             sys.stderr.write(text + "\n")
             sys.stderr.flush()
 
+    def last_word(self, text: str) -> None:
+        """What has to be said although this process is about to end: at once, and if it cannot be said, not.
+
+        Nothing is flushed before it: a signal may have come in the middle of another line.
+        """
+        with suppress(OSError, ValueError):
+            os.write(sys.stderr.fileno(), f"{text}\n".encode("utf-8", "backslashreplace"))
+
     def failure(self, kind: str, message: str, exit_code: int) -> None:
         """What went wrong: one line on standard error, or an object where JSON was asked for."""
         if self.as_json:
@@ -63,6 +73,11 @@ class Output:
             import_module("runyard.cli.render.table").draw(grid, sys.stdout)
         else:
             sys.stdout.write("\n".join(grids.plain(grid)) + "\n")
+
+    def facts(self, facts: Iterable[tuple[str, str]]) -> None:
+        """Named values, one under the other."""
+        for line in import_module("runyard.cli.render.facts").lines(facts, self.terminal):
+            self.line(line)
 
     def raw(self, data: bytes) -> None:
         """Bytes as they are."""

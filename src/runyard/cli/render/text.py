@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from runyard.api import JobRow
 
 DAY_S = 86_400
 
@@ -24,6 +28,11 @@ def _escape(code: int) -> str:
         return f"\\x{code - 0xDC00:02x}"
     short = {9: "\\t", 10: "\\n", 13: "\\r", 27: "\\e"}.get(code)
     return short or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65_536 else f"\\U{code:08x}")
+
+
+def label(job: JobRow) -> str:
+    """How a job is called wherever it is named: its name, and of an element of an array the index too, train[0]."""
+    return harmless(job.name) + (f"[{job.array_index}]" if job.array_index is not None else "")
 
 
 def one_line(text: str) -> str:
@@ -73,6 +82,11 @@ def clock(at: float, now: float) -> str:
     if abs(at - now) < 6 * DAY_S:
         return time.strftime("%a %H:%M", there)
     return time.strftime("%Y-%m-%d %H:%M", there)
+
+
+def moment(at: float) -> str:
+    """A local time in full for people: 2026-11-23 14:10:05."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
 
 
 def stamp(at: float | None) -> str:
