@@ -39,7 +39,7 @@ from runyard.service.controller import CONNECTED_S, Controller, Turn
 from runyard.service.explain import explain
 from runyard.service.orders import stop_order
 from runyard.service.rows import row_of, running_row
-from runyard.service.submissions import check_gpus, check_queues, new_jobs
+from runyard.service.submissions import check_resources, check_queues, new_jobs
 from runyard.store.base import Criteria
 from runyard.store.selection import is_element
 
@@ -97,7 +97,7 @@ class LocalService:
                 f"less than {self._yard.min_free_mb} MB are free: nothing new is accepted until there is space"
             )
         new = new_jobs(submission, self._caller.user, self._yard.now())
-        check_gpus(new.specs, self._store.hosts())
+        check_resources(new.specs, self._store.hosts())
 
         def work(turn: Turn) -> Receipt:
             check_queues(new.specs, (queue.name for queue in turn.store.queues()))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from itertools import accumulate
 
 from runyard.api import Submission
 from runyard.errors import InvalidSpec, UsageError
 from runyard.model.host import Host
+from runyard.model.record import changed
 from runyard.model.spec import ArraySpec, Dependency, GpuRequest, JobSpec
 from runyard.planner.fit import matches
 from runyard.planner.words import gpus, plural
@@ -34,7 +34,7 @@ def new_jobs(submission: Submission, user: str, at: float) -> NewJobs:
     if count > JOBS_MAX:
         raise UsageError(f"{count} jobs in one submission; at most {JOBS_MAX}")
     _check_circles(specs)
-    mine = [replace(spec, user=user) if spec.user != user else spec for spec in specs]
+    mine = [changed(spec, user=user) if spec.user != user else spec for spec in specs]
     if not arrays:
         return NewJobs(mine, submission.key, user, at)
     jobs, groups = _spread(mine, arrays)
@@ -54,13 +54,13 @@ def _spread(specs: Sequence[JobSpec], arrays: Mapping[int, ArraySpec]) -> tuple[
             for wanted in spec.after
             for job_id in ((wanted.job_id,) if wanted.job_id > 0 else _ids(-wanted.job_id, places))
         )
-        one = replace(spec, after=after) if after != spec.after else spec
+        one = changed(spec, after=after) if after != spec.after else spec
         array = arrays.get(place)
         if array is None:
             jobs.append(one)
             continue
         groups.append(NewGroup("array", spec.label, len(jobs), len(array.indices), array.parallel))
-        jobs += [replace(one, array_index=index) for index in array.indices]
+        jobs += [changed(one, array_index=index) for index in array.indices]
     return jobs, tuple(groups)
 
 
@@ -93,7 +93,7 @@ def check_queues(specs: Iterable[JobSpec], known: Iterable[str]) -> None:
             )
 
 
-def check_gpus(specs: Iterable[JobSpec], hosts: Sequence[Host]) -> None:
+def check_resources(specs: Iterable[JobSpec], hosts: Sequence[Host]) -> None:
     """No job asks for more than any host has. (Before the first agent has come nobody knows.)"""
     if not hosts:
         return

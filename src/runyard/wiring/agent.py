@@ -17,6 +17,7 @@ from runyard.agent.main import Agent, Identity
 from runyard.agent.probe import Machine
 from runyard.config import load
 from runyard.engines.process import ProcessEngine
+from runyard.foreign import interpreter
 from runyard.foreign.daemon import settle
 from runyard.foreign.process import boot_id
 from runyard.runtime.cgroup import leave
@@ -30,6 +31,7 @@ def main() -> None:
     """Entry point: `python -m runyard.wiring.agent`. Ends at once where another agent of this account is alive."""
     settle()
     leave()
+    interpreter.tune()
     name_process("ry-agent")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = load(os.environ)

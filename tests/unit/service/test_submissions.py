@@ -12,7 +12,7 @@ from runyard.api import Submission
 from runyard.errors import InvalidSpec, UsageError
 from runyard.model.host import Device, Host
 from runyard.model.spec import ArraySpec, Dependency, GpuRequest, JobSpec, Resources
-from runyard.service.submissions import check_gpus, check_queues, new_jobs
+from runyard.service.submissions import check_resources, check_queues, new_jobs
 from runyard.store.base import NewGroup, NewJobs
 
 KEY = "a-key-of-a-test"
@@ -176,7 +176,7 @@ LARGE = host(64, 8_000, Device("G1", 0, "A100 80GB", 80_000), Device("G2", 1, "A
     ],
 )
 def test_what_some_host_has(resources: Resources) -> None:
-    check_gpus([replace(job(), resources=resources)], [SMALL, LARGE])
+    check_resources([replace(job(), resources=resources)], [SMALL, LARGE])
 
 
 @pytest.mark.parametrize(
@@ -191,5 +191,5 @@ def test_what_some_host_has(resources: Resources) -> None:
 )
 def test_what_no_host_has(resources: Resources, says: str) -> None:
     with pytest.raises(InvalidSpec, match=says):
-        check_gpus([replace(job(), resources=resources)], [SMALL, LARGE])
-    check_gpus([replace(job(), resources=resources)], [])
+        check_resources([replace(job(), resources=resources)], [SMALL, LARGE])
+    check_resources([replace(job(), resources=resources)], [])
