@@ -37,6 +37,7 @@ MAY_IMPORT = {
     "tui": "model api foreign client submitting pipeline config",
     "wiring": "model foreign runtime agent config",
     "wiring/cli": "model api foreign client submitting config",
+    "wiring/door": "model foreign server",
     "wiring/connect": "model api foreign client",
     "wiring/python": "model api client submitting config",
     "wiring/server": "model api foreign runtime planner store service server config",

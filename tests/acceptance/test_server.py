@@ -48,6 +48,19 @@ def test_the_first_verb_starts_it_and_holds_no_pipe(own: Typist) -> None:
     own.done(1)
 
 
+def test_a_home_behind_a_link_is_the_same_yard(own: Typist, tmp_path: Path) -> None:
+    """As `~/.runyard -> /data/me`: whoever goes through the link meets the server that others have started."""
+    link = tmp_path / "link"
+    link.symlink_to(own.yard.home.root)
+    job = own("submit", "--", "true", RUNYARD_HOME=str(link))
+    assert (job.code, job.out) == (0, "1\n"), job
+    own.done(1)
+    server = own.yard.server
+    assert own("server", "start", "--json", RUNYARD_HOME=f"{link}/../link").out == own.ok("server", "start", "--json")
+    assert own.yard.server == server
+    assert own("doctor", RUNYARD_HOME=str(link)).code == own("doctor").code == 0
+
+
 def test_stop_and_start_again(own: Typist) -> None:
     job = own.submit("-c0", "read x < /dev/null; exec sleep 600")
     pid = own.yard.running(job)[0].pid

@@ -32,7 +32,7 @@ from runyard.runtime import family
 from runyard.runtime.family import Member
 from runyard.settings import Home
 from runyard.wiring.connect import server_pid, start_server
-from runyard.wiring.home import agent_lock, home_at
+from runyard.wiring.home import READY, agent_lock, home_at
 from tests.harness import processes
 from tests.harness.nursery import Nursery
 from tests.harness.processes import PATIENCE_S
@@ -70,7 +70,7 @@ class Launched:
         os.close(self.gate)
         try:
             assert select.select([self.ready], [], [], PATIENCE_S)[0], f"server {self.pid} does not answer"
-            return bool(os.read(self.ready, 1))
+            return os.read(self.ready, 1) == READY
         finally:
             os.close(self.ready)
 

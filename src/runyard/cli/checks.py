@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from runyard.api import ServerStatus
 from runyard.cli.render.text import counted, memory, span
+from runyard.foreign.filesystem import is_below
 from runyard.model.host import Agent, Host
 from runyard.settings import Home, Settings
 
@@ -19,6 +20,8 @@ LITTLE_MB = 1_024
 AHEAD_S = 5.0
 """A time that lies further in the future than this was written by another clock."""
 PRIVATE = 0o700
+CLEANED = ("/tmp", "/var/tmp")
+"""What systemd-tmpfiles and its like remove from when it has not been used for a while."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,8 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Seen:
-    """What there is to look at. `status` is None where no server runs; `newest_at` is when the last job came.
+    """What there is to look at. `status` is None where no server answers, `holder` the pid of one that holds the home
+    all the same; `newest_at` is when the last job came.
 
     `linger` is what systemd says about keeping this user's processes after a logout ("yes", "no", "" for no systemd).
     """
@@ -50,11 +54,13 @@ class Seen:
     status: ServerStatus | None = None
     hosts: tuple[Host, ...] = ()
     newest_at: float | None = None
+    holder: int | None = None
 
 
 def all_of(seen: Seen) -> Iterator[Verdict]:
     """Every check, in the order in which things depend on each other."""
     yield home(seen)
+    yield from cleaned(seen)
     yield space(seen)
     yield server(seen)
     if seen.status is not None:
@@ -87,6 +93,20 @@ def home(seen: Seen) -> Verdict:
     return Verdict("home", OK, path)
 
 
+def cleaned(seen: Seen) -> Iterator[Verdict]:
+    """Nobody tidies our database away. (Whoever chose such a home himself knows that.)"""
+    place = os.path.dirname(os.path.dirname(seen.home.database))
+    below = next((directory for directory in CLEANED if is_below(place, directory)), "")
+    if seen.on_network and below:
+        yield Verdict(
+            "home",
+            WARN,
+            f"database and sockets lie below {below}, from which systemd-tmpfiles removes what is not used for a while",
+            f"have a line `x {place}` put into /etc/tmpfiles.d/runyard.conf, or set RUNYARD_HOME to a directory on a"
+            " disk of this machine",
+        )
+
+
 def space(seen: Seen) -> Verdict:
     """Jobs can be accepted, and their output written."""
     free = f"{memory(seen.free_mb)} free"
@@ -99,6 +119,10 @@ def space(seen: Seen) -> Verdict:
 
 def server(seen: Seen) -> Verdict:
     """It runs, in this version."""
+    if seen.status is None and seen.holder is not None:
+        message = f"pid {seen.holder} holds this home, but does not answer at {seen.home.server_socket}"
+        advice = f"if that lasts: `kill {seen.holder}`; jobs run on, and the next `ry` command starts another server"
+        return Verdict("server", FAIL, message, advice)
     if seen.status is None:
         return Verdict("server", WARN, "none runs", "the next `ry submit` starts one, or `ry server start`")
     told = f"pid {seen.status.pid}, version {seen.status.version}"

@@ -15,7 +15,9 @@ from runyard.cli.render.grid import Column, Grid, Row
 from runyard.cli.render.text import harmless
 from runyard.errors import RunyardError, UsageError
 from runyard.foreign import command, filesystem
+from runyard.foreign.locks import HomeLock
 from runyard.model.filter import JobQuery
+from runyard.settings import Home
 
 SYSTEMD = "/run/systemd/system"
 NVIDIA = "/proc/driver/nvidia"
@@ -80,7 +82,15 @@ def look(app: App) -> Seen:
         status=service.status() if service else None,
         hosts=service.hosts() if service else (),
         newest_at=newest[0].submitted_at if newest else None,
+        holder=holder(home),
     )
+
+
+def holder(home: Home) -> int | None:
+    """The pid of the server that holds this home, if one does."""
+    noted = HomeLock(home.server_lock).holder()
+    pid = noted.get("pid") if noted else None
+    return pid if isinstance(pid, int) else None
 
 
 def lingers() -> str:

@@ -46,6 +46,7 @@ class HighWater:
         self._path = path
         self._clock = clock
         self._flushed_at = clock()
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self.level = self._read()
 

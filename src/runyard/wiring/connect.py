@@ -6,16 +6,15 @@ import os
 import select
 import sys
 import time
-from contextlib import suppress
 
 from runyard.api import Service
 from runyard.client.remote import RemoteService
 from runyard.client.transport import UnixTransport
-from runyard.client.transport import connect as connect_socket
 from runyard.errors import Unavailable
+from runyard.foreign import sockets
 from runyard.foreign.daemon import spawn
 from runyard.settings import Home, Settings
-from runyard.wiring.home import home_at, pid_of, server_lock
+from runyard.wiring.home import READY, TAKEN, home_at, pid_of, server_lock
 
 START_S = 30.0
 LOOK_S = 0.02
@@ -27,12 +26,16 @@ def home(settings: Settings) -> Home:
 
 
 def connect(settings: Settings) -> Service:
-    """The verbs of the yard; a server is started if none runs."""
-    service = reach(settings)
-    if service is None:
+    """The verbs of the yard; a server is started if none runs, and another if that one is just being ended."""
+    end = time.monotonic() + START_S
+    while True:
+        service = reach(settings)
+        if service is not None:
+            return service
         start_server(settings)
-        service = RemoteService(UnixTransport(home(settings).server_socket))
-    return service
+        if time.monotonic() >= end:
+            raise Unavailable(f"servers of {home(settings).root} end as soon as they are started; see their log")
+        time.sleep(LOOK_S)
 
 
 def reach(settings: Settings) -> Service | None:
@@ -47,21 +50,21 @@ def reach(settings: Settings) -> Service | None:
 
 
 def start_server(settings: Settings, accept_older_store: bool = False) -> int:
-    """Start the server as a daemon and wait until it answers; its pid. One that runs already is left alone."""
+    """Start the server as a daemon and wait until it answers; its pid. One that runs already is left alone.
+
+    One that holds the home and does not answer is starting, or ending: then the next one is ours to start.
+    """
     place = home(settings)
-    if server_pid(place) is None:
-        read, write = os.pipe()
-        os.set_inheritable(write, True)
-        argv = [sys.executable, "-m", "runyard.wiring.server", "--ready-fd", str(write)]
-        argv += ["--accept-older-store"] if accept_older_store else []
-        spawn(argv, place.log("server"), {**os.environ, "RUNYARD_HOME": place.root}, (write,))
-        os.close(write)
-        ready, _, _ = select.select([read], [], [], START_S)
-        told = os.read(read, 1) if ready else b""
-        os.close(read)
-        if told:
+    end = time.monotonic() + START_S
+    while True:
+        holder = server_pid(place)
+        if holder is not None and _answers(place):
+            return holder
+        if holder is None and _launch(place, accept_older_store, end):
             return server_pid(place) or 0
-    return _wait_for_server(place)
+        if time.monotonic() >= end:
+            raise Unavailable(_silent(place, holder))
+        time.sleep(LOOK_S)
 
 
 def server_pid(place: Home) -> int | None:
@@ -69,24 +72,51 @@ def server_pid(place: Home) -> int | None:
     return pid_of(server_lock(place))
 
 
-def _wait_for_server(place: Home) -> int:
-    """Another process is starting it, or it has failed: whichever shows first."""
-    end = time.monotonic() + START_S
-    while time.monotonic() < end:
-        pid = server_pid(place)
-        if pid is None:
-            break
-        with suppress(Unavailable):
-            connect_socket(place.server_socket).close()
-            return pid
-        time.sleep(LOOK_S)
-    told = _last_line(place.log("server"))
-    raise Unavailable(f"the server did not start{': ' + told if told else ''} (its log: {place.log('server')})")
+def _launch(place: Home, accept_older_store: bool, end: float) -> bool:
+    """Start a server: whether it answers. False if another one holds the home; Unavailable if it has failed."""
+    read, write = os.pipe()
+    os.set_inheritable(write, True)
+    argv = [sys.executable, "-m", "runyard.wiring.server", "--ready-fd", str(write)]
+    argv += ["--accept-older-store"] if accept_older_store else []
+    log = place.log("server")
+    before = os.path.getsize(log) if os.path.exists(log) else 0
+    try:
+        try:
+            pid = spawn(argv, log, {**os.environ, "RUNYARD_HOME": place.root}, (write,))
+        finally:
+            os.close(write)
+        if not select.select([read], [], [], max(0.0, end - time.monotonic()))[0]:
+            raise Unavailable(_silent(place, pid))
+        told = os.read(read, 1)
+    finally:
+        os.close(read)
+    if told in (READY, TAKEN):
+        return told == READY
+    last = _last_line(log, before)
+    raise Unavailable(f"the server did not start{': ' + last if last else ''} (its log: {log})")
 
 
-def _last_line(path: str) -> str:
+def _answers(place: Home) -> bool:
+    try:
+        sockets.connect(place.server_socket).close()
+    except OSError:
+        return False
+    return True
+
+
+def _silent(place: Home, pid: int | None) -> str:
+    who = f"the server (pid {pid})" if pid else "a server"
+    return (
+        f"{who} holds {place.root} but does not answer at {place.server_socket} after {START_S:.0f} s; its log:"
+        f" {place.log('server')}. If it hangs, end it with `kill`: jobs run on, and the next command starts another"
+    )
+
+
+def _last_line(path: str, offset: int) -> str:
+    """The last line that was written after this offset."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
+            file.seek(offset if os.path.getsize(path) >= offset else 0)
             return ([""] + [line.strip() for line in file if line.strip()])[-1]
     except OSError:
         return ""

@@ -15,10 +15,15 @@ from runyard.settings import Home
 LOCAL_STATE = "/var/tmp"
 """Below this a yard keeps its database, sockets and locks where its home is on a network file system."""
 
+READY = b"1"
+TAKEN = b"0"
+"""What a server that is starting tells who started it: it answers calls; another one holds the home. One that fails
+tells nothing."""
+
 
 def home_at(root: str) -> Home:
-    """The home at this path. Nothing is made yet."""
-    root = os.path.abspath(root)
+    """The home at this path: one yard, however the path to it is spelled. Nothing is made yet."""
+    root = os.path.realpath(root)
     if not is_network(root):
         return Home(root)
     mark = hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
@@ -45,6 +50,11 @@ def server_lock(home: Home) -> HomeLock:
 def agent_lock(home: Home) -> HomeLock:
     """The lock that the one agent of this account and host holds."""
     return HomeLock(home.agent_lock)
+
+
+def is_ours(home: Home) -> bool:
+    """Whether this process is the server of the home: not if it was removed, or perhaps made anew for another."""
+    return pid_of(server_lock(home)) == os.getpid()
 
 
 def pid_of(lock: HomeLock) -> int | None:

@@ -19,7 +19,7 @@ from contextlib import suppress
 
 from runyard.foreign.daemon import spawn
 from runyard.settings import Home
-from runyard.wiring.home import agent_lock, pid_of, server_lock
+from runyard.wiring.home import agent_lock, is_ours, pid_of
 
 LOOK_S = 1.0
 """How often it looks even if nothing happens."""
@@ -67,7 +67,7 @@ class Keeper:
 
     def _look(self) -> None:
         """Whether the home is ours, and who is its agent; start one if there is none."""
-        if pid_of(server_lock(self._home)) != os.getpid():
+        if not is_ours(self._home):
             log.error("%s was removed, or is another server's by now: ending", self._home.root)
             self._lost = True
             os.kill(os.getpid(), signal.SIGTERM)

@@ -9,12 +9,13 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import closing, suppress
+from contextlib import suppress
 
 import runyard
 from runyard.api import Service
 from runyard.config import load
 from runyard.errors import Conflict, RunyardError, Unavailable
+from runyard.foreign import interpreter
 from runyard.foreign.daemon import settle
 from runyard.foreign.filesystem import free_mb, is_network
 from runyard.runtime.cgroup import leave
@@ -22,30 +23,36 @@ from runyard.runtime.logs import LocalFiles
 from runyard.runtime.native import name_process
 from runyard.runtime.rundir import RunDirs
 from runyard.server.app import Backend, make_app
-from runyard.server.run import Moments, bind, run
+from runyard.server.run import Moments, run
 from runyard.service.blobs import Blobs
 from runyard.service.controller import Controller, Surroundings
 from runyard.service.local import About, Caller, LocalService, Yard
 from runyard.settings import Home, Settings
 from runyard.store.sql import SqlStore
 from runyard.store.sqlite import sqlite_url
-from runyard.wiring.home import home_at, pid_of, prepare, server_lock, user_name
+from runyard.wiring.door import Door
+from runyard.wiring.home import READY, TAKEN, home_at, prepare, server_lock, user_name
 from runyard.wiring.host import host_id
 from runyard.wiring.keeper import Keeper
+from runyard.wiring.logs import cap_all
 
-SWITCH_S = 0.0005
-"""A busy thread beside others costs milliseconds a hop with Python's default of 5 ms."""
-
-COLLECT_EVERY_S = 3_600.0
+TIDY_EVERY_S = 3_600.0
 
 log = logging.getLogger("runyard.server")
 
 
-def build(settings: Settings, home: Home) -> Yard:
+def build(settings: Settings, home: Home, accept_older_store: bool = False) -> Yard:
     """The yard of this home, with its controller started."""
-    runs = RunDirs(home.runs, host_id(home))
-    store = open_store(settings, home)
-    controller = Controller(store, Surroundings(time.time, lambda: secrets.token_hex(16), settings.foreign_mb))
+    host = host_id(home)
+    runs = RunDirs(home.runs, host)
+    store = open_store(settings, home, runs.highest())
+    if accept_older_store:
+        store.accept()
+    surroundings = Surroundings(
+        time.time, lambda: secrets.token_hex(16), settings.foreign_mb, store_problem=lambda: store.problem
+    )
+    controller = Controller(store, surroundings)
+    controller.accepted = accept_older_store
     if store.rolled_back:
         controller.halt(store.rolled_back)
     controller.start()
@@ -55,7 +62,7 @@ def build(settings: Settings, home: Home) -> Yard:
 
     return Yard(
         controller=controller,
-        files=LocalFiles(home, host_id(home)),
+        files=LocalFiles(home, host),
         blobs=Blobs(home.blobs),
         about=About(runyard.__version__, home.root, settings.store or home.database, home.config, time.time()),
         now=time.time,
@@ -65,31 +72,34 @@ def build(settings: Settings, home: Home) -> Yard:
     )
 
 
-def open_store(settings: Settings, home: Home) -> SqlStore:
-    """The store of the settings, or the home's own database."""
-    if settings.store:
-        return SqlStore(settings.store)
-    if is_network(os.path.dirname(home.database)):
-        raise Conflict(f"{home.database} is on a network file system, where SQLite is not safe; see `ry doctor`")
-    seen_job = RunDirs(home.runs, host_id(home)).highest()
-    return SqlStore(sqlite_url(home.database), high_water=home.high_water, seen_job=seen_job)
+def open_store(settings: Settings, home: Home, seen_job: int) -> SqlStore:
+    """The store of the settings, or the home's own database. How far it had come is remembered in the home."""
+    url = settings.store or sqlite_url(home.database)
+    return SqlStore(url, local_only, home.high_water, seen_job)
+
+
+def local_only(directory: str) -> None:
+    """Refuse what other machines may have as well."""
+    if is_network(directory):
+        raise Conflict(
+            f"{directory} is on a network file system, where a database is not safe; take one of this machine's"
+            " (`store` in config.toml, RUNYARD_STORE)"
+        )
 
 
 def serve(environ: Mapping[str, str], ready_fd: int = -1, accept_older_store: bool = False) -> None:
     """Be the server until a signal ends it. `ready_fd` gets one byte when calls are answered."""
-    home = prepare(home_at(load(environ).home))
     settings = load(environ)
+    home = prepare(home_at(settings.home))
     lock = server_lock(home)
     if not lock.take(version=runyard.__version__):
+        tell(ready_fd, TAKEN)
         holder = lock.holder() or {}
         raise Conflict(f"a server runs on {home.root} already (pid {holder.get('pid', 'unknown')})")
-    sys.setswitchinterval(SWITCH_S)
-    if accept_older_store:
-        with closing(open_store(settings, home)) as store:
-            store.accept()
-    yard = build(settings, home)
-    yard.controller.accepted = accept_older_store
-    listener = bind(home.server_socket)
+    interpreter.tune()
+    cap_all(home)
+    yard = build(settings, home, accept_older_store)
+    door = Door(home)
     own = Caller(user_name(os.getuid()), os.getuid())
 
     def service_for(uid: int) -> Service:
@@ -99,34 +109,38 @@ def serve(environ: Mapping[str, str], ready_fd: int = -1, accept_older_store: bo
     ended = threading.Event()
     keeper = Keeper(home, environ)
     agent = threading.Thread(target=keeper.run, name="agent", daemon=True)
-    collector = threading.Thread(target=keep_collecting, args=(yard, ended), name="collect", daemon=True)
+    tidier = threading.Thread(target=keep_tidy, args=(yard, home, ended), name="tidy", daemon=True)
     agent.start()
-    collector.start()
+    tidier.start()
     log.info("serving %s (pid %d, epoch %d)", home.root, os.getpid(), yard.controller.yard.epoch)
     try:
-        run(make_app(backend), listener, Moments(lambda: tell_ready(ready_fd), yard.controller.changes.end))
+        run(
+            make_app(backend),
+            door.listener,
+            Moments(lambda: tell(ready_fd, READY), yard.controller.changes.end, door.renewed),
+        )
     finally:
         ended.set()
         keeper.end()
         agent.join()
-        if pid_of(lock) == os.getpid():
-            with suppress(FileNotFoundError):
-                os.unlink(home.server_socket)
+        door.close()
         yard.controller.stop()
         yard.controller.store.close()
         log.info("ended")
 
 
-def tell_ready(descriptor: int) -> None:
-    """Whoever started us waits for this byte."""
+def tell(descriptor: int, word: bytes) -> None:
+    """Whoever started us waits for this; it may have lost its patience."""
     if descriptor >= 0:
-        os.write(descriptor, b"1")
+        with suppress(BrokenPipeError):
+            os.write(descriptor, word)
         os.close(descriptor)
 
 
-def keep_collecting(yard: Yard, ended: threading.Event) -> None:
-    """Collect old output now and then."""
-    while not ended.wait(COLLECT_EVERY_S):
+def keep_tidy(yard: Yard, home: Home, ended: threading.Event) -> None:
+    """Collect old output and cut long logs now and then."""
+    while not ended.wait(TIDY_EVERY_S):
+        cap_all(home)
         try:
             yard.collect()
         except (OSError, RunyardError) as error:
