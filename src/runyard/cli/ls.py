@@ -65,7 +65,7 @@ def ls(app: App, selectors: tuple[str, ...], everything: bool, limit: int | None
     if limit is not None:
         rows, left_out = _first(app.service(), query, limit, order is None), ""
     elif own:
-        rows, left_out = _lately(app.service(), query)
+        rows, left_out = _lately(app.service(), query, app.output.terminal)
     else:
         rows, left_out = app.service().jobs(query), ""
     if order is not None:
@@ -101,7 +101,7 @@ def in_order(rows: Sequence[JobRow], order: str) -> Sequence[JobRow]:
     return sorted(rows, key=lambda row: time_of(row) is None) if time_of else rows
 
 
-def _lately(service: Service, query: JobQuery) -> tuple[Sequence[JobRow], str]:
+def _lately(service: Service, query: JobQuery, for_people: bool) -> tuple[Sequence[JobRow], str]:
     """What `ry` alone lists, and a remark on what it leaves out."""
     rows = _first(service, query, LIMIT + 1, newest=False)
     if len(rows) > LIMIT:
@@ -113,18 +113,18 @@ def _lately(service: Service, query: JobQuery) -> tuple[Sequence[JobRow], str]:
         return rows[
             :LIMIT
         ], f"the first {LIMIT} of your jobs; `ry ls all` lists every one, `ry ls -n 1000` more of these"
-    if sum(row.state == DONE for row in rows) < ENDED:
+    if not for_people or sum(row.state == DONE for row in rows) < ENDED:
         return rows, ""
     ended = JobQuery(selectors=(f"state:{DONE}",), mine=True, order="-ended", limit=ENDED + 1)
     more = len(service.jobs(ended)) > ENDED
     return rows, f"of those that have ended only the last {ENDED}; `ry ls all` lists every one" if more else ""
 
 
-def _importance(row: JobRow) -> tuple[int, float]:
+def _importance(row: JobRow) -> tuple[int, float, int]:
     """What runs comes first, then what waits by id, then what has ended, the latest first."""
     if row.state == DONE:
-        return 2, -(row.ended_at or 0.0)
-    return (1, row.id) if row.word in WAITING else (0, row.id)
+        return 2, -(row.ended_at or 0.0), -row.id
+    return (1 if row.word in WAITING else 0), 0.0, row.id
 
 
 COLUMNS = (

@@ -150,7 +150,7 @@ def test_what_runs_is_listed_however_many_wait() -> None:
 def test_ended_ones_that_are_left_out_are_mentioned(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Criteria.recent_done == ENDED
     cli = Cli(FakeService().add(*(ended(number) for number in range(1, ENDED + 1))))
-    assert cli("ls").stderr == "", "there are no more"
+    assert cli("ls", terminal=True).stderr == "", "there are no more"
     whole, jobs = ended(ENDED + 1), cli.service.jobs
 
     def some(query: JobQuery) -> tuple[JobRow, ...]:
@@ -159,7 +159,8 @@ def test_ended_ones_that_are_left_out_are_mentioned(monkeypatch: pytest.MonkeyPa
 
     cli.service.add(whole)
     monkeypatch.setattr(cli.service, "jobs", some)
-    assert "only the last 20; `ry ls all` lists every one" in cli("ls").stderr
+    assert "only the last 20; `ry ls all` lists every one" in cli("ls", terminal=True).stderr
+    assert cli("ls").stderr == "", "a program is not kept waiting for it"
 
 
 def test_with_a_limit_the_newest_are_listed() -> None:
