@@ -19,7 +19,7 @@ from runyard.model.host import Agent, Host
 from runyard.model.job import Job
 from runyard.model.queue import Queue
 from runyard.model.spec import JobSpec
-from runyard.model.view import Reason, View
+from runyard.model.view import View
 
 
 @dataclass(frozen=True)
@@ -159,12 +159,6 @@ class Store(Protocol):
 
     def shape_of(self, job_id: int) -> int:
         """The id of a job's shape."""
-
-    def save_reasons(self, reasons: dict[int, Reason]) -> None:
-        """Why each shape waits (by shape id); shapes not named keep theirs."""
-
-    def reasons(self, shapes: Iterable[int]) -> dict[int, Reason]:
-        """The reasons kept for these shapes."""
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Queue name to (state name to number of jobs), done ones left out."""

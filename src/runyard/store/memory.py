@@ -23,7 +23,7 @@ from runyard.model.job import Job, JobState, Outcome
 from runyard.model.lifecycle import begin
 from runyard.model.queue import Queue
 from runyard.model.spec import DEFAULT_QUEUE
-from runyard.model.view import Reason, Shape, ShapeView, View, shape_of
+from runyard.model.view import Shape, ShapeView, View, shape_of
 from runyard.store.adding import admit
 from runyard.store.applying import Applied, apply
 from runyard.store.base import HEADS_MAX, PRUNE_MAX, Added, Committed, Criteria, NewJobs, YardId, fingerprint_of
@@ -49,7 +49,6 @@ class _State:
     dependants: dict[int, Links] = field(default_factory=dict)
     job_shapes: dict[int, int] = field(default_factory=dict)
     shapes: dict[Shape, int] = field(default_factory=dict)
-    reasons: dict[int, Reason] = field(default_factory=dict)
     submissions: dict[tuple[str, str], tuple[float, Added]] = field(default_factory=dict)
     groups: dict[int, Group] = field(default_factory=dict)
     queues: dict[str, Queue] = field(default_factory=dict)
@@ -234,13 +233,6 @@ class MemoryStore:
     def shape_of(self, job_id: int) -> int:
         self.job(job_id)
         return self._seen.job_shapes[job_id]
-
-    def save_reasons(self, reasons: dict[int, Reason]) -> None:
-        self._changing.reasons.update(reasons)
-
-    def reasons(self, shapes: Iterable[int]) -> dict[int, Reason]:
-        kept = self._seen.reasons
-        return {shape: kept[shape] for shape in shapes if shape in kept}
 
     def counts(self) -> dict[str, dict[str, int]]:
         counts: dict[str, dict[str, int]] = {}

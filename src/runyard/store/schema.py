@@ -161,7 +161,6 @@ shapes = Table(
     Column("assigned", Integer, nullable=False),
     Column("running", Integer, nullable=False),
     Column("open", Integer, nullable=False, index=True),
-    Column("reason", Text),
 )
 """`key` is a hash of `body`. The numbers count its jobs; `open` are all that are not done."""
 

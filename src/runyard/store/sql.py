@@ -8,7 +8,7 @@ shapes. A database that a newer Runyard made is left as it is. One that has lost
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
@@ -18,7 +18,7 @@ from runyard.errors import Conflict, Unavailable
 from runyard.model import codec
 from runyard.model.queue import Queue
 from runyard.model.spec import DEFAULT_QUEUE
-from runyard.model.view import Reason, View
+from runyard.model.view import View
 from runyard.store.base import YardId
 from runyard.store.database import Database
 from runyard.store.highwater import HighWater, Level
@@ -125,12 +125,6 @@ class SqlStore(SqlJobs):
 
     def counts(self) -> dict[str, dict[str, int]]:
         return self._shapes.counts()
-
-    def save_reasons(self, reasons: dict[int, Reason]) -> None:
-        self._shapes.save_reasons(reasons)
-
-    def reasons(self, shapes: Iterable[int]) -> dict[int, Reason]:
-        return self._shapes.reasons(shapes)
 
     def prune(self, before: float) -> int:
         return prune(self._db, before)

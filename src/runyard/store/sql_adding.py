@@ -122,9 +122,9 @@ def stories(new: NewJobs, entries: list[Entry], texts: list[str], feed: int) -> 
 def submitted_texts(at: float, entries: list[Entry], texts: list[str]) -> Iterator[str]:
     """The events `Submitted` as the codec writes them, around specs that are text already."""
     head = f'{{"at":{codec.dumps(at)},"spec":'
-    for entry, text in zip(entries, texts, strict=True):
-        group = f',"group":{entry.group}' if entry.group is not None else ""
-        waits = f',"waiting_on":{entry.waiting_on}' if entry.waiting_on else ""
+    for (_, _, _, waiting_on, in_group, _), text in zip(entries, texts, strict=True):
+        group = f',"group":{in_group}' if in_group is not None else ""
+        waits = f',"waiting_on":{waiting_on}' if waiting_on else ""
         yield f"{head}{text}{group}{waits}}}"
 
 

@@ -1,15 +1,15 @@
-"""Shapes in SQL: their ids, the numbers of their jobs, their heads and their reasons."""
+"""Shapes in SQL: their ids, the numbers of their jobs, and their heads."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import bindparam, func, insert, select, text, update
 
 from runyard.model import codec
 from runyard.model.job import Job, JobState
-from runyard.model.view import Head, Reason, Shape, ShapeView
+from runyard.model.view import Head, Shape, ShapeView
 from runyard.store.base import HEADS_MAX
 from runyard.store.database import Database
 from runyard.store.memo import Memo
@@ -41,7 +41,6 @@ _HEADS = Prepared(
 _WAITING = Prepared(select(_S.id, _S.body, _S.ready).where(_S.open > 0, _S.ready > 0))
 _OPEN = Prepared(select(_S.queue, _S.pending, _S.assigned, _S.running).where(_S.open > 0))
 _FIND = Prepared(select(_S.id).where(_S.key == bindparam("key")), ("key",))
-_REASON = Prepared(update(shapes).where(_S.id == bindparam("shape")).values(reason=bindparam("why")), ("why", "shape"))
 
 
 class Tally:
@@ -138,12 +137,3 @@ class SqlShapes:
                 if number:
                     states[state] = states.get(state, 0) + number
         return counts
-
-    def save_reasons(self, reasons: dict[int, Reason]) -> None:
-        """Why each of these shapes waits."""
-        self._db.run(_REASON, [(codec.dumps(reason), shape) for shape, reason in reasons.items()])
-
-    def reasons(self, wanted: Iterable[int]) -> dict[int, Reason]:
-        """The reasons kept."""
-        query = select(_S.id, _S.reason).where(_S.id.in_(list(wanted)), _S.reason.is_not(None))
-        return {row.id: codec.loads(Reason, row.reason) for row in self._db.read(query)}

@@ -156,7 +156,6 @@ def visible(store: Store, queries: Sequence[Criteria] = QUERIES, now: float = 10
         "dependants": {job_id: store.dependants(job_id) for job_id in every},
         "shape_of": {job_id: store.shape_of(job_id) for job_id in every},
         "position": {job_id: store.position(job_id) for job_id in every},
-        "reasons": store.reasons(range(30)),
         "view": view,
         "active": store.active(),
         "active of": {agent: store.active(agent) for agent in ("ann@a", "bob@b")},

@@ -35,7 +35,6 @@ from runyard.model.host import Agent, Host
 from runyard.model.job import StopRequest
 from runyard.model.queue import Queue
 from runyard.model.spec import DEPENDENCY_KINDS, GpuRequest, JobSpec, Resources
-from runyard.model.view import Reason
 from runyard.store.base import Criteria, NewGroup, NewJobs, Store
 from runyard.store.memory import MemoryStore
 from runyard.store.sql import SqlStore
@@ -240,14 +239,6 @@ class SideBySide(RuleBasedStateMachine):
     )
     def save_document(self, key: str, value: Any) -> None:
         self.both(lambda store: store.save_document("notes", key, value))
-
-    @rule(shape=st.integers(1, 6), code=st.sampled_from(["held", "resources"]))
-    def save_reasons(self, shape: int, code: str) -> None:
-        reason = Reason(code, "because", (1, 2), 5.0)
-        known = {store: shape in map(store.shape_of, store.load(range(1, 13))) for store in (self.memory, self.sql)}
-        assert len(set(known.values())) == 1
-        if known[self.memory]:
-            self.both(lambda store: store.save_reasons({shape: reason}))
 
     @rule(holder=st.sampled_from(["p", "q"]), token=st.integers(0, 3))
     def lease(self, holder: str, token: int) -> None:

@@ -11,7 +11,6 @@ import pytest
 
 from runyard.errors import InvalidSpec, NotFound
 from runyard.model.queue import Queue
-from runyard.model.view import Reason
 from runyard.store.base import Criteria, Store
 from tests.contract.store.support import (
     AGENT,
@@ -39,7 +38,6 @@ def write_everything(store: Store) -> None:
     store.raise_epoch()
     store.add(new(spec(), spec(-1), spec(queue="fast"), key="k", group_kind="array", parallel=1))
     store.commit([assign(1), start(1), end(1), assign(2, 2)])
-    store.save_reasons({store.shape_of(1): Reason("held")})
     store.save_host(HOST)
     store.save_agent(AGENT)
     store.save_queue(Queue("fast"))

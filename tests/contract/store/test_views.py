@@ -6,7 +6,7 @@ from runyard.model.host import Agent, Host
 from runyard.model.job import JobState
 from runyard.model.queue import Queue
 from runyard.model.spec import GpuRequest, Resources
-from runyard.model.view import Head, HostView, Occupied, Reason, shape_of
+from runyard.model.view import Head, HostView, Occupied, shape_of
 from runyard.store.base import HEADS_MAX, SHAPES_MAX, Criteria, Store
 from tests.contract.store.support import (
     AGENT,
@@ -176,20 +176,6 @@ def test_queues_with_their_limits(store: Store) -> None:
     with store.transaction():
         saved = store.save_queue(Queue("fast", parallel=2, paused=True, defaults={"gpus": "1"}))
     assert store.view(1.0).queues == {"default": Queue(version=1), "fast": saved}
-
-
-def test_reasons_are_kept_by_shape(store: Store) -> None:
-    add(store, spec(), spec(user="bob"), spec(queue="fast"))
-    one, two, three = (store.shape_of(job_id) for job_id in (1, 2, 3))
-    assert store.reasons([one, two, three]) == {}
-    busy, never = Reason("resources", "0 of 1 free", (7, 8), 99.5), Reason("never")
-    with store.transaction():
-        store.save_reasons({one: busy, two: never})
-    with store.transaction():
-        store.save_reasons({two: busy})
-        store.save_reasons({})
-    assert store.reasons([one, two, three]) == {one: busy, two: busy}
-    assert store.reasons([]) == {}
 
 
 def test_a_job_keeps_its_shape(store: Store) -> None:
