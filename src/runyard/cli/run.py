@@ -54,9 +54,13 @@ def run(app: App, /, words: tuple[str, ...], **options: Any) -> int:
     submission = builder.submission(request(words, options))
     for remark in builder.remarks:
         app.output.note(f"ry: {remark}")
-    job_id = deliver(app, submission).ids[0]
-    with _last_word(app, job_id):
-        row = _Run(app, job_id).to_the_end()
+    early = _EarlyInterrupt()
+    try:
+        job_id = deliver(app, submission).ids[0]
+        with _last_word(app, job_id):
+            row = _Run(app, job_id, early).to_the_end()
+    finally:
+        early.end()
     if row is None:
         app.output.note(f"job {job_id} runs on; `ry logs -f {job_id}` shows it")
         return EXIT_DETACHED
@@ -66,6 +70,34 @@ def run(app: App, /, words: tuple[str, ...], **options: Any) -> int:
     elif code:
         app.output.note(f"ry: {told(row)}")
     return code
+
+
+class _EarlyInterrupt:
+    """A Ctrl-C while the job is on its way: it counts when there is a job to ask about. A second one counts at once."""
+
+    def __init__(self) -> None:
+        self._came = False
+        self._waits = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        if self._waits:
+            signal.signal(signal.SIGINT, self._put_off)
+
+    def _put_off(self, number: int, frame: object) -> None:
+        if self._came:
+            raise KeyboardInterrupt
+        self._came = True
+
+    def count(self) -> None:
+        """From now on a Ctrl-C counts, and so does the one that has come."""
+        self.end()
+        came, self._came = self._came, False
+        if came:
+            raise KeyboardInterrupt
+
+    def end(self) -> None:
+        """Nothing is put off any longer."""
+        if self._waits:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            self._waits = False
 
 
 @contextmanager
@@ -94,8 +126,9 @@ def _last_word(app: App, job_id: int) -> Iterator[None]:
 class _Run:
     """A job in the foreground, and what Ctrl-C does to it."""
 
-    def __init__(self, app: App, job_id: int) -> None:
+    def __init__(self, app: App, job_id: int, early: _EarlyInterrupt) -> None:
         self._app = app
+        self._early = early
         self._job_id = job_id
         self._follower: Follower | None = None
         self._log: LogOutput | None = None
@@ -105,6 +138,7 @@ class _Run:
         """The job's last row, or None where the user detached. From here on Ctrl-C asks: there is a job."""
         while True:
             try:
+                self._early.count()
                 return self._follow()
             except KeyboardInterrupt:
                 choice = self._choice()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import signal
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from runyard.api import QueueRow
+from runyard.api import QueueRow, Receipt, Submission
 from runyard.cli.render.output import Output
 from runyard.errors import StorageFull, Unavailable
 from runyard.model.queue import Queue
@@ -262,6 +263,36 @@ def test_ctrl_c_asks_a_person() -> None:
     result = Cli(service)("run", "sleep", answers=["d"])
     assert (result.exit_code, service.stops) == (130, [])
     assert "job 1 runs on" in result.stderr
+
+
+@pytest.mark.parametrize(("answer", "code", "stops"), [("d", 130, []), ("s", 130, [15])])
+def test_ctrl_c_while_the_job_is_on_its_way(
+    monkeypatch: pytest.MonkeyPatch, answer: str, code: int, stops: list[int]
+) -> None:
+    service = FakeService()
+    submit = service.submit
+
+    def interrupted(submission: Submission) -> Receipt:
+        signal.raise_signal(signal.SIGINT)
+        return submit(submission)
+
+    monkeypatch.setattr(service, "submit", interrupted)
+    service.story = [lambda: service.add(ended(1, "cancelled", 143))]
+    result = Cli(service)("run", "sleep", answers=[answer])
+    assert (result.exit_code, [call.signal for call in service.stops]) == (code, stops)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_ctrl_c_does_not_wait_for_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    def hangs(submission: Submission) -> Receipt:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        raise AssertionError("it waits on")
+
+    service = FakeService()
+    monkeypatch.setattr(service, "submit", hangs)
+    assert Cli(service)("run", "sleep", answers=[]).exit_code == 130
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_ctrl_c_again_kills() -> None:
