@@ -72,7 +72,7 @@ def jobs(ry: Typist, gate: Callable[[str], Gate], bell: Bell) -> list[int]:
     made = [
         ry.run("-c0", "--retries", "1", "exit 3").id,
         ry.run("-c0", "--", "true").id,
-        ry.run("-c0", "--", "/no/such").id,
+        ry.run("-c0", "--", "missing-program").id,
         *ry.submit_many("-c0", "-a", "4-5%1", "--", "sleep", "600"),
         ry.submit("-c0", "-d", str(running), "-t", "1h", "-b", "+1h", "--mem", "10M", "--setup", "true", "--", "true"),
         ry.submit("--hold", "--unique", "it", "-o", "x", "-i", "/dev/null", "--on-lost", "end", "x y"),
@@ -87,7 +87,7 @@ def test_lists(ry: Typist, jobs: list[int]) -> None:
     for row in rows:
         assert (row["outcome"] is None) == (row["state"] != "done") == (row["ended_at"] is None)
         assert (row["pid"] is not None) == (row["state"] == "running")
-    assert check("ls", ry.json("ls", "no-such-*")) == []
+    assert check("ls", ry.json("ls", "never-made-*")) == []
 
 
 def test_one_line_for_each_job(ry: Typist, jobs: list[int]) -> None:
