@@ -7,6 +7,11 @@ from typing import Optional
 from runyard.model.record import dataclass
 
 
+def attempt_name(job_id: int, number: int) -> str:
+    """How an attempt is called: "12.2" is the second try of job 12."""
+    return f"{job_id}.{number}"
+
+
 @dataclass(frozen=True, order=True)
 class AttemptKey:
     """Which try of which job; number and token together fence late messages."""
@@ -16,7 +21,7 @@ class AttemptKey:
     token: str
 
     def __str__(self) -> str:
-        return f"{self.job_id}.{self.number}"
+        return attempt_name(self.job_id, self.number)
 
 
 @dataclass(frozen=True)

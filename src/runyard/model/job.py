@@ -39,7 +39,7 @@ class Outcome(str, Enum):
 
 @dataclass(frozen=True)
 class StopRequest:
-    """Somebody wants the job to end. `signal` other than TERM means now, with no grace of its own."""
+    """Somebody wants the job to end. `grace_s` None takes the job's own; signal 9 has none."""
 
     at: float
     by: str = ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Optional
 
-from runyard.model.attempt import Placement
+from runyard.model.attempt import Placement, attempt_name
 from runyard.model.host import Host
 from runyard.model.queue import Queue
 from runyard.model.record import dataclass
@@ -41,6 +41,11 @@ class Head:
     priority: int
     number: int
 
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Its place in the order of the yard, by priority and age: smaller comes first."""
+        return (-self.priority, self.job_id)
+
 
 @dataclass(frozen=True)
 class ShapeView:
@@ -69,6 +74,11 @@ class Occupied:
     group: int = 0
     ends_by: Optional[float] = None
     unkillable: bool = False
+
+    @property
+    def name(self) -> str:
+        """The attempt's."""
+        return attempt_name(self.job_id, self.number)
 
 
 @dataclass(frozen=True)

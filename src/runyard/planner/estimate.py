@@ -15,7 +15,6 @@ from typing import NamedTuple
 from runyard.model.host import Device
 from runyard.model.view import Decision, HostView, Occupied, Shape, ShapeView, View
 from runyard.planner.fit import attempts
-from runyard.planner.order import rank
 from runyard.planner.planner import plan
 from runyard.planner.words import plural
 
@@ -98,8 +97,8 @@ class Replay:
         self.now = view.now
         self.pace = pace
         self.target = target.heads[0]
-        mine = rank(self.target)
-        self.before = {s.id for s in view.shapes if s.id != target.id and (not s.heads or rank(s.heads[-1]) < mine)}
+        mine = self.target.rank
+        self.before = {s.id for s in view.shapes if s.id != target.id and (not s.heads or s.heads[-1].rank < mine)}
         known = attempts(view.occupied)
         running = tuple(held for held in view.occupied if held.placement.follows not in known)
         held = {uuid for each in running for uuid in each.placement.devices}

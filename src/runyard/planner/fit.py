@@ -189,7 +189,7 @@ def ledger(view: View) -> list[HostLedger]:
 
 def attempts(occupied: Sequence[Occupied]) -> set[str]:
     """The attempts of the view by name. Who follows one of them has not taken over yet and holds nothing."""
-    return {f"{held.job_id}.{held.number}" for held in occupied}
+    return {held.name for held in occupied}
 
 
 def holding(held: Occupied) -> Holding:

@@ -26,14 +26,9 @@ class Turn(NamedTuple):
     head: Head
 
 
-def rank(head: Head) -> Rank:
-    """Its place in the order: smaller comes first."""
-    return (-head.priority, head.job_id)
-
-
 def line(shapes: Sequence[ShapeView], closed: Collection[int]) -> Iterator[Turn]:
     """Job after job, best first; of shapes in `closed` (which may grow meanwhile) no more."""
-    return heapq.merge(*(_turns(shape, closed) for shape in shapes), key=lambda turn: rank(turn.head))
+    return heapq.merge(*(_turns(shape, closed) for shape in shapes), key=lambda turn: turn.head.rank)
 
 
 def _turns(shape: ShapeView, closed: Collection[int]) -> Iterator[Turn]:

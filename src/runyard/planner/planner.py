@@ -14,7 +14,7 @@ from runyard.model.view import Decision, Plan, Reason, ShapeView, View
 from runyard.planner import misfit
 from runyard.planner.eligible import Able, Limits, split
 from runyard.planner.fit import Free, Holding, HostLedger, ledger
-from runyard.planner.order import LAST, Turn, line, rank
+from runyard.planner.order import LAST, Turn, line
 from runyard.planner.reserve import MARGIN_S, Outlook
 from runyard.planner.sequential import arrange
 from runyard.planner.successors import Queued, successors, withdrawals
@@ -91,7 +91,7 @@ class Desk:
         shape = able.shape
         started = self.started.get(shape.id, 0)
         heads = shape.heads[started:]
-        best = min((rank(head) for head in heads[:1] or shape.heads[-1:]), default=LAST)
+        best = min((head.rank for head in heads[:1] or shape.heads[-1:]), default=LAST)
         self.closed.add(shape.id)
         self.queued.append(Queued(shape, heads, shape.waiting - started, reason, best, able.hosts))
 

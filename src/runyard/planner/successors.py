@@ -16,12 +16,12 @@ import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runyard.model.attempt import Placement
+from runyard.model.attempt import Placement, attempt_name
 from runyard.model.record import changed
 from runyard.model.spec import Resources
 from runyard.model.view import Decision, Head, Occupied, Reason, ShapeView, View
 from runyard.planner.fit import HostLedger
-from runyard.planner.order import Rank, rank
+from runyard.planner.order import Rank
 
 SHORT_S = 0.1
 STALLED_S = 0.5
@@ -66,7 +66,7 @@ def successors(view: View, started: Sequence[Decision], queued: Sequence[Queued]
 
 def withdrawals(view: View) -> tuple[tuple[int, ...], float | None]:
     """The jobs named ahead that have to go back, and when the next ones may have to."""
-    by_name = {_name(held.job_id, held.number): held for held in view.occupied}
+    by_name = {held.name: held for held in view.occupied}
     gone, look_at = [], None
     for held in view.occupied:
         base = held
@@ -100,7 +100,7 @@ def _chains(view: View, waiting: Queued, started: Sequence[Decision]) -> list[Ch
     """The running placements of this shape, with what is already named behind each."""
     agents = {(host.view.host.id, host.view.agents[waiting.shape.shape.user]) for host in waiting.hosts}
     mine = [held for held in view.occupied if held.shape == waiting.shape.id]
-    known = {_name(held.job_id, held.number) for held in mine}
+    known = {held.name for held in mine}
     behind = {held.placement.follows: held for held in mine if held.placement.follows}
     chains = []
     for held in mine:
@@ -111,13 +111,13 @@ def _chains(view: View, waiting: Queued, started: Sequence[Decision]) -> list[Ch
             chains.append(_walk(held, behind))
     heads = {head.job_id for head in waiting.shape.heads}
     fresh = [d for d in started if d.job_id in heads]
-    return chains + [Chain(d.placement, _name(d.job_id, d.number), 0) for d in fresh]
+    return chains + [Chain(d.placement, attempt_name(d.job_id, d.number), 0) for d in fresh]
 
 
 def _walk(base: Occupied, behind: dict[str, Occupied]) -> Chain:
-    last, length = _name(base.job_id, base.number), 0
+    last, length = base.name, 0
     while (after := behind.get(last)) is not None:
-        last, length = _name(after.job_id, after.number), length + 1
+        last, length = after.name, length + 1
     return Chain(base.placement, last, length)
 
 
@@ -128,7 +128,7 @@ def _fill(waiting: Queued, chains: Sequence[Chain], queued: Sequence[Queued]) ->
     heapq.heapify(heap)
     named: list[Decision] = []
     for head in waiting.heads:
-        while heap and (best := before[heap[0][1]]) is not None and best < rank(head):
+        while heap and (best := before[heap[0][1]]) is not None and best < head.rank:
             heapq.heappop(heap)
         if not heap:
             break
@@ -136,7 +136,7 @@ def _fill(waiting: Queued, chains: Sequence[Chain], queued: Sequence[Queued]) ->
         placement = changed(_place(chains[i].base), follows=last)
         named.append(Decision(head.job_id, head.version, head.number, placement))
         if length + 1 < FULL:
-            heapq.heappush(heap, (length + 1, i, _name(head.job_id, head.number)))
+            heapq.heappush(heap, (length + 1, i, attempt_name(head.job_id, head.number)))
     return named
 
 
@@ -173,7 +173,3 @@ def _place(base: Placement) -> Placement:
         device_memory_mb=base.device_memory_mb,
         boot_id=base.boot_id,
     )
-
-
-def _name(job_id: int, number: int) -> str:
-    return f"{job_id}.{number}"

@@ -18,8 +18,9 @@ from runyard.model.host import Agent
 from runyard.model.job import Job, JobState, Outcome
 from runyard.model.lifecycle import judge
 from runyard.planner.retry import decide
-from runyard.service.controller import Controller, Turn
+from runyard.service.controller import Controller
 from runyard.service.orders import key_of
+from runyard.service.turn import Turn
 from runyard.store.base import YardId
 
 BUSY_PAUSE_S = 3.0
@@ -44,7 +45,7 @@ def hello(controller: Controller, turn: Turn, hello: Hello) -> Welcome:
     feed = turn.store.feed()
     if hello.yard == turn.yard.id and not controller.accepted and (why := _older(turn.yard, feed, hello)):
         controller.halt(why)
-    before = next((agent for agent in turn.store.agents() if agent.id == hello.agent), None)
+    before = _agent(turn, hello.agent)
     incarnation = before.incarnation + 1 if before else 1
     turn.store.save_host(hello.host)
     turn.store.save_agent(
@@ -215,13 +216,18 @@ def _forget(controller: Controller, turn: Turn, agent: str, key: AttemptKey) -> 
 
 def _known_after_all(turn: Turn, agent: str, key: AttemptKey) -> None:
     """An attempt that ran on after the yard had settled it has ended, too: its devices are free."""
-    record = next(record for record in turn.store.agents() if record.id == agent)
-    _save_unknown(turn, agent, tuple(name for name in record.unknown if name != str(key)))
+    record = _agent(turn, agent)
+    if record is not None:
+        _save_unknown(turn, agent, tuple(name for name in record.unknown if name != str(key)))
+
+
+def _agent(turn: Turn, agent: str) -> Agent | None:
+    return next((record for record in turn.store.agents() if record.id == agent), None)
 
 
 def _save_unknown(turn: Turn, agent: str, unknown: tuple[str, ...]) -> None:
-    record = next(record for record in turn.store.agents() if record.id == agent)
-    if record.unknown != unknown:
+    record = _agent(turn, agent)
+    if record is not None and record.unknown != unknown:
         turn.store.save_agent(replace(record, unknown=unknown))
         turn.dirty = True
 

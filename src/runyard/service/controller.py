@@ -9,14 +9,14 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from runyard.errors import RunyardError, Unavailable
 from runyard.model.attempt import Attempt, AttemptKey
-from runyard.model.events import Assigned, Change, Promoted, Woken
+from runyard.model.events import Assigned, Change, Woken
 from runyard.model.host import Host
 from runyard.model.job import Job, JobState
 from runyard.model.record import changed
@@ -24,8 +24,9 @@ from runyard.model.view import Decision, Reason, Shape, View, shape_of
 from runyard.planner.planner import plan
 from runyard.service.changes import Changes
 from runyard.service.dispatch import Dispatch
-from runyard.service.orders import key_of, order_of, stop_order
-from runyard.store.base import Committed, Store, YardId
+from runyard.service.orders import key_of, order_of
+from runyard.service.turn import Turn
+from runyard.store.base import Store, YardId
 
 T = TypeVar("T")
 
@@ -57,55 +58,6 @@ class Surroundings:
     token: Callable[[], str]
     foreign_mb: int = 500
     store_problem: Callable[[], str] = str
-
-
-class Turn:
-    """One round of the yard thread: what its items may use."""
-
-    def __init__(self, controller: Controller, now: float) -> None:
-        self.store = controller.store
-        self.dispatch = controller.dispatch
-        self.yard = controller.yard
-        self.now = now
-        self.dirty = False
-        self.topics: set[str] = set()
-        self.after: list[Callable[[], None]] = []
-        self.joined: set[str] = set()
-        self.left: set[str] = set()
-        self._controller = controller
-
-    def commit(self, changes: Iterable[Change]) -> Committed:
-        """Change jobs; whoever waits for them is woken after the commit."""
-        committed = self.store.commit(changes)
-        for job in committed.jobs.values():
-            self.topics.update((f"job:{job.id}", "jobs"))
-        self.dirty = self.dirty or bool(committed.jobs)
-        return committed
-
-    def follow_up(self, gone: Mapping[str, str]) -> list[Change]:
-        """These attempts ("12.1") are over, with what they followed themselves: how whoever follows them moves up."""
-        followers = self._controller.followers
-        changes = []
-        for name, followed in gone.items():
-            follower = followers.pop(name, None)
-            if follower is None or str(follower) in gone:
-                continue
-            while followed in gone:
-                followed = gone[followed]
-            changes.append(Change(follower.job_id, Promoted(self.now, follower, followed)))
-            if followed:
-                followers[followed] = follower
-        return changes
-
-    def take_back(self, job: Job) -> None:
-        """Have an attempt that was named ahead revoked, unless it has begun."""
-        for placement in job.attempt.placements if job.attempt else ():
-            self.after.append(lambda agent=placement.agent: self.dispatch.revoke(agent, key_of(job)))  # type: ignore[misc]
-            self.topics.add(f"agent:{placement.agent}")
-
-    def ran(self, job: Job, seconds: float) -> None:
-        """A job of this shape ran this long."""
-        self._controller.learn(job, seconds)
 
 
 Work = Callable[[Turn], Any]
@@ -359,7 +311,7 @@ class Controller:
         shapes = tuple(replace(shape, usual_s=self._usual.get(shape.shape)) for shape in view.shapes)
         occupied = view.occupied
         if self.unkillable:
-            occupied = tuple(replace(o, unkillable=f"{o.job_id}.{o.number}" in self.unkillable) for o in occupied)
+            occupied = tuple(replace(o, unkillable=o.name in self.unkillable) for o in occupied)
         return replace(
             view, hosts=hosts, shapes=shapes, occupied=occupied, draining=self.draining,
             foreign_mb=self._surroundings.foreign_mb,
@@ -391,6 +343,4 @@ class Controller:
                 self._send(turn, job, hosts)
             if job.held:
                 turn.take_back(job)
-            if job.stop is not None:
-                order = stop_order(job, job.stop)
-                turn.after.append(lambda order=order: self.dispatch.stop(agent, order))  # type: ignore[misc]
+            turn.tell_stop(job)

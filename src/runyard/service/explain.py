@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import median
 
 from runyard.api import Explanation
-from runyard.model.job import Job, JobState
+from runyard.model.job import Job, JobState, Outcome
 from runyard.model.view import REASONS, Reason
 from runyard.planner.estimate import Estimate, Usual, estimate
 from runyard.service.controller import Controller
@@ -38,7 +38,7 @@ def explain(controller: Controller, job: Job, now: float) -> Explanation:
             job.id, "begin", sentence, starts_from=job.wake_at, starts_to=job.wake_at, basis="its begin time"
         )
     if controller.halted or controller.trouble:
-        return Explanation(job.id, "draining", controller.halted or controller.trouble)
+        return Explanation(job.id, "halted", controller.halted or controller.trouble)
     reason = controller.reasons.get(controller.shape(job))
     if reason is None:
         return Explanation(job.id, "queued", "It is about to be planned.")
@@ -84,13 +84,10 @@ def _estimate(controller: Controller, job: Job, now: float) -> Estimate | None:
 
 
 def _dependencies(store: Store, job: Job) -> Explanation:
-    open_ones = [
-        other
-        for other in (store.load([wanted.job_id]).get(wanted.job_id) for wanted in job.spec.after)
-        if other is not None and (other.state is not JobState.DONE or other.word == "lost")
-    ]
+    others = store.load(wanted.job_id for wanted in job.spec.after).values()
+    open_ones = [other for other in others if other.state is not JobState.DONE or other.outcome is Outcome.LOST]
     ids = tuple(other.id for other in open_ones)
-    lost = [other.id for other in open_ones if other.word == "lost"]
+    lost = [other.id for other in open_ones if other.outcome is Outcome.LOST]
     sentence = f"It waits for {_named(store, ids)}."
     if lost:
         sentence += f" Nobody knows how job {lost[0]} ended (lost): it waits until somebody decides."

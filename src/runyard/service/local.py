@@ -27,6 +27,7 @@ from runyard.api import (
     Submission,
 )
 from runyard.errors import Conflict, NotAllowed, NotFound, StorageFull
+from runyard.model.attempt import attempt_name
 from runyard.model.beat import Answer, Hello, Report, Welcome
 from runyard.model.events import Change, Event, Held, Released, StopRequested
 from runyard.model.filter import JobQuery, Selector, parse_selector
@@ -35,11 +36,12 @@ from runyard.model.job import Job, JobState, Outcome, StopRequest
 from runyard.model.queue import Queue
 from runyard.service import beats
 from runyard.service.blobs import Blobs
-from runyard.service.controller import CONNECTED_S, Controller, Turn
+from runyard.service.controller import CONNECTED_S, Controller
 from runyard.service.explain import explain
 from runyard.service.orders import stop_order
 from runyard.service.rows import row_of, running_row
-from runyard.service.submissions import check_resources, check_queues, new_jobs
+from runyard.service.submissions import check_queues, check_resources, new_jobs
+from runyard.service.turn import Turn
 from runyard.store.base import Criteria
 from runyard.store.selection import is_element
 
@@ -49,7 +51,7 @@ SILENT_S = 90.0
 
 @dataclass(frozen=True)
 class Caller:
-    """Who calls, by the kernel's word: an account, or (`agent`) one of its agents."""
+    """The account that calls, by the kernel's word."""
 
     user: str
     uid: int
@@ -138,28 +140,21 @@ class LocalService:
         return explain(self._controller, self._store.job(job_id), self._yard.now())
 
     def stop(self, call: StopCall) -> ChangeResult:
-        def request(turn: Turn) -> Event:
-            return StopRequested(
-                turn.now, StopRequest(turn.now, self._caller.user, signal=call.signal, grace_s=call.grace_s)
-            )
-
-        def told(turn: Turn, job: Job) -> None:
-            if job.stop is None or job.attempt is None:
-                return
-            order = stop_order(job, job.stop)
-            for placement in job.attempt.placements:
-                turn.after.append(lambda agent=placement.agent: turn.dispatch.stop(agent, order))  # type: ignore[misc]
-                turn.topics.add(f"agent:{placement.agent}")
-
         try:
-            return self._change(call.ids, request, told)
+            return self._change(
+                call.ids,
+                lambda turn: StopRequested(turn.now, self._stop_request(call, turn.now)),
+                lambda turn, job: turn.tell_stop(job),
+            )
         except StorageFull:
             return self._stop_unrecorded(call)
 
+    def _stop_request(self, call: StopCall, at: float) -> StopRequest:
+        return StopRequest(at, self._caller.user, signal=call.signal, grace_s=call.grace_s)
+
     def _stop_unrecorded(self, call: StopCall) -> ChangeResult:
         """On a full disk: what runs is told to end all the same, since it may be what fills the disk."""
-        now = self._yard.now()
-        wish = StopRequest(now, self._caller.user, signal=call.signal, grace_s=call.grace_s)
+        wish = self._stop_request(call, self._yard.now())
         told = []
         for job in self._store.load(call.ids).values():
             if job.attempt is None or job.state not in (JobState.ASSIGNED, JobState.RUNNING):
@@ -343,9 +338,9 @@ class LocalService:
     def _flags(self, job: Job, silent: frozenset[str]) -> tuple[str, ...]:
         if job.attempt is None or job.state not in (JobState.ASSIGNED, JobState.RUNNING):
             return ()
-        key = f"{job.id}.{job.attempt.number}"
+        name = attempt_name(job.id, job.attempt.number)
         unreachable = any(placement.agent in silent for placement in job.attempt.placements)
-        return ("unreachable",) * unreachable + ("unkillable",) * (key in self._controller.unkillable)
+        return ("unreachable",) * unreachable + ("unkillable",) * (name in self._controller.unkillable)
 
     def _demand(self, texts: tuple[str, ...], selectors: tuple[Selector, ...], found: list[Job]) -> None:
         """A selector that names one job, or a queue, has to find it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from runyard.api import JobRow, RunningRow
+from runyard.model.attempt import attempt_name
 from runyard.model.host import Host
 from runyard.model.job import Job, JobState
 from runyard.model.view import Reason
@@ -62,7 +63,7 @@ def running_row(job: Job, hosts: Mapping[str, Host], unkillable: frozenset[str])
     """A job on a host, for `server status`."""
     attempt = job.attempt
     placement = attempt.placements[0] if attempt else None
-    stage = "unkillable" if attempt and f"{job.id}.{attempt.number}" in unkillable else job.word
+    stage = "unkillable" if attempt and attempt_name(job.id, attempt.number) in unkillable else job.word
     host = hosts.get(placement.host) if placement else None
     return RunningRow(
         id=job.id,

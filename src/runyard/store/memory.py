@@ -12,6 +12,7 @@ import threading
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from runyard.errors import NotFound
@@ -29,7 +30,7 @@ from runyard.store.applying import Applied, apply
 from runyard.store.base import HEADS_MAX, PRUNE_MAX, Added, Committed, Criteria, NewJobs, YardId, fingerprint_of
 from runyard.store.queueing import check_removal, check_version
 from runyard.store.selection import select, started_at
-from runyard.store.view import groups_of, head_of, host_views, occupied, rank, shape_views
+from runyard.store.view import groups_of, head_of, host_views, occupied, shape_views
 
 T = TypeVar("T")
 Links = tuple[tuple[int, str], ...]
@@ -216,7 +217,7 @@ class MemoryStore:
             if job.ready:
                 ready.setdefault(state.job_shapes[job.id], []).append(job)
         shapes = shape_views(
-            ShapeView(number, shape, tuple(sorted(map(head_of, jobs), key=rank)[:HEADS_MAX]), len(jobs))
+            ShapeView(number, shape, tuple(sorted(map(head_of, jobs), key=attrgetter("rank"))[:HEADS_MAX]), len(jobs))
             for shape, number in state.shapes.items()
             if (jobs := ready.get(number, []))
         )
@@ -244,9 +245,9 @@ class MemoryStore:
 
     def position(self, job_id: int) -> int:
         job = self.job(job_id)
-        mine = rank(head_of(job))
+        mine = head_of(job).rank
         return sum(
-            other.ready and other.spec.queue == job.spec.queue and rank(head_of(other)) < mine
+            other.ready and other.spec.queue == job.spec.queue and head_of(other).rank < mine
             for other in self._seen.jobs.values()
         )
 

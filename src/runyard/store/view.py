@@ -11,11 +11,6 @@ from runyard.model.view import Head, HostView, Occupied, ShapeView
 from runyard.store.base import SHAPES_MAX
 
 
-def rank(head: Head) -> tuple[int, int]:
-    """Sorts the job that comes first to the front: by priority, then by age."""
-    return (-head.priority, head.job_id)
-
-
 def head_of(job: Job) -> Head:
     """A ready job as the planner sees it."""
     return Head(job.id, job.version, job.spec.priority, job.attempt.number + 1 if job.attempt else 1)
@@ -23,7 +18,7 @@ def head_of(job: Job) -> Head:
 
 def shape_views(shapes: Iterable[ShapeView]) -> tuple[ShapeView, ...]:
     """Those with jobs, the shape of the very first job first, as many as a view holds."""
-    return tuple(sorted((shape for shape in shapes if shape.heads), key=lambda s: rank(s.heads[0]))[:SHAPES_MAX])
+    return tuple(sorted((shape for shape in shapes if shape.heads), key=lambda s: s.heads[0].rank)[:SHAPES_MAX])
 
 
 def occupied(job: Job, shape: int, now: float) -> list[Occupied]:

@@ -17,7 +17,8 @@ from runyard.model.job import Job
 from runyard.model.spec import JobSpec
 from runyard.model.view import Plan, View
 from runyard.service import controller as module
-from runyard.service.controller import Controller, Surroundings, Turn, Work
+from runyard.service.controller import Controller, Surroundings, Work
+from runyard.service.turn import Turn
 from runyard.store.base import NewJobs
 from runyard.store.memory import MemoryStore
 

@@ -12,7 +12,7 @@ from runyard.api import Submission
 from runyard.errors import InvalidSpec, UsageError
 from runyard.model.host import Device, Host
 from runyard.model.spec import ArraySpec, Dependency, GpuRequest, JobSpec, Resources
-from runyard.service.submissions import check_resources, check_queues, new_jobs
+from runyard.service.submissions import check_queues, check_resources, new_jobs
 from runyard.store.base import NewGroup, NewJobs
 
 KEY = "a-key-of-a-test"
