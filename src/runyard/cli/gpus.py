@@ -12,7 +12,7 @@ from runyard.cli.context import App
 from runyard.cli.options import as_json
 from runyard.cli.render.grid import Column, Grid, Row
 from runyard.cli.render.json import plain
-from runyard.cli.render.text import counted, harmless, memory
+from runyard.cli.render.text import counted, harmless, label, memory
 from runyard.model.filter import JobQuery
 from runyard.model.host import Device, DeviceProcess, Host
 from runyard.model.withheld import why_withheld
@@ -132,9 +132,9 @@ def _sitting(device: Device, jobs: Sequence[JobRow]) -> Iterator[tuple[str, tupl
         yield ("job" if job_id else "foreign"), _process(process, by_id.get(job_id))
     for job in jobs:
         if job.id not in seen:
-            yield "job", (f"{job.id} ({harmless(job.name)})", harmless(job.user), str(job.pid or ""), "", "")
+            yield "job", (f"{job.id} ({label(job)})", harmless(job.user), str(job.pid or ""), "", "")
 
 
 def _process(process: DeviceProcess, job: JobRow | None) -> tuple[str, ...]:
-    name = f"{job.id} ({harmless(job.name)})" if job else process.attempt
+    name = f"{job.id} ({label(job)})" if job else process.attempt
     return name, harmless(process.user), str(process.pid), memory(process.memory_mb), harmless(process.command)

@@ -13,7 +13,7 @@ from runyard.cli.context import App
 from runyard.cli.following import CHUNK_BYTES, Enough, Follower, Sink
 from runyard.cli.options import SELECTORS, any_jobs
 from runyard.cli.render.output import LogOutput
-from runyard.cli.render.text import harmless
+from runyard.cli.render.text import harmless, label
 from runyard.cli.selecting import attempt_of, selected, single
 from runyard.errors import Conflict, NotFound, UsageError
 
@@ -142,7 +142,7 @@ def _show(app: App, selectors: Sequence[str], wanted: _Wanted) -> int:
     code = 0
     for place, (row, number) in enumerate(jobs):
         if len(jobs) > 1:
-            app.output.line(("\n" if place else "") + f"==> {row.id} ({harmless(row.name)}) <==")
+            app.output.line(("\n" if place else "") + f"==> {row.id} ({label(row)}) <==")
             if not row.attempt:
                 continue
         log = app.output.log(raw=wanted.raw)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from runyard.api import ChangeResult, JobRow
 from runyard.cli.context import App
 from runyard.cli.render.output import shown
-from runyard.cli.render.text import counted, harmless, numbers
+from runyard.cli.render.text import counted, harmless, label, numbers
 from runyard.errors import RunyardError, UsageError
 from runyard.model.filter import JobQuery, spreads
 
@@ -86,7 +86,7 @@ class Change:
             app.output.json({f"would_{self.verb}": [row.id for row in rows]})
             return 0
         for row in rows:
-            app.output.line(f"would {self.verb} job {row.id} ({harmless(row.name)}), {row.word}")
+            app.output.line(f"would {self.verb} job {row.id} ({label(row)}), {row.word}")
         if not rows:
             app.output.line(f"would {self.verb} nothing")
         return 0

@@ -101,7 +101,7 @@ def consequences(job: Job, dependants: Iterable[tuple[int, str]], at: float) -> 
         if met:
             effects.append((dependant, DependencyMet(at, job.id)))
         elif met is not None:
-            detail = f"job {job.id} ({job.spec.label}) ended {job.outcome.value}"
+            detail = f"job {job.id} ({job.spec.title}) ended {job.outcome.value}"
             effects.append((dependant, DependencyFailed(at, job.id, detail)))
     return effects
 

@@ -164,6 +164,11 @@ class JobSpec:
         return self.name or program_name(self.command, bool(self.shell))
 
     @property
+    def title(self) -> str:
+        """The label, and of an element of an array the index too: train[3]."""
+        return self.label if self.array_index is None else f"{self.label}[{self.array_index}]"
+
+    @property
     def line(self) -> str:
         """The command as one line of text."""
         return " ".join(self.command)

@@ -240,5 +240,5 @@ def _stop_on_fail(turn: Turn, jobs: Iterable[Job]) -> None:
     for job in failed:
         queue = queues[job.spec.queue]
         if queue.stop_on_fail and not queue.paused:
-            why = f"job {job.id} ({job.spec.label}) ended {job.word}"
+            why = f"job {job.id} ({job.spec.title}) ended {job.word}"
             queues[queue.name] = turn.store.save_queue(replace(queue, paused=True, reason=why))

@@ -97,7 +97,7 @@ def _dependencies(store: Store, job: Job) -> Explanation:
 def _named(store: Store, ids: Sequence[int]) -> str:
     jobs = store.load(ids[:NAMED_MAX])
     names = [
-        f"{job_id} ({jobs[job_id].spec.label}, {jobs[job_id].word})" for job_id in ids[:NAMED_MAX] if job_id in jobs
+        f"{job_id} ({jobs[job_id].spec.title}, {jobs[job_id].word})" for job_id in ids[:NAMED_MAX] if job_id in jobs
     ]
     rest = len(ids) - NAMED_MAX
     return "job " + ", ".join(names) + (f" and {rest} more" if rest > 0 else "")
