@@ -15,15 +15,13 @@ class BlobCache:
     def __init__(self, directory: str, fetch: Callable[[str], bytes]) -> None:
         self._directory = directory
         self._fetch = fetch
-        self._here: set[str] = set()
 
     def path(self, name: str) -> str:
         """Where the blob of this hash lies ("" for no blob)."""
         if not name:
             return ""
         path = os.path.join(self._directory, name)
-        if name in self._here or os.path.exists(path):
-            self._here.add(name)
+        if os.path.exists(path):
             return path
         data = self._fetch(name)
         if hashlib.sha256(data).hexdigest() != name:
@@ -33,5 +31,4 @@ class BlobCache:
         with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
             file.write(data)
         os.replace(temporary, path)
-        self._here.add(name)
         return path

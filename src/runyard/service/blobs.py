@@ -24,7 +24,6 @@ class Blobs:
         name = hashlib.sha256(data).hexdigest()
         path = os.path.join(self._directory, name)
         if self._holds(path, len(data)):
-            os.utime(path)
             return name
         os.makedirs(self._directory, mode=0o700, exist_ok=True)
         temporary = f"{path}.{os.getpid()}.{time.monotonic_ns()}"
@@ -49,7 +48,7 @@ class Blobs:
         except OSError as error:
             if error.errno not in (errno.ENOENT, errno.ELOOP):
                 raise
-            raise NotFound(f"there is no blob {name[:12]}...; it was collected or never sent") from None
+            raise NotFound(f"there is no blob {name[:12]}...: it was never sent, or its file was removed") from None
 
     def _holds(self, path: str, size: int) -> bool:
         """Whether it is there already, and not what a crash left of it."""
