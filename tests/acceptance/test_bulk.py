@@ -79,7 +79,14 @@ def test_a_job_that_is_there_already_can_be_waited_for(ry: Typist) -> None:
         ('[{"command": "x", "after": 99999999}]', "there is no job 99999999"),
         ('[{"command": "x"}, {"name": "y"}]', "job 2 (y): command: a list of words or one text is needed"),
         ('[{"command": "x", "gpu": 1}]', "gpu: there is no such key; did you mean 'gpus'?"),
-        ('[{"command": "x", "array": "1-3"}]', "array is a submission of its own"),
+        ('[{"command": "x"}, {"command": "x", "array": "3-1"}]', "job 2: array: '3-1': a range goes from the lower"),
+        ('[{"name": "a", "command": "x", "array": "1-2", "after": "a"}]', "in a circle: a -> a"),
+        ('[{"command": "x", "after": "b"}, {"name": "b", "command": "x", "queue": "q\\ud800"}]', "half a surrogate"),
+        ("- {command: x, after: {afterok: 1}}", "job 1: after: a text was expected, not {'afterok': '1'}"),
+        ('[{"command": ["./x.sh"]}]', "job 1: command: there is no file "),
+        ('[{"command": ["x.sh"], "script": true}]', "x.sh cannot be read: No such file"),
+        ("command: x\n---\ncommand: y\n", "several YAML documents"),
+        ("\udcff\udcfe", "standard input is no text in UTF-8"),
         ('[{"name": "a", "command": "x"}, {"name": "a", "command": "x"}, {"command": "x", "after": "a"}]',
          "several jobs of this file are called 'a'"),
         ('{"command": "x"}\n{"command": \n', "line 2 is no JSON object"),
@@ -99,6 +106,37 @@ def test_refused_as_a_whole(ry: Typist, text: str, says: str) -> None:
     before = len(ry.yard.rows())
     assert says in ry.refused("submit", "--file", "-", stdin=text)
     assert len(ry.yard.rows()) == before, "not one of them was taken"
+
+
+def test_arrays_and_scripts_among_the_jobs_of_a_file(ry: Typist, tmp_path: Path) -> None:
+    """Each array is a group with its own limit; who waits for it waits for all of it."""
+    script = tmp_path / "add.sh"
+    script.write_text('echo "$1 $RUNYARD_ARRAY_INDEX" >> sum\n')
+    text = """
+    - {name: a, command: [add.sh, a], script: true, array: 1-2%1, hold: true}
+    - {name: b, command: [add.sh, b], script: true, array: "5,7", hold: true}
+    - {command: "sort sum", after: [a, "afterany:b"]}
+    - {command: [cat, add.sh], hold: true}
+    """
+    *adding, sort, cat = ids = ry.submit_many("--file", "-", stdin=text)
+    assert ids == list(range(ids[0], ids[0] + 6))
+    script.write_text("echo changed\n")
+    assert [(row.name, row.array_index) for row in map(ry.row, adding)] == [("a", 1), ("a", 2), ("b", 5), ("b", 7)]
+    groups = [ry.row(job).group for job in ids]
+    assert groups == [groups[0]] * 2 + [groups[2]] * 2 + [None] * 2 and None not in (groups[0], groups[2])
+    assert groups[0] != groups[2]
+    after = ry.json("show", str(sort))["spec"]["after"]
+    assert [(one["job_id"], one.get("kind", "afterok")) for one in after] == [
+        *((job, "afterok") for job in adding[:2]), *((job, "afterany") for job in adding[2:]),
+    ]  # fmt: skip
+    ry.ok("release", *map(str, (*adding, cat)))
+    ry.done(*ids)
+    assert ry.ok("logs", str(sort)) == "a 1\na 2\nb 5\nb 7\n"
+    assert ry.ok("logs", str(cat)) == "echo changed\n", "what is not said to be a script is not copied"
+
+
+def test_one_object_is_one_job(ry: Typist) -> None:
+    assert len(ry.submit_many("--file", "-", stdin="name: one\ncommand: 'true'\n")) == 1
 
 
 def test_a_thousand_in_one_call(ry: Typist) -> None:

@@ -45,7 +45,7 @@ ENDS: dict[str, tuple[Make, int]] = {
     "cancelled": (_cancelled, 130),
     "lost": (_lost, 70),
     "skipped": (_skipped, 71),
-    "not-started": (lambda ry, bell: ry.submit("--", "/no/such/program"), 127),
+    "not-started": (lambda ry, bell: ry.submit("--", "no-such-program"), 127),
 }
 """Outcome: how to bring it about, and the exit code. (oom has a test of its own in test_limits.)"""
 
@@ -81,7 +81,7 @@ def test_wait(ry: Typist, bell: Bell, outcome: str) -> None:
         (("exit 255",), 255, 255),
         (("kill -TERM $$",), 143, 143),
         (("-t", "0.1s", "--", "sleep", "600"), 124, 143),
-        (("--", "/no/such/program"), 127, None),
+        (("--", "no-such-program"), 127, None),
     ],
 )
 def test_run(ry: Typist, words: tuple[str, ...], code: int, own: int | None) -> None:

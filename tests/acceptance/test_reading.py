@@ -150,7 +150,7 @@ def test_what_has_not_begun(ry: Typist) -> None:
 
 
 def test_what_never_began(ry: Typist) -> None:
-    job = ry.run("--", "/no/such/program").id
+    job = ry.run("--", "no-such-program").id
     assert ry.ok("logs", str(job)) == ""
     skipped = ry.submit("-d", str(job), "--", "true")
     ry.done(skipped)

@@ -159,7 +159,7 @@ def _many(receipt: Receipt) -> str:
 
 
 def _asked(app: App, submission: Submission, place: int) -> str:
-    """What the job at this place asks for, and all else that its user said."""
+    """What the job at this place asks for, and all else that its user said. (That it is held says its state.)"""
     array = submission.arrays.get(place)
     limit = [f"at most {array.parallel} at a time"] if array is not None and array.parallel else []
     spec = submission.specs[place - 1]
@@ -177,8 +177,6 @@ def _before(spec: JobSpec, submission: Submission) -> Iterator[str]:
 
 def _wishes(spec: JobSpec, now: float) -> Iterator[str]:
     """What differs from the defaults."""
-    if spec.hold:
-        yield "held"
     if spec.begin_at is not None:
         yield f"not before {clock(spec.begin_at, now)}"
     if spec.priority:
@@ -226,6 +224,7 @@ def _preview(app: App, submission: Submission) -> None:
     for place, spec in enumerate(specs[:PREVIEWED], 1):
         many = f"[{len(arrays[place].indices)} jobs]" if place in arrays else ""
         line = f": {harmless(spec.line)}" if spec.line != spec.label else ""
-        app.output.line(f"  {harmless(spec.label)}{many}: {_asked(app, submission, place)}{line}")
+        held = "held, " if spec.hold else ""
+        app.output.line(f"  {harmless(spec.label)}{many}: {held}{_asked(app, submission, place)}{line}")
     if len(specs) > PREVIEWED:
         app.output.line(f"  and {len(specs) - PREVIEWED} more")

@@ -31,7 +31,7 @@ from runyard.model.host import Host
 from runyard.model.queue import Queue
 
 if TYPE_CHECKING:  # what is shipped to hosts runs under Python 3.9, which has no Unpack
-    from typing import Unpack
+    from typing import Unpack  # novm
 
 Command = Union[str, Sequence[Union[PathText, int, float]]]
 Prepare = Callable[[Service, Command, Mapping[str, Any]], Submission]

@@ -314,7 +314,7 @@ class Cli:
         self.slept: list[float] = []
 
     def __call__(
-        self, *args: str, terminal: bool = False, answers: Sequence[str] | None = None, text: str = ""
+        self, *args: str, terminal: bool = False, answers: Sequence[str] | None = None, text: str | bytes = b""
     ) -> Result:
         """`terminal`: standard output is one; `answers`: a person is there and says this."""
         output = Output(terminal=terminal, asks=answers is not None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ import pytest
 from runyard.api import QueueRow, Submission
 from runyard.errors import InvalidSpec
 from runyard.model.queue import Queue
-from runyard.model.spec import Dependency, JobSpec, Resources
+from runyard.model.spec import ArraySpec, Dependency, JobSpec, Resources
+from runyard.submitting import build as build_module
 from runyard.submitting import bulk
 from runyard.submitting.build import Builder
 from runyard.submitting.fields import Here
@@ -100,7 +102,7 @@ def test_what_is_wrong_is_named(entries: list[Any], told: str) -> None:
         ("", "at least one"),
         ("[1,", "no JSON"),
         ('{"command": ["x"]}\n{oops}', "line 2"),
-        ("just: an object", "a list"),
+        ("just a word", "a list"),
         ("[" * 100_000, "nested|JSON"),
         ("- " * 30 + "x", "nested deeper"),
         ("- !!python/object/apply:os.system [true]", "neither JSON nor YAML"),
@@ -166,3 +168,169 @@ def test_working_directories_are_looked_at(tmp_path_factory: pytest.TempPathFact
         specs({"command": ["x"], "workdir": "/does/not/exist"})
     here = str(tmp_path_factory.mktemp("work"))
     assert specs({"command": ["x"], "workdir": os.path.join(here, "..", os.path.basename(here))})[0].workdir == here
+
+
+def test_an_entry_can_be_an_array() -> None:
+    made = build(
+        json.dumps(
+            [
+                {"name": "prepare", "command": ["x"]},
+                {"name": "sweep", "command": ["x"], "array": "0-4:2%2", "after": "prepare"},
+                {"command": ["x"], "after": "afterany:sweep"},
+                {"name": "listed", "command": ["x"], "array": [7, 3]},
+            ]
+        )
+    )
+    assert made.arrays == {2: ArraySpec((0, 2, 4), 2), 4: ArraySpec((7, 3))}
+    assert [spec.after for spec in made.specs] == [(), (Dependency(-1),), (Dependency(-2, "afterany"),), ()]
+    assert all(spec.array_index is None for spec in made.specs)
+
+
+def test_an_array_beside_a_file_is_for_all_of_it() -> None:
+    made = build('[{"command": ["x"]}, {"command": ["y"], "array": "1-2"}]', {"array": "0-3%1"})
+    assert made.arrays == {1: ArraySpec((0, 1, 2, 3), 1), 2: ArraySpec((1, 2))}
+
+
+def test_one_job_alone_knows_no_names_of_its_own() -> None:
+    service = FakeService().add(row(5, name="train"))
+    made = bulk.single(Builder(service, HERE), {"command": "x", "name": "train", "after": "train"})
+    assert made.specs[0].after == (Dependency(5),)
+    with pytest.raises(InvalidSpec, match=r"^cpus: ") as refused:
+        bulk.single(Builder(service, HERE), {"command": "x", "cpus": "many"})
+    assert refused.value.field == "cpus"
+
+
+def test_a_name_of_an_array_means_all_of_the_latest() -> None:
+    service = FakeService().add(
+        *(row(job_id, name="sweep", group=1, array_index=job_id) for job_id in (1, 2)),
+        *(row(job_id, name="sweep", group=2, array_index=job_id) for job_id in (3, 4)),
+        *(row(job_id, name="plain") for job_id in (5, 6)),
+    )
+    (spec,) = specs({"command": "x", "after": ["sweep", "plain", "@"]}, service=service)
+    assert [wanted.job_id for wanted in spec.after] == [3, 4, 6]
+
+
+@pytest.fixture
+def scripts(tmp_path: Path) -> Here:
+    (tmp_path / "job.sh").write_text("echo $1\n")
+    (tmp_path / "train.py").write_text("#!/usr/bin/env python3\n# SLURM\n#SBATCH -n 1\n")
+    (tmp_path / "program").write_bytes(b"\x7fELF")
+    return HERE._replace(cwd=str(tmp_path))
+
+
+def test_a_script_is_copied_once_for_all_its_jobs(scripts: Here) -> None:
+    service = FakeService()
+    builder = Builder(service, scripts)
+    entries: list[dict[str, Any]] = [{"command": ["job.sh", n], "script": True} for n in range(5)]
+    entries += [{"command": "job.sh", "script": "yes", "array": "0-1"}, {"command": ["train.py"], "script": True}]
+    entries += [{"command": ["./job.sh"], "script": False, "after": 1}]
+    made = bulk.submission(builder, entries, {})
+    assert [spec.command for spec in made.specs[:2]] == [("job.sh", "0"), ("job.sh", "1")]
+    assert {service.blobs[spec.script] for spec in made.specs[:6]} == {b"#!/usr/bin/env bash\necho $1\n"}
+    assert {spec.shell for spec in made.specs} == {""}
+    assert (made.specs[5].command, made.specs[7].script) == (("job.sh",), "")
+    assert service.environment(made.specs[6])["PYTHONPATH"] == scripts.cwd
+    assert "PYTHONPATH" not in service.environment(made.specs[0])
+    assert builder.remarks == ["train.py: its #SBATCH lines are not read; give them as flags"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "told"),
+    [
+        ({"command": ["nowhere.sh"], "script": True}, "nowhere.sh cannot be read"),
+        ({"command": ["program"], "script": True}, "script: .*program is no script"),
+        ({"command": "job.sh 1", "script": True}, "job.sh 1 cannot be read"),
+        ({"command": ["job.sh"], "script": "job.sh"}, "script: true or false was expected, not 'job.sh'"),
+        ({"command": ["job.sh"], "script": True, "shell": "sh"}, "shell: "),
+        ({"script": True}, "command: "),
+    ],
+)
+def test_what_is_no_script(scripts: Here, entry: dict[str, Any], told: str) -> None:
+    with pytest.raises(InvalidSpec, match=told):
+        bulk.submission(Builder(FakeService(), scripts), [entry], {})
+
+
+HALF = "\ud800"
+
+
+@pytest.mark.parametrize(
+    ("entry", "named"),
+    [
+        ({"after": {"afterok": 1}}, "after: a text was expected"),
+        ({"after": [["a"]]}, "after: a text was expected"),
+        ({"after": [None]}, "after: a text was expected"),
+        ({"name": HALF}, "name: "),
+        ({"unique": HALF}, "unique: "),
+        ({"unique": "a\nb"}, "unique: "),
+        ({"unique": 5}, "unique: "),
+        ({"command": ["x", HALF]}, "command: "),
+        ({"env": {"A": HALF}}, "env: "),
+        ({"env": {HALF: "a"}}, "env: "),
+        ({"queue": HALF}, "queue: "),
+        ({"workdir": "/" + HALF}, "workdir: "),
+        ({"after": HALF}, "after: "),
+        ({"setup": HALF}, "setup: "),
+        ({HALF: 1}, "there is no such key"),
+        ({"array": []}, "array: "),
+        ({"array": [1, 1]}, "array: "),
+        ({"array": [-1]}, "array: "),
+        ({"array": ["x"]}, "array: "),
+        ({"array": {}}, "array: "),
+        ({"output": "%q"}, "output: .*there is no %q; use %j id, %a index, %x name"),
+        ({"output": "out-%A"}, "output: .*%A is Slurm's.*%j"),
+        ({"output": "100%"}, "output: .*there is no %;"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_cannot_be_a_value(entry: dict[str, Any], named: str) -> None:
+    with pytest.raises(InvalidSpec, match=named):
+        specs({"command": ["x"], **entry})
+
+
+def test_percent_signs_of_an_output() -> None:
+    assert specs({"command": "x", "output": "100%%-%x-%j-%a"})[0].output == "100%%-%x-%j-%a"
+
+
+def test_names_and_keys_may_be_as_long_as_elsewhere() -> None:
+    (spec,) = specs({"command": "x", "name": "n" * 255, "unique": "u" * 255})
+    assert (spec.name, spec.unique) == ("n" * 255, "u" * 255)
+    assert specs({"command": ["é"], "unique": "é" * 127})[0].unique == "é" * 127
+    with pytest.raises(InvalidSpec, match="unique: longer than 255 bytes"):
+        specs({"command": "x", "unique": "é" * 128})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"name": "a", "command": "x"}',
+        '{\n  "name": "a",\n  "command": "x"\n}\n',
+        "name: a\ncommand: x\n",
+        "{name: a, command: x}",
+        "---\nname: a\ncommand: x\n...\n",
+    ],
+)
+def test_one_object_is_one_job(text: str) -> None:
+    (spec,) = build(text).specs
+    assert (spec.name, spec.command) == ("a", ("x",))
+
+
+def test_several_documents_are_none() -> None:
+    with pytest.raises(InvalidSpec, match="several YAML documents"):
+        build("command: x\n---\ncommand: y\n")
+
+
+def test_each_program_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[tuple[str, str, str]] = []
+
+    def look(program: str, workdir: str, path: str) -> str:
+        looked.append((program, workdir, path))
+        return f"no {program}"
+
+    monkeypatch.setattr(build_module, "look_for_program", look)
+    builder = Builder(FakeService(), HERE)
+    entries = [{"command": [f"p{n % 3}", n]} for n in range(100)] + [{"command": ["later"], "after": 1}]
+    bulk.submission(builder, [*entries, {"command": ["q"], "setup": "module load q"}, {"command": "r s"}], {})
+    assert looked == [(f"p{n}", "/", os.defpath) for n in range(3)]
+    assert builder.remarks == ["no p0", "no p1", "no p2"]
+    bulk.submission(builder, [{"command": [f"x{n}"]} for n in range(100)], {})
+    assert (len(builder.remarks), builder.remarks[-1]) == (20, "and more of this kind")
