@@ -1,13 +1,16 @@
 """The engine that starts attempts as processes on this machine, each held by a runner (see `runtime`).
 
 Driven by one thread and one descriptor: `start` hands an order to a warm runner, `poll` takes what the runners say,
-and what is found dead is judged by its run file (`runtime/verdict`). All that this engine knows it could read again
-from the run directories: attempts outlive it, and `adopt` finds them.
+and what is found dead is judged by its run file (`runtime/verdict`). All that this engine knows it could learn again:
+attempts outlive it, and `adopt` finds them by their run directories and by what living runners say that they hold. A
+job may have removed any directory: what a runner says counts as much.
 """
 
 from __future__ import annotations
 
 import os
+import signal
+import time
 from collections import deque
 from typing import Optional
 
@@ -20,18 +23,20 @@ from runyard.runtime.cgroup import CgroupTree
 from runyard.runtime.family import Member
 from runyard.runtime.funeral import Funeral, Mourners
 from runyard.runtime.groups import sweep
-from runyard.runtime.held import Held, end_message, names_in
+from runyard.runtime.held import Held, end_message, names_in, started_in
 from runyard.runtime.link import Link
 from runyard.runtime.pool import Pool
-from runyard.runtime.protocol import Message, start_message
+from runyard.runtime.protocol import STATE, Message, start_message, stop_message
 from runyard.runtime.rundir import RunDir, RunDirs
-from runyard.runtime.runfile import Claim, Records
+from runyard.runtime.runfile import Records
 from runyard.runtime.runner import Place
 from runyard.runtime.verdict import ADOPT, ENDED, LOST, NEVER_STARTED, Here, Verdict
 from runyard.runtime.watch import Watch
 from runyard.settings import Home
 
 LOOK_AGAIN_S = 0.1
+WAKE_EVERY_S = 1.0
+"""While an attempt is to end, its runner is woken so often if somebody has stopped it."""
 REFILL_S = 0.002
 """A runner that was taken is replaced this much later, when the start is out of the way."""
 GIVEN_BACK = "no runner could be started; the zygote's log says why"
@@ -58,6 +63,8 @@ class ProcessEngine:
         self._by_link: dict[Link, Held] = {}
         self._waiting: deque[Held] = deque()
         self._unsettled: set[Held] = set()
+        self._stopping: set[Held] = set()
+        self._wake_at = 0.0
         self._news: list[Observed] = []
         self._polling = False
         self._pool.fill(0)
@@ -68,7 +75,6 @@ class ProcessEngine:
         return self._watch.fileno()
 
     def adopt(self) -> list[Observed]:
-        reached = set()
         for run_dir in self._dirs.scan():
             seen = verdict.look(run_dir, self._here)
             claim = seen.records.claim if seen is not None else None
@@ -76,12 +82,11 @@ class ProcessEngine:
                 continue  # nobody has begun: the order comes again, or a revoke
             held = self._hold(AttemptKey(claim.job, claim.number, claim.token), claim.rank, run_dir)
             self._conclude(held, seen)
-            reached.add(runner_of(claim))
-        for runner in self._pool.runners() - reached:
-            self._pool.reach(runner)
+        self._pool.ask(self._pool.runners() - {link.member for link in self._by_link})
         sweep(self._mourners.tree)
         self._dirs.drop_slates(lambda runner: family.identity(runner.pid) == runner)
         self._news.clear()
+        self._watch.wake(0.0)
         return [held.observed for held in self._held.values()]
 
     def start(self, order: Order, environment: str, script: str) -> None:
@@ -109,7 +114,9 @@ class ProcessEngine:
         self.revoke(order.key)
         held = self._held[order.key]
         if not held.final:
-            held.stop = {"do": "stop", "why": order.why, "signal": order.signal, "grace_s": order.grace_s}
+            held.stop = stop_message(order.key.token, order.why, order.signal, order.grace_s)
+            self._stopping.add(held)
+            self._wake_stopped(now=True)
             if held.link is not None:
                 held.link.send(held.stop)
 
@@ -133,6 +140,7 @@ class ProcessEngine:
         for held in list(self._unsettled):
             self._settle(held)
         self._polling = False
+        self._wake_stopped()
         if self._pool.hopeless:
             self._give_back_orders()
         self._pool.fill(len(self._waiting))
@@ -179,8 +187,10 @@ class ProcessEngine:
             self._watch.wake(REFILL_S)
 
     def _bind(self, held: Held, link: Link) -> None:
-        held.link = link
+        held.bind(link)
         self._by_link[link] = held
+        if held.stop is not None:
+            link.send(held.stop)
 
     def _free(self, link: Link) -> None:
         """The runner has nothing to do: the next order, or a place among the idle."""
@@ -211,15 +221,18 @@ class ProcessEngine:
             self._greeted(link, message)
             return
         held = self._by_link.get(link)
-        if held is None or names_in(message) != held.names:
+        if held is not None and names_in(message) != held.names:
             return
         if word == "started":
-            held.tell(stage="started", pid=message["pid"], started_at=message["at"])
+            self._has(link, message)
+        elif held is None:
+            return
         elif word == "unkillable":
             held.tell(stage="unkillable")
         elif word == "ended":
             link.usable = link.usable and not message["retired"]
-            held.end(message)
+            if not held.final:
+                held.end(message)
             self._free(link)
         elif word == "refused":
             self._refused(held, link, message["reason"])
@@ -231,22 +244,52 @@ class ProcessEngine:
         held = self._by_link.get(link)
         if held is not None and (attempt is None or names_in(attempt) != held.names):
             self._unbind(link)
+            held.last_link = None
             self._later(held)  # it ended before we came
             held = None
-        if held is None and attempt is not None:
-            held = self._held.get(AttemptKey(*names_in(attempt)))
-            if held is not None and held.link is None:
-                self._bind(held, link)
+        if attempt is not None:
+            self._has(link, attempt)
         elif held is None:
             self._free(link)
+
+    def _has(self, link: Link, attempt: Message) -> None:
+        """A runner holds this attempt, whatever we have found of it. What is over already must not live on."""
+        key = AttemptKey(*names_in(attempt))
+        held = self._held.get(key)
+        if held is None:
+            held = self._hold(key, attempt.get("rank", 0), self._dirs.live(key.job_id, key.number))
+        if held.link is None:
+            held.order = None
+            self._pool.busy(link)
+            self._bind(held, link)
+        if held.final or (held.link is not link and held.started is not None):
+            link.send(stop_message(key.token, "killed", signal.SIGKILL, 0.0))
+        elif held.link is link:
+            held.learn_start(started_in(attempt))
+
+    def _wake_stopped(self, now: bool = False) -> None:
+        """A runner that was stopped would never end what is to end."""
+        self._stopping = {held for held in self._stopping if not held.final}
+        if not self._stopping:
+            return
+        left_s = self._wake_at - time.monotonic()
+        if now or left_s <= 0:
+            for held in self._stopping:
+                held.wake_runner()
+            left_s = WAKE_EVERY_S
+            self._wake_at = time.monotonic() + left_s
+        self._watch.wake(left_s)
 
     def _refused(self, held: Held, link: Link, reason: str) -> None:
         """Nothing was started: the claim was there, or could not be written."""
         self._unbind(link)
+        held.last_link = None
         if reason == "busy":
-            link.usable = False
             self._waiting.appendleft(held)
-        elif reason != "claimed":
+            link.send(STATE)  # with what?
+            self._hand_out()
+            return
+        if reason != "claimed":
             held.over(Result("runner", None, "not-started", reason))
         elif not held.final:
             self._judge(held)
@@ -270,15 +313,20 @@ class ProcessEngine:
             return
         elif held.funeral is not None:
             self._attend(held, held.funeral)
-        elif held.order is not None and held.link is None and not held.touched:
+        elif held.order is not None and held.link is None and not (held.touched or held.vanished):
             self._waiting.append(held)  # the runner died before it claimed anything
             self._hand_out()
         elif held.link is None:
             self._judge(held)
 
     def _judge(self, held: Held) -> None:
+        runner = held.last_runner() if held.vanished else None
+        if runner is not None:
+            self._reach(held, runner)
+            return
         try:
-            found = verdict.judge(held.run_dir, held.key.token, self._here, held.assigned_boot_id)
+            told = held.told(self._here)
+            found = verdict.judge(held.run_dir, held.key.token, self._here, held.assigned_boot_id, told)
         except OSError:  # no space for our claim: nothing is known
             self._later(held)
             return
@@ -296,22 +344,24 @@ class ProcessEngine:
         elif found.word == NEVER_STARTED:
             held.tell(stage="revoked", why="not-started")
         elif found.family_may_live:
-            held.learn_start(found.records)
+            held.learn_start(found.records.started)
             held.funeral = Funeral(found.records, self._mourners)
             self._attend(held, held.funeral)
         else:
-            held.learn_start(found.records)
+            held.learn_start(found.records.started)
             held.lose(found.reason)
 
     def _adopt(self, held: Held, records: Records) -> None:
         """Its runner lives: listen to it."""
-        held.learn_start(records)
-        if held.link is None and records.claim is not None:
-            link = self._pool.reach(runner_of(records.claim))
-            if link is not None:
+        held.learn_start(records.started)
+        if records.claim is not None:
+            self._reach(held, records.claim.runner)
+
+    def _reach(self, held: Held, runner: Member) -> None:
+        if held.link is None:
+            link = self._pool.reach(runner)
+            if link is not None and link not in self._by_link:
                 self._bind(held, link)
-                if held.stop is not None:
-                    link.send(held.stop)
         if held.link is None:
             self._later(held)
 
@@ -343,8 +393,3 @@ class ProcessEngine:
             self._later(held)
             return
         del self._held[held.key]
-
-
-def runner_of(claim: Claim) -> Member:
-    """The runner that took this claim."""
-    return Member(claim.pid, claim.start_time)

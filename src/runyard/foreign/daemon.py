@@ -31,7 +31,8 @@ KEPT = frozenset(
 """Variables that a daemon keeps, beside LC_* and our own settings (RUNYARD_*, less those of a job)."""
 
 MARK = "RUNYARD_DAEMON"
-"""Set in the environment of our daemons: no job's family counts them in, wherever they were started."""
+"""Set in the environment of our daemons, and in nobody else's: by it, and by what they do with it (see
+`runtime/family`), no job's family counts them in, wherever they were started."""
 
 OF_A_JOB = frozenset(
     f"RUNYARD_{name}" for name in ("JOB_ID", "ATTEMPT", "JOB_NAME", "QUEUE", "ARRAY_INDEX", "TOKEN", "GPUS")

@@ -37,11 +37,11 @@ class Attempt:
         self._child = child
         self.began = time.monotonic()
         self.started_at = time.time()
-        runfile.write_started(slate.fd, Started(child.pid, child.start_time, self.started_at))
         self.status: Optional[int] = None
         self.unkillable = False
         self._why = ""
-        self._limit_at = NEVER if start.time_limit_s is None else self.began + start.time_limit_s
+        self._limit_at = NEVER
+        self.limit(start.time_limit_s)
         self._kill_at = NEVER
         self._kill_round_s = 0.0
         self._killing_since = NEVER
@@ -54,6 +54,10 @@ class Attempt:
         """When `tick` has something to do."""
         return min(self._limit_at, self._kill_at)
 
+    def record(self) -> None:
+        """Write down what was started. Raises OSError."""
+        runfile.write_started(self.slate.fd, Started(self.pid, self._child.start_time, self.started_at))
+
     def tick(self, now: float) -> None:
         """Do what is due: the time limit, the end of the grace, one more round of kills."""
         if now >= self._limit_at:
@@ -63,20 +67,19 @@ class Attempt:
 
     def limit(self, seconds: Optional[float]) -> None:
         """A new time limit, counted from the start; None: no limit."""
-        self._limit_at = NEVER if seconds is None else self.began + seconds
+        self._limit_at = NEVER if seconds is None else self.began + _duration(seconds)
 
     def stop(self, why: str, number: int, grace_s: float) -> None:
-        """Signal the family, kill it after the grace. The first cause stays; a shorter grace shortens."""
-        targets = family.descendants(os.getpid())
+        """Signal the family, kill it after the grace. The first cause stays; a shorter grace shortens. Should the
+        signal fail, the kill comes all the same."""
+        wait_s = 0.0 if number == signal.SIGKILL else _duration(grace_s)
+        self._kill_at = min(self._kill_at, time.monotonic() + wait_s)
+        self._limit_at = NEVER
         if self.status is None:
             self._why = self._why or why
-            targets = [self._child, *(member for member in targets if member != self._child)]
-        self._limit_at = NEVER
         if number != signal.SIGKILL:
-            family.send(targets, number)
-        else:
-            grace_s = 0.0
-        self._kill_at = min(self._kill_at, time.monotonic() + grace_s)
+            first = [self._child] if self.status is None else []
+            family.send([*first, *(member for member in self._family() if member not in first)], number)
 
     def reaped(self, pid: int, status: int, usage: resource.struct_rusage) -> None:
         """A child is dead."""
@@ -88,7 +91,7 @@ class Attempt:
 
     def is_over(self) -> bool:
         """The command has ended; there are children still. False: some are of its family, and on the ladder now."""
-        left = family.descendants(os.getpid())
+        left = self._family()
         if not left and family.only_daemons(os.getpid()):
             return True
         if left and not self._left_over:
@@ -118,14 +121,18 @@ class Attempt:
         )
 
     def started_message(self) -> Message:
-        return {"is": "started", **names(self.start), "pid": self.pid, "at": self.started_at}
+        process = {"pid": self.pid, "start_time": self._child.start_time, "at": self.started_at}
+        return {"is": "started", **names(self.start), "rank": self.start.rank, **process}
+
+    def _family(self) -> list[Member]:
+        return family.descendants(os.getpid(), self._child)
 
     def _kill(self, now: float) -> None:
         """Kill everybody below us, until no new ones appear; again later for those who are still there."""
         self._killing_since = min(self._killing_since, now)
         seen: set[Member] = set()
         for _ in range(ROUNDS_AT_ONCE):
-            members = family.descendants(os.getpid())
+            members = self._family()
             family.send(members, signal.SIGKILL)
             if seen.issuperset(members):
                 break
@@ -133,6 +140,11 @@ class Attempt:
         self.unkillable = now - self._killing_since >= UNKILLABLE_S
         self._kill_round_s = min(max(2 * self._kill_round_s, FIRST_KILL_ROUND_S), LAST_KILL_ROUND_S)
         self._kill_at = now + self._kill_round_s
+
+
+def _duration(seconds: float) -> float:
+    """As somebody asked for it; what is no time (less than nothing, or not a number) is none."""
+    return max(0.0, float(seconds))
 
 
 def names(start: Start) -> Message:

@@ -9,18 +9,23 @@ signal goes through a pidfd after a second look at the start time. A zombie is d
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Iterator
 from typing import NamedTuple, Optional
 
 from runyard.foreign import process
+from runyard.foreign.daemon import MARK
 
 TOKEN = "RUNYARD_TOKEN="
-DAEMON = "RUNYARD_DAEMON=1"
-"""In the environment of our own daemons. One that is first started from inside a job outlives that job: it leads a
-session of its own, has this mark, and so is of no attempt's family, nor is what it starts."""
+DAEMONS = ("ry-server", "ry-agent", "ry-zygote", "ry-runner")
+"""The command lines of our own daemons: each writes its name there itself, as soon as our code runs in it
+(`native.name_process`). One that is first started from inside a job outlives that job: it leads a session of its own,
+was born with the mark, runs under one of these names and no arguments, and so is of no attempt's family, nor is what it
+starts. No program of a user's comes to be all of that by chance, and no job is given the mark; the attempt's own
+command is of its family whatever it looks like."""
 _TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 
 
@@ -31,18 +36,22 @@ class Member(NamedTuple):
     start_time: int
 
 
-def descendants(pid: int) -> list[Member]:
-    """Everybody below this process who is not dead, parents before children."""
+def descendants(pid: int, certain: Optional[Member] = None) -> list[Member]:
+    """Everybody below this process who is not dead, parents before children. `certain` is no daemon, whatever it looks
+    like."""
     found: list[Member] = []
     todo = [(pid, child) for child in process.children(pid)]
     while todo:
         parent, child = todo.pop(0)
         stat = process.read_stat(child)
-        if stat is None or stat.ppid != parent or _is_daemon(child, stat):
-            continue  # it is dead, and its pid is perhaps another's; or it is none of the family
+        if stat is None or stat.ppid != parent:
+            continue  # it is dead, and its pid is perhaps another's
+        member = Member(child, stat.start_time)
+        if member != certain and _is_daemon(child, stat):
+            continue
         todo.extend((child, below) for below in process.children(child))
         if not stat.dead:
-            found.append(Member(child, stat.start_time))
+            found.append(member)
     return found
 
 
@@ -107,9 +116,14 @@ def boot_clock() -> int:
 
 def newborn(pid: int, before: int) -> Member:
     """The child that we have started since `before` by the boot clock. Its start time is known without a look at
-    /proc (which is slow while the child executes its program) unless a tick has passed meanwhile."""
+    /proc (which is slow while the child executes its program) unless a tick has passed meanwhile. Never fails: where
+    /proc cannot be read the later time is taken."""
     earliest, latest = before // _TICK_NS, boot_clock() // _TICK_NS
-    return Member(pid, earliest if earliest == latest else start_time(pid))
+    if earliest == latest:
+        return Member(pid, earliest)
+    with contextlib.suppress(OSError):
+        return Member(pid, start_time(pid))
+    return Member(pid, latest)
 
 
 def start_time(pid: int) -> int:
@@ -140,21 +154,40 @@ def open_member(member: Member) -> Optional[int]:
 
 
 def send(members: Iterable[Member], number: int) -> None:
-    """Signal these, each if it is still the same process. A stopped one is woken first, so that it hears."""
+    """Signal these, each if it is still the same process. A stopped one is woken first, so that it hears. Raises
+    OSError for a number that is no signal."""
     for member in members:
         fd = open_member(member)
-        if fd is None:
-            continue
-        try:
-            stat = process.read_stat(member.pid)
-            if stat is not None and stat.state in "Tt":
-                signal.pidfd_send_signal(fd, signal.SIGCONT)
-            signal.pidfd_send_signal(fd, number)
-        except (ProcessLookupError, PermissionError):
-            pass
-        finally:
-            os.close(fd)
+        if fd is not None:
+            with _letting_go(fd):
+                _wake(fd, member.pid)
+                signal.pidfd_send_signal(fd, number)
+
+
+def wake(member: Member) -> None:
+    """Let it go on, if somebody has stopped it."""
+    fd = open_member(member)
+    if fd is not None:
+        with _letting_go(fd):
+            _wake(fd, member.pid)
+
+
+def _wake(fd: int, pid: int) -> None:
+    stat = process.read_stat(pid)
+    if stat is not None and stat.state in "Tt":
+        signal.pidfd_send_signal(fd, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def _letting_go(fd: int) -> Iterator[None]:
+    """Close the pidfd at the end. Who is dead by now, or not ours to signal, is passed over."""
+    try:
+        yield
+    except (ProcessLookupError, PermissionError):
+        pass
+    finally:
+        os.close(fd)
 
 
 def _is_daemon(pid: int, stat: process.Stat) -> bool:
-    return stat.session == pid and process.environ_has(pid, DAEMON)
+    return stat.session == pid and process.command_line(pid) in DAEMONS and process.environ_has(pid, f"{MARK}=1")

@@ -78,7 +78,7 @@ class Funeral:
         if claim.pid_namespace != self._mourners.pid_namespace:
             return family.remains(None, claim.token)
         leader = Member(started.pid, started.start_time) if started is not None else None
-        found = end_groups(self._mourners.tree, Member(claim.pid, claim.start_time))
+        found = end_groups(self._mourners.tree, claim.runner)
         found += family.remains(leader, claim.token)
         found += family.strangers(Member(claim.zygote, claim.zygote_start), self._mourners.runners())
         return list(set(found))

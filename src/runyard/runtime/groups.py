@@ -68,7 +68,7 @@ class RunnerGroups:
 
 def end_groups(tree: Optional[CgroupTree], runner: Member) -> list[Member]:
     """Kill whoever is left in the groups of a dead runner; who that is. Nobody: the groups are taken away. A daemon
-    that has not left them (see `family.DAEMON`) is spared."""
+    that has not left them (see `family.DAEMONS`) is spared."""
     left: list[Member] = []
     for name in (_name(runner), _name(runner) + LIMITED):
         group = tree.existing(name) if tree is not None else None

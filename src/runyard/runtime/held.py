@@ -12,6 +12,7 @@ from runyard.model.attempt import AttemptKey, Result
 from runyard.model.beat import Observed
 from runyard.model.record import changed
 from runyard.runtime import family, verdict
+from runyard.runtime.family import Member
 from runyard.runtime.funeral import Funeral
 from runyard.runtime.link import Link
 from runyard.runtime.protocol import Message
@@ -23,10 +24,10 @@ FINAL = ("ended", "revoked")
 
 
 class Held:
-    """`order` waits for a runner; `link` is the runner that has it, `last_link` the last that had; `started` is what is
-    known of the command; `stop` is kept for a runner that is not reached yet; a `funeral` is held where the runner is
-    dead. Every change of `observed` is published. Not `own`: the directory is another attempt's, or the attempt is done
-    already."""
+    """`order` waits for a runner; `link` is the runner that has it, `last_link` the last that may have; `started` is
+    what is known of the command; `stop` is kept for a runner that is not reached yet; a `funeral` is held where the
+    runner is dead. Every change of `observed` is published. Not `own`: the directory is another attempt's, or the
+    attempt is done already."""
 
     def __init__(self, observed: Observed, run_dir: RunDir, publish: Callable[[Observed], None]) -> None:
         self.observed = observed
@@ -82,19 +83,30 @@ class Held:
         if self.last_link is not None and self.last_link.member is not None:
             family.wake(self.last_link.member)
 
+    @property
+    def vanished(self) -> bool:
+        """It may well have been started, and its run file is gone: a runner has told of the start, or it was handed to
+        one and the whole directory is gone."""
+        if self.touched:
+            return False
+        return self.started is not None or (self.last_link is not None and not os.path.isdir(self.run_dir.path))
+
+    def last_runner(self) -> Optional[Member]:
+        """The runner that had it last, if that lives."""
+        member = self.last_link.member if self.last_link is not None else None
+        return member if member is not None and family.identity(member.pid) == member else None
+
     def told(self, here: Here) -> Optional[Records]:
-        """What would be in its run file as far as we were told, should that be gone: its runner has spoken of a start,
-        or has died with the order, and the directory has gone too."""
-        link = self.last_link
-        unheard = self.started is None and (self.link is not None or os.path.isdir(self.run_dir.path))
-        if unheard or link is None or link.member is None:
+        """What was in its run file, as far as we were told; None where the file itself can tell."""
+        if not self.vanished:
             return None
-        namespace = link.pid_namespace or here.pid_namespace
+        runner, zygote, namespace = Member(0, 0), Member(0, 0), here.pid_namespace
+        if self.last_link is not None:
+            runner, zygote = self.last_link.member or runner, self.last_link.zygote
+            namespace = self.last_link.pid_namespace or namespace
         at = self.started.at if self.started is not None else time.time()
-        return Records(
-            Claim(*self.names, here.host_id, here.boot_id, namespace, *link.member, at, "runner", *link.zygote),
-            self.started,
-        )
+        claim = Claim(*self.names, here.host_id, here.boot_id, namespace, *runner, at, "runner", *zygote)
+        return Records(claim, self.started)
 
     def end(self, message: Message) -> None:
         """It has ended, as its runner says."""

@@ -15,7 +15,8 @@ class Link:
     """Calls `on_message` for what the runner says, and `on_end` once when it says no more: it is dead, or dying (its
     lock may be held a moment longer), or has dropped us.
 
-    `usable`: it may be given another attempt.
+    `member` is known when it has said so, or from the start where its socket has told; `zygote` and `pid_namespace`
+    when it has greeted (not by an old runner). `usable`: it may be given another attempt.
     """
 
     def __init__(
@@ -24,15 +25,24 @@ class Link:
         watch: Watch,
         on_message: Callable[[Link, Message], None],
         on_end: Callable[[Link], None],
+        member: Optional[Member] = None,
     ) -> None:
-        self.member: Optional[Member] = None
+        self.member = member
+        self.zygote = Member(0, 0)
+        self.pid_namespace = 0
         self.usable = False
+        self._greeted = False
         self._channel = Channel(connection)
         self._watch = watch
         self._on_message = on_message
         self._on_end = on_end
         self._open = True
         self._watch.add(self._channel.fd, self._ready)
+
+    @property
+    def silent(self) -> bool:
+        """It has not greeted, and still may."""
+        return self._open and not self._greeted
 
     def send(self, message: Message) -> None:
         """Say this. If nobody hears it, `on_end` comes."""
@@ -58,6 +68,12 @@ class Link:
             return
         for message in messages:
             if message.get("is") == "state":
-                self.member = Member(message["pid"], message["start_time"])
-                self.usable = message["v"] == VERSION and not message["retired"]
+                self._know(message)
             self._on_message(self, message)
+
+    def _know(self, greeting: Message) -> None:
+        self._greeted = True
+        self.member = Member(greeting["pid"], greeting["start_time"])
+        self.zygote = Member(greeting.get("zygote", 0), greeting.get("zygote_start", 0))
+        self.pid_namespace = greeting.get("pid_namespace", 0)
+        self.usable = greeting["v"] == VERSION and not greeting["retired"]

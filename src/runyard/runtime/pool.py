@@ -8,12 +8,13 @@ import re
 import socket
 import time
 from collections import deque
+from collections.abc import Iterable
 from typing import Callable, Optional
 
 from runyard.runtime import family, zygote
 from runyard.runtime.family import Member
 from runyard.runtime.link import Link
-from runyard.runtime.protocol import Message
+from runyard.runtime.protocol import STATE, Message
 from runyard.runtime.rundir import make_private
 from runyard.runtime.runner import Place, connect, socket_name
 from runyard.runtime.watch import Watch
@@ -22,6 +23,8 @@ from runyard.settings import Home
 BIRTH_RETRY_S = 0.5
 BIRTHS_FAILED_MAX = 10
 """After so many failures in a row no runner is to be had: orders are given back."""
+GREETING_S = 1.0
+"""So long a runner that was found may take to say what it holds."""
 TRIM_AFTER_S = 10.0
 """More idle runners than wanted are let go when there were too many for so long."""
 
@@ -103,8 +106,13 @@ class Pool:
             self._let_go(self._idle.popleft())
 
     def reach(self, member: Member) -> Optional[Link]:
-        """A link to this runner, that an earlier agent had. None: it cannot be had now; if it is dead its socket is
-        removed."""
+        """A link to this runner, that an earlier agent had; it will say what it holds. None: it cannot be had now; if
+        it is dead its socket is removed."""
+        known = next((link for link in self._links if link.member == member), None)
+        if known is not None:
+            self.busy(known)
+            known.send(STATE)
+            return known
         try:
             connection = connect(self._home.runner_sockets, socket_name(member))
         except (ConnectionRefusedError, FileNotFoundError):
@@ -112,7 +120,24 @@ class Pool:
             return None
         except BlockingIOError:
             return None
-        return self._link(connection)
+        return self._link(connection, member)
+
+    def ask(self, runners: Iterable[Member]) -> None:
+        """Let these say what they hold: of an attempt whose directory is gone nothing else tells. One that was stopped
+        is woken for it; who still says nothing is heard whenever it does."""
+        links = []
+        for runner in runners:
+            family.wake(runner)
+            link = self.reach(runner)
+            links += [link] if link is not None else []
+        until = time.monotonic() + GREETING_S
+        while any(link.silent for link in links) and (left_s := until - time.monotonic()) > 0:
+            self._watch.dispatch(left_s)
+
+    def busy(self, link: Link) -> None:
+        """It has something to do, wherever from."""
+        if link in self._idle:
+            self._idle.remove(link)
 
     def runners(self) -> set[Member]:
         """All runners that have a socket, and perhaps some that are dead."""
@@ -128,8 +153,7 @@ class Pool:
             self._births.discard(link)
             self._failed += 1
             self._retry_at = time.monotonic() + BIRTH_RETRY_S
-        if link in self._idle:
-            self._idle.remove(link)
+        self.busy(link)
 
     def born(self, link: Link) -> None:
         """It has said who it is."""
@@ -164,8 +188,8 @@ class Pool:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(self._home.runner_sockets, socket_name(member)))
 
-    def _link(self, connection: socket.socket) -> Link:
-        link = Link(connection, self._watch, self._on_message, self._on_end)
+    def _link(self, connection: socket.socket, member: Optional[Member] = None) -> Link:
+        link = Link(connection, self._watch, self._on_message, self._on_end, member)
         self._links.add(link)
         return link
 

@@ -1,12 +1,15 @@
 """What an engine and a runner say to each other: lines of JSON, over a stream socket.
 
 To the runner:    {"do":"start", "job":12, "number":1, "token":..., ...}   (the fields of `Start`)
-                  {"do":"stop", "why":"cancelled", "signal":15, "grace_s":10.0}
+                  {"do":"stop", "token":..., "why":"cancelled", "signal":15, "grace_s":10.0}
+                      (of this attempt only; without a token: of whichever there is)
                   {"do":"limit", "seconds":3600.0}    seconds since the start; null: none
                   {"do":"state"}
-From the runner:  {"is":"state", "v":1, "pid":..., "start_time":..., "attempt":{...} or null}   also its greeting
-                  {"is":"started", "job":..., "number":..., "token":..., "pid":..., "at":...}
-                      (left out where the command has ended at once)
+From the runner:  {"is":"state", "v":1, "pid":..., "start_time":..., "zygote":..., "zygote_start":...,
+                   "pid_namespace":..., "attempt":{...} or null, "retired":false}
+                      (also its greeting; the attempt as in "started")
+                  {"is":"started", "job":..., "number":..., "token":..., "rank":..., "pid":..., "start_time":...,
+                   "at":...}                                           (left out where the command has ended at once)
                   {"is":"ended", ..., "started_at":..., "at":..., "wait_status":..., "why":..., ..., "retired":false}
                   {"is":"unkillable", "job":..., "number":..., "token":...}
                   {"is":"refused", "job":..., "number":..., "token":..., "reason":...}   nothing was started
@@ -31,6 +34,8 @@ LINE_MAX = 16 * 1024 * 1024
 """A longer line is nobody of ours."""
 
 Message = dict[str, Any]
+STATE: Message = {"do": "state"}
+"""The question what a runner holds."""
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -86,9 +91,16 @@ def start_message(order: Order, environment: str, script: str) -> Message:
     return message
 
 
+def stop_message(token: str, why: str, number: int, grace_s: Optional[float]) -> Message:
+    """The wish that this attempt ends; without a grace, with the one of its order."""
+    return {"do": "stop", "token": token, "why": why, "signal": number, "grace_s": grace_s}
+
+
 def read_start(message: Message) -> Start:
-    """The order in a message. Raises TypeError where something is missing."""
-    return Start(**{name: message[name] for name in Start._fields if name in message})
+    """The order in a message. Raises TypeError or ValueError where something is missing or no number is one."""
+    start = Start(**{name: message[name] for name in Start._fields if name in message})
+    limit_s = None if start.time_limit_s is None else float(start.time_limit_s)
+    return start._replace(rank=int(start.rank), time_limit_s=limit_s, grace_s=float(start.grace_s))
 
 
 class Channel:
@@ -142,6 +154,6 @@ class Channel:
 def _decode(line: bytes) -> Optional[Message]:
     try:
         message = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or nested so deeply that it is nobody of ours
         return None
     return message if isinstance(message, dict) else None

@@ -94,10 +94,14 @@ class RunDirs:
         """Make the live directory of an attempt. False: there is one, or the attempt is done."""
         if self.is_done(job, number):
             return False
+        path = self.live(job, number).path
         try:
-            os.mkdir(self.live(job, number).path, 0o700)
+            os.mkdir(path, 0o700)
         except FileExistsError:
             return False
+        except FileNotFoundError:  # somebody has removed all of it
+            self.prepare()
+            os.mkdir(path, 0o700)
         return True
 
     def scan(self) -> list[RunDir]:

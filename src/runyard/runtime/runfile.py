@@ -30,13 +30,16 @@ from collections import deque
 from typing import Any, NamedTuple, Optional, TypeVar
 
 from runyard.foreign.locks import is_locked, try_lock
+from runyard.runtime.family import Member
 
 VERSION = 1
 CLAIM, STARTED, ENDED = (0, 512), (512, 128), (640, 384)
 """Offset and length of each record."""
 SIZE = 1024
-DETAIL_MAX = 200
+DETAIL_MAX = 190
 """What fits of a result's detail, in bytes of JSON."""
+WHY_MAX = 13
+"""The longest cause, `not-started`, in bytes of JSON."""
 SLATES_MAX = 32
 """So many run files of ended attempts a runner keeps, to use them again."""
 
@@ -62,6 +65,11 @@ class Claim(NamedTuple):
     zygote_start: int = 0
     rank: int = 0
     v: int = VERSION
+
+    @property
+    def runner(self) -> Member:
+        """Who took it."""
+        return Member(self.pid, self.start_time)
 
 
 class Started(NamedTuple):
@@ -113,8 +121,12 @@ class Slate:
 
     @property
     def free(self) -> bool:
-        """No attempt has it any more."""
-        return os.fstat(self.fd).st_nlink == 1
+        """No attempt has it any more. (Where its private name was removed, the last name may be an attempt's.)"""
+        try:
+            found = os.stat(self.private, follow_symlinks=False)
+        except OSError:
+            return False
+        return found.st_ino == self._inode and found.st_nlink == 1
 
     def publish(self, path: str, claim: Claim) -> bool:
         """Claim the attempt whose run file has this path. False: it was claimed or given up before, or its directory
@@ -142,11 +154,12 @@ class Slates:
         self._used: deque[Slate] = deque()
 
     def claim(self, path: str, claim: Claim) -> Optional[Slate]:
-        """The attempt's run file, published; None: it cannot be claimed. Raises OSError (no space, no hard links)."""
+        """The attempt's run file, published; None: it cannot be claimed. Raises OSError (no space, no hard links),
+        and ValueError for a claim that is too long."""
         slate = self._take()
         try:
             published = slate.publish(path, claim)
-        except OSError:
+        except (OSError, ValueError):
             slate.drop()
             raise
         if not published:
@@ -170,14 +183,17 @@ class Slates:
         return Slate(f"{self._prefix}{self._made}")
 
 
-def give_up(path: str, claim: Claim) -> bool:
-    """Take the attempt's name, so that nobody can start it. False: there is a file of that name."""
+def give_up(path: str, claim: Claim, started: Optional[Started] = None) -> bool:
+    """Take the attempt's name, so that nobody can start it. False: there is a file of that name. With the claim of a
+    runner that is dead, and what it had started, this is its file again."""
     try:
         fd = os.open(path, _CREATE, 0o600)
     except FileExistsError:
         return False
     try:
         _write(fd, CLAIM, b"claim  ", claim)
+        if started is not None:
+            write_started(fd, started)
     finally:
         os.close(fd)
     return True
@@ -188,7 +204,9 @@ def write_started(fd: int, started: Started) -> None:
 
 
 def write_ended(fd: int, ended: Ended) -> None:
-    _write(fd, ENDED, b"ended  ", ended._replace(detail=shortened(ended.detail)))
+    """Write the last record. What is too long for it is shortened."""
+    short = ended._replace(why=shortened(ended.why, WHY_MAX), detail=shortened(ended.detail))
+    _write(fd, ENDED, b"ended  ", short)
 
 
 def add_ended(path: str, ended: Ended) -> bool:
@@ -225,11 +243,11 @@ def parse(data: bytes) -> Records:
     )
 
 
-def shortened(detail: str) -> str:
-    """As much of a detail as a record can hold."""
-    while len(_dumps(detail)) > DETAIL_MAX:
-        detail = detail[: len(detail) * 3 // 4]
-    return detail
+def shortened(text: str, most: int = DETAIL_MAX) -> str:
+    """As much of a detail (or of another text) as a record can hold."""
+    while len(_dumps(text)) > most:
+        text = text[: len(text) * 3 // 4]
+    return text
 
 
 def line_of(length: int, kind: bytes, record: NamedTuple) -> bytes:

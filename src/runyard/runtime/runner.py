@@ -8,6 +8,9 @@ start and end, and keeps time limit, grace and kill itself.
 It is deaf to HUP, INT, TERM and PIPE by handlers that do nothing (a SIG_IGN would be inherited by the command), leader
 of its own session, and child subreaper: whatever the command leaves behind becomes its child, so it has no child
 exactly when the family is empty. It takes another attempt only then.
+
+While it holds an attempt nothing ends it: what an order or a message wants and cannot be done, and every other failure,
+goes to its error output (the zygote's log), and it goes on.
 """
 
 from __future__ import annotations
@@ -33,7 +36,10 @@ from runyard.runtime.spawn import NotStarted, Spawner
 
 ANNOUNCE_S = 0.002
 """A start is told this much later: if the command has ended by then, that message says it all."""
-RETRY_RECORD_S = 1.0
+RETRY_S = 1.0
+"""How soon what has failed (a record that cannot be written, a turn of the loop) is tried again."""
+POLL_MAX_S = 3600.0
+"""A time limit or a grace may be years; the kernel takes a wait of some weeks at most."""
 DEAF_TO = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)
 
 
@@ -76,21 +82,34 @@ class Runner:
     def run(self) -> None:
         """Serve until nobody wants anything of us any more."""
         while self._wanted() or self._accept():
-            for fd, _ in self._poll.poll(self._timeout_ms()):
-                self._ready(fd)
-            self._tick()
+            try:
+                self._turn()
+            except Exception:  # a machine that has run out of something must not end what we hold
+                if not self._holds():
+                    raise
+                traceback.print_exc()
+                time.sleep(RETRY_S)
+                signal.raise_signal(signal.SIGCHLD)  # the one that was heard of in this turn may have been missed
         self._tidy()
 
+    def _turn(self) -> None:
+        for fd, _ in self._poll.poll(self._timeout_ms()):
+            self._ready(fd)
+        self._tick()
+
     def _wanted(self) -> bool:
-        """Whether there is an agent, an attempt, or what one has detached (the zygote would kill it)."""
-        held = self._attempt or self._unwritten or (self._detached and not self._childless)
-        return bool(self._channels or held)
+        """Whether there is an agent, or what we hold."""
+        return bool(self._channels) or self._holds()
+
+    def _holds(self) -> bool:
+        """Whether there is an attempt, or what one has detached (the zygote would kill it)."""
+        return bool(self._attempt or self._unwritten or (self._detached and not self._childless))
 
     def _timeout_ms(self) -> Optional[float]:
         due = min(self._announce_at, self._attempt.due if self._attempt else NEVER)
         if self._unwritten:
-            due = min(due, time.monotonic() + RETRY_RECORD_S)
-        return None if due == NEVER else max(0.0, (due - time.monotonic()) * 1000)
+            due = min(due, time.monotonic() + RETRY_S)
+        return None if due == NEVER else max(0.0, min(due - time.monotonic(), POLL_MAX_S)) * 1000
 
     def _ready(self, fd: int) -> None:
         if fd == self._wakeup:
@@ -145,23 +164,28 @@ class Runner:
         for message in messages:
             try:
                 self._obey(channel, message)
-            except (KeyError, TypeError, ValueError):  # another version's words must not end what we hold
+            except Exception:  # noqa: BLE001  # nobody's words, however wrong, must end what we hold
                 traceback.print_exc()
 
     def _obey(self, channel: Channel, message: Message) -> None:
         wanted = message.get("do")
         if wanted == "start":
             self._start(read_start(message))
-        elif wanted == "stop" and self._attempt is not None:
-            self._reap()
-            if self._attempt is not None:
-                grace_s = message.get("grace_s")
-                grace_s = self._attempt.start.grace_s if grace_s is None else grace_s
-                self._attempt.stop(message["why"], message.get("signal", signal.SIGTERM), grace_s)
+        elif wanted == "stop":
+            self._stop(message)
         elif wanted == "limit" and self._attempt is not None:
             self._attempt.limit(message["seconds"])
         elif wanted == "state":
             self._send(channel, self._state())
+
+    def _stop(self, message: Message) -> None:
+        self._reap()
+        attempt = self._attempt
+        if attempt is None or message.get("token", attempt.start.token) != attempt.start.token:
+            return
+        grace_s = message.get("grace_s")
+        number = message.get("signal", signal.SIGTERM)
+        attempt.stop(str(message["why"]), number, attempt.start.grace_s if grace_s is None else grace_s)
 
     def _state(self) -> Message:
         attempt = self._attempt.started_message() if self._attempt else None
@@ -170,6 +194,9 @@ class Runner:
             "v": VERSION,
             "pid": self._me.pid,
             "start_time": self._me.start_time,
+            "zygote": self._place.zygote,
+            "zygote_start": self._place.zygote_start,
+            "pid_namespace": self._place.pid_namespace,
             "attempt": attempt,
             "retired": self._retired,
         }
@@ -203,8 +230,9 @@ class Runner:
         run_dir = self._dirs.live(start.job, start.number)
         try:
             slate = self._slates.claim(run_dir.run, self._claim(start))
-        except OSError as error:
-            self._tell({"is": "refused", **names(start), "reason": f"the run file: {error.strerror}"})
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            self._tell({"is": "refused", **names(start), "reason": f"the run file: {reason}"})
             return
         if slate is None:
             self._tell({"is": "refused", **names(start), "reason": "claimed"})
@@ -230,19 +258,33 @@ class Runner:
         )
 
     def _spawn(self, start: Start, run_dir: RunDir, slate: Slate) -> None:
-        self._groups.limit(start.cpus, start.memory_mb)
         try:
+            self._groups.limit(start.cpus, start.memory_mb)
             child = self._spawner.spawn(start, run_dir)
         except NotStarted as reason:
-            self._groups.finish()
-            ended = Ended(None, "not-started", str(reason), "runner", 0.0, 0.0, time.time(), 0.0)
-            self._record_end(slate, ended)
-            self._tell(self._ended_message(start, ended))
-            return
-        self._childless = False
-        self._attempt = Attempt(start, slate, child)
-        self._groups.take(child.pid)
-        self._announce_at = time.monotonic() + ANNOUNCE_S
+            self._not_started(start, slate, str(reason))
+        except Exception as error:  # noqa: BLE001  # whatever it is, nothing has begun: that has to be known
+            traceback.print_exc()
+            self._not_started(start, slate, f"{type(error).__name__}: {error}")
+        else:
+            self._childless = False
+            self._attempt = Attempt(start, slate, child)
+            self._announce_at = time.monotonic() + ANNOUNCE_S
+            self._record_start(self._attempt)
+            self._groups.take(child.pid)
+
+    def _record_start(self, attempt: Attempt) -> None:
+        """Without this record the attempt goes on as well: we know."""
+        try:
+            attempt.record()
+        except OSError:
+            traceback.print_exc()
+
+    def _not_started(self, start: Start, slate: Slate, reason: str) -> None:
+        self._groups.finish()
+        ended = Ended(None, "not-started", reason, "runner", 0.0, 0.0, time.time(), 0.0)
+        self._record_end(slate, ended)
+        self._tell(self._ended_message(start, ended))
 
     def _announce(self) -> None:
         self._announce_at = NEVER

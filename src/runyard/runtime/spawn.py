@@ -2,12 +2,13 @@
 
 `subprocess.Popen` starts it with vfork as long as there is no `preexec_fn` and no change of user. In the child: a new
 session, the job's working directory and umask, signal dispositions reset, every other descriptor closed; nothing is
-changed on the runner. What goes wrong before the command's first instruction raises NotStarted, which says it for the
-user.
+changed on the runner. What goes wrong before the command's first instruction raises an error, NotStarted where it can
+be said for the user; once the command has begun nothing raises.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -15,6 +16,7 @@ import subprocess
 from collections.abc import Sequence
 from typing import Optional
 
+from runyard.foreign.daemon import MARK
 from runyard.runtime.family import Member, boot_clock, newborn
 from runyard.runtime.protocol import Start
 from runyard.runtime.rundir import RunDir
@@ -42,7 +44,8 @@ class Spawner:
         self._last = ("", environment_of(""))
 
     def spawn(self, start: Start, run_dir: RunDir) -> Member:
-        """Start the command. The caller reaps it. Raises NotStarted."""
+        """Start the command. The caller reaps it. Any error means that it did not begin: NotStarted where that was to
+        be expected."""
         environment = self._environment(start)
         argv = build_argv(start, run_dir, environment)
         opened: list[int] = []
@@ -56,7 +59,8 @@ class Spawner:
             return _popen(argv, environment, start.workdir, (source, output))
         finally:
             for fd in opened:
-                os.close(fd)
+                with contextlib.suppress(OSError):  # a network's file system may complain, when the command runs
+                    os.close(fd)
 
     def _environment(self, start: Start) -> Environment:
         if self._last[0] != start.environment:
@@ -65,18 +69,21 @@ class Spawner:
         for name, value in start.variables.items():
             environment[os.fsencode(name)] = os.fsencode(value)
         environment[b"RUNYARD_TOKEN"] = start.token.encode("ascii")
+        environment.pop(os.fsencode(MARK), None)
         return environment
 
 
 def environment_of(path: str) -> Environment:
-    """The environment in a blob (a JSON object of names and values); without a blob our own, which is an allow-list."""
+    """The environment in a blob (a JSON object of names and texts); without a blob our own, which is an allow-list."""
     if not path:
-        return {name: value for name, value in os.environb.items() if name != b"RUNYARD_DAEMON"}
+        return dict(os.environb)
     try:
         with open(path, "rb") as file:
-            values: dict[str, str] = json.loads(file.read())
+            values = json.loads(file.read())
+        if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
+            raise ValueError("it is not an object of names and texts")
         return {os.fsencode(name): os.fsencode(value) for name, value in values.items()}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise NotStarted(f"the environment cannot be read: {error}") from None
 
 
@@ -191,8 +198,10 @@ def _popen(argv: list[str], environment: Environment, workdir: str, files: tuple
 
 
 def _explained(error: Exception, argv: list[str], workdir: str) -> str:
+    """The directory is entered before the program is looked for, and the error names the path of one of the two, which
+    may be alike: where the directory can be entered it was the program."""
     reason: Optional[str] = getattr(error, "strerror", None)
-    if isinstance(error, OSError) and error.filename == workdir:
+    if getattr(error, "filename", None) == workdir and not (os.path.isdir(workdir) and os.access(workdir, os.X_OK)):
         return f"workdir {workdir}: {reason}"
     if isinstance(error, FileNotFoundError):
         return f"{argv[0]}: command not found"

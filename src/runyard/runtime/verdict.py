@@ -8,7 +8,8 @@
 
 (A runner that lives may hold the lock of an attempt that has ended: that one has ended.) A claim that an agent took,
 to give the attempt up, is never-started too. A claim whose record is not whole, or one that may have been swallowed by
-a restart of the host (`assigned_boot_id`), is lost: never-started is said only where it is certain.
+a restart of the host (`assigned_boot_id`), is lost: never-started is said only where it is certain. Where the file is
+gone, but a runner has told of the attempt, that counts as claim and start, and the file is made again.
 """
 
 from __future__ import annotations
@@ -55,10 +56,13 @@ class Verdict(NamedTuple):
         return self.word == LOST and self.reason != REBOOT and self.records.claim is not None
 
 
-def judge(run_dir: RunDir, token: str, here: Here, assigned_boot_id: str = "") -> Verdict:
+def judge(
+    run_dir: RunDir, token: str, here: Here, assigned_boot_id: str = "", told: Optional[Records] = None
+) -> Verdict:
     """The verdict over an attempt that no runner of ours answers for. Takes the claim where there is none, so an
     attempt that never started never will. `token` is that of the order; `assigned_boot_id` the boot in which the
-    order was made. Raises OSError where the claim cannot be written (disk full): nothing is known then."""
+    order was made; `told` what its runner has said while it lived. Raises OSError where the claim cannot be written
+    (disk full): nothing is known then."""
     rebooted = assigned_boot_id not in ("", here.boot_id)
     for _ in range(TRIES):
         seen = look(run_dir, here)
@@ -66,10 +70,10 @@ def judge(run_dir: RunDir, token: str, here: Here, assigned_boot_id: str = "") -
             return seen
         if rebooted:
             return Verdict(LOST, Records(), REBOOT)
-        claim = claim_of(here, run_dir, token)
+        records = told or Records(claim_of(here, run_dir, token))
         make_private(run_dir.path)
-        if runfile.give_up(run_dir.run, claim):
-            return Verdict(NEVER_STARTED, Records(claim))
+        if records.claim is not None and runfile.give_up(run_dir.run, records.claim, records.started):
+            return _over(records, here)
     raise OSError(f"{run_dir.run} comes and goes")
 
 

@@ -40,9 +40,9 @@ class Watch:
         """Make `fileno()` readable by then at the latest."""
         self._alarm.set(in_s)
 
-    def dispatch(self) -> None:
-        """Call the handlers of all that is ready; never waits."""
-        for fd, _ in self._epoll.poll(0):
+    def dispatch(self, wait_s: float = 0.0) -> None:
+        """Call the handlers of all that is ready; waits for the first of them at most so long."""
+        for fd, _ in self._epoll.poll(wait_s):
             handler = self._handlers.get(fd)
             if handler is not None:
                 handler()

@@ -123,9 +123,7 @@ def start(home: Home, place: Place) -> tuple[int, socket.socket]:
     package = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     argv = [sys.executable, "-I", "-S", "-c", _BOOT, package, str(its.fileno()), json.dumps(place)]
     try:
-        pid = daemon.spawn(
-            argv, home.log("zygote"), {**os.environ, "RUNYARD_HOME": home.root, "RUNYARD_DAEMON": "1"}, [its.fileno()]
-        )
+        pid = daemon.spawn(argv, home.log("zygote"), {**os.environ, "RUNYARD_HOME": home.root}, [its.fileno()])
     except OSError:
         ours.close()
         raise

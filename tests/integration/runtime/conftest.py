@@ -17,3 +17,9 @@ def rig(tmp_path: Path) -> Iterator[Rig]:
     yield made
     left = made.clean()
     assert not left, f"processes were left: {left}"
+
+
+@pytest.fixture
+def nobody_wakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent leaves a stopped runner as it is (as it has to leave one that a debugger holds)."""
+    monkeypatch.setattr("runyard.runtime.family.wake", lambda member: None)

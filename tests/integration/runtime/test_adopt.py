@@ -178,6 +178,7 @@ class TestIdle:
         wait_dead(zygote)
         rig.come_back()
 
+    @pytest.mark.usefixtures("nobody_wakes")
     def test_a_stopped_idle_runner_that_wakes_late_goes(self, rig: Rig) -> None:
         rig.ended(rig.sh("exit 0"))
         runners = [int(name.split(".")[0]) for name in os.listdir(rig.home.runner_sockets)]

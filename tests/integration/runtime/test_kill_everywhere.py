@@ -236,6 +236,7 @@ class TestDoubleAndLate:
         rig.wait(lambda: rig.dirs.is_done(1, 1), "the move")
         assert history.check() == {"revoked": 1}
 
+    @pytest.mark.usefixtures("nobody_wakes")
     def test_woken_when_another_agent_has_put_everything_away(self, rig: Rig) -> None:
         history = History(rig)
         runner = history.idle_runner()
@@ -251,6 +252,7 @@ class TestDoubleAndLate:
         rig.wait(lambda: not alive(runner) or runner in rig.idle(), "its answer")
         assert history.check() == {"revoked": 1}
 
+    @pytest.mark.usefixtures("nobody_wakes")
     def test_two_agents_order_it_one_after_the_other(self, rig: Rig) -> None:
         """The first one's runner is stopped before it heard; the second one starts it; then the first wakes."""
         history = History(rig)

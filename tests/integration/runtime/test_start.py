@@ -92,6 +92,10 @@ class TestNotStarted:
     def test_no_such_workdir(self, rig: Rig) -> None:
         assert self.told(rig, rig.start("true", workdir="/no/where")) == "workdir /no/where: No such file or directory"
 
+    def test_a_command_that_is_the_workdir(self, rig: Rig) -> None:
+        """The system's error names a path; here it may be either."""
+        assert self.told(rig, rig.start(str(rig.out))) == f"{rig.out}: Permission denied"
+
     def test_no_such_input(self, rig: Rig) -> None:
         assert "No such file" in self.told(rig, rig.start("true", input="missing"))
 
@@ -102,9 +106,20 @@ class TestNotStarted:
     def test_no_such_directory_for_the_output(self, rig: Rig) -> None:
         assert "No such file" in self.told(rig, rig.start("true", output="no/where.log"))
 
-    def test_an_environment_that_cannot_be_read(self, rig: Rig) -> None:
-        (rig.out / "blob").write_text("[")
+    @pytest.mark.parametrize(
+        "text", ["[", "[]", "3", '"A=1"', '{"A": 1}', '{"A": null}', "[" * 100_000, '{"A": "\\ud800"}']
+    )
+    def test_an_environment_that_cannot_be_read(self, rig: Rig, text: str) -> None:
+        (rig.out / "blob").write_text(text)
         assert "environment" in self.told(rig, rig.start("true", environment=str(rig.out / "blob")))
+        assert rig.records(rig.order("true").key).ended is not None
+        assert rig.result(rig.sh("exit 4", job=2)).wait_status == 4 << 8
+
+    def test_what_nobody_has_thought_of(self, rig: Rig) -> None:
+        """Any error before the command begins."""
+        assert "TypeError" in self.told(rig, rig.start(3))  # type: ignore[arg-type]  # that is the point
+        assert rig.records(rig.order("true").key).ended is not None
+        assert rig.result(rig.sh("exit 4", job=2)).wait_status == 4 << 8
 
     def test_too_long_an_argument(self, rig: Rig) -> None:
         assert "too long" in self.told(rig, rig.start("true", "x" * 200_000))

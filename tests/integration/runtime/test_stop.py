@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import sys
 
 import pytest
 
@@ -19,6 +21,14 @@ trap '' TERM
 echo $$ > pid
 while :; do sleep 1000; done
 """
+DAEMON = (
+    "env RUNYARD_DAEMON=1 "
+    + sys.executable
+    + " -c 'import os, signal; from runyard.runtime.native import name_process\n"
+    + 'name_process("ry-server"); open("pid", "w").write(f"{os.getpid()}\\n"); signal.pause()\''
+)
+"""What our server is like when it has begun."""
+BORN = f"setsid {DAEMON} &"
 ESCAPED = "env -i setsid sh -c 'echo $$ > escaped.tmp; mv escaped.tmp escaped; exec sleep 1000' &"
 """A grandchild of another session, without our token; its parent ends at once."""
 
@@ -227,8 +237,7 @@ class TestLeftOvers:
 
     def test_our_daemons_are_none(self, rig: Rig) -> None:
         """The first verb inside a job may start a server; it outlives the job and the runner."""
-        text = "RUNYARD_DAEMON=1 setsid sh -c 'echo $$ > pid; exec sleep 1000' & while [ ! -s pid ]; do :; done"
-        key = rig.sh(text)
+        key = rig.sh(f"{BORN} while [ ! -s pid ]; do :; done")
         assert rig.result(key).detail == ""
         pid, runner = rig.pid(), rig.runner(key)
         assert alive(pid)
@@ -237,6 +246,64 @@ class TestLeftOvers:
         assert alive(pid)
         kill(pid)
         wait_dead(pid)
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "setsid env RUNYARD_DAEMON=1 sh -c 'echo $$ > pid; exec sleep 1000' &",
+            "setsid env RUNYARD_DAEMON=1 bash -c 'echo $$ > pid; exec -a ry-server sleep 1000' &",
+            "setsid sh -c 'echo $$ > pid; exec sleep 1000' &",
+        ],
+    )
+    def test_who_only_has_the_mark_of_one_is_no_daemon(self, rig: Rig, text: str) -> None:
+        key = rig.sh(f"{text} while [ ! -s pid ]; do :; done")
+        assert rig.result(key).detail == "1 left-over process ended"
+        assert not alive(rig.pid())
+
+
+class TestTheCommandItself:
+    """It is of its own family, whatever it looks like."""
+
+    def test_the_mark_is_not_handed_on(self, rig: Rig) -> None:
+        blob = rig.out / "environment"
+        blob.write_text(json.dumps({"RUNYARD_DAEMON": "1", "PATH": os.environ["PATH"]}))
+        key = rig.sh("env > seen", environment=str(blob), variables=(("RUNYARD_DAEMON", "1"),))
+        assert rig.result(key).wait_status == 0
+        assert "RUNYARD_DAEMON" not in (rig.out / "seen").read_text()
+
+    def test_one_that_becomes_a_daemon_is_killed(self, rig: Rig) -> None:
+        key = rig.sh(f"trap '' TERM; exec {DAEMON}", grace_s=0.1)
+        pid = rig.pid()
+        rig.stop(key)
+        assert rig.result(key).wait_status == signal.SIGKILL
+        assert not alive(pid)
+
+    def test_one_with_the_mark_is_killed(self, rig: Rig) -> None:
+        key = rig.sh("trap '' TERM; echo $$ > pid; exec env RUNYARD_DAEMON=1 sleep 1000", grace_s=0.1)
+        pid = rig.pid()
+        rig.stop(key)
+        assert rig.result(key).wait_status == signal.SIGKILL
+        assert not alive(pid)
+
+
+class TestStoppedRunner:
+    """A job can do that to its own runner."""
+
+    def test_it_is_woken_to_hear_the_stop(self, rig: Rig) -> None:
+        key = rig.sh("echo $$ > pid; kill -STOP $PPID; exec sleep 1000")
+        pid = rig.pid()
+        rig.wait(lambda: _state(rig.runner(key)) == "T")
+        rig.stop(key)
+        assert rig.result(key).wait_status == signal.SIGTERM
+        assert not alive(pid)
+
+    def test_again_and_again(self, rig: Rig) -> None:
+        """At the signal the job stops it once more: no kill would come."""
+        key = rig.sh("trap 'kill -STOP $PPID' TERM; echo $$ > pid; while :; do sleep 0.01; done", grace_s=0.5)
+        pid = rig.pid()
+        rig.stop(key)
+        assert rig.result(key).wait_status == signal.SIGKILL
+        assert not alive(pid)
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from runyard.foreign.locks import is_locked
 from runyard.runtime import runfile, verdict
 from runyard.runtime.family import Member
 from runyard.runtime.rundir import RunDir, RunDirs
-from runyard.runtime.runfile import Claim, Ended, Slate, Slates, Started
+from runyard.runtime.runfile import Claim, Ended, Records, Slate, Slates, Started
 from runyard.runtime.verdict import ADOPT, DAMAGED, ENDED, LOST, NEVER_STARTED, REBOOT, RUNNER_DIED, Here, judge
 
 HERE = Here("host-1", "boot-1", 4026531836, 4711, 100)
@@ -189,9 +190,9 @@ class TestClaim:
     def test_the_runner_comes_first(self, where: RunDir, slates: Slates, monkeypatch: pytest.MonkeyPatch) -> None:
         give_up = runfile.give_up
 
-        def late(path: str, record: Claim) -> bool:
+        def late(path: str, record: Claim, started: Started | None = None) -> bool:
             claim(where, slates)
-            return give_up(path, record)
+            return give_up(path, record, started)
 
         monkeypatch.setattr(runfile, "give_up", late)
         assert judge(where, "token", HERE).word == ADOPT
@@ -214,6 +215,23 @@ class TestClaim:
 
         monkeypatch.setattr(os, "link", late)
         assert slates.claim(where.run, claimed()) is None
+
+    def test_a_directory_that_is_gone_with_its_runner(self, where: RunDir, slates: Slates) -> None:
+        """What the runner has told while it lived is its file then, for every later look too."""
+        die(claim(where, slates))
+        shutil.rmtree(where.path)
+        for told in (Records(claimed(), BEGUN), None):
+            found = judge(where, "token", HERE, told=told)
+            assert (found.word, found.reason, found.records.started) == (LOST, RUNNER_DIED, BEGUN)
+
+    def test_a_private_name_that_is_gone(self, dirs: RunDirs, where: RunDir, slates: Slates, tmp_path: Path) -> None:
+        """The last name of the file is an attempt's then: it is not used for another one."""
+        slate = claim(where, slates)
+        slates.give_back(slate)
+        os.unlink(slate.private)
+        dirs.make(13, 1)
+        assert slates.claim(dirs.live(13, 1).run, claimed()._replace(job=13)) is not None
+        assert runfile.look(where.run)[1].claim == claimed()
 
     def test_a_link_in_place_of_the_run_file(self, where: RunDir, slates: Slates, tmp_path: Path) -> None:
         os.symlink(tmp_path / "elsewhere", where.run)
