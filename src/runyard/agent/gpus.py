@@ -150,14 +150,21 @@ class Driver:
 
     def _processes(self, handle: Any) -> tuple[DeviceProcess, ...]:
         """Who computes or draws on the device. Those of others that may not be seen are not in the list."""
-        used: dict[int, int] = {}
-        for kind in ("Compute", "Graphics"):
-            for found in _running(handle, kind):
-                used[found.pid] = max(used.get(found.pid, 0), (found.usedGpuMemory or 0) // MB)
-        return tuple(self._process(pid, used_mb) for pid, used_mb in sorted(used.items()))
-
-    def _process(self, pid: int, used_mb: int) -> DeviceProcess:
-        return DeviceProcess(pid, process.owner(pid), used_mb, self._owner_of(pid), process.command_line(pid))
+        computing, drawing = (
+            {found.pid: (found.usedGpuMemory or 0) // MB for found in _running(handle, kind)}
+            for kind in ("Compute", "Graphics")
+        )
+        return tuple(
+            DeviceProcess(
+                pid,
+                process.owner(pid),
+                max(computing.get(pid, 0), drawing.get(pid, 0)),
+                self._owner_of(pid),
+                process.command_line(pid),
+                draws=pid not in computing,
+            )
+            for pid in sorted({*computing, *drawing})
+        )
 
     def _close(self) -> None:
         self.ready = False

@@ -87,9 +87,9 @@ class Seen(NamedTuple):
         device = self.device
         if device.fault:
             return "fault"
-        if any(not process.attempt for process in device.processes):
+        if any(not process.attempt and not process.draws for process in device.processes):
             return "foreign"
-        if self.jobs or device.processes:
+        if self.jobs or any(process.attempt for process in device.processes):
             return "job"
         return "withheld" if why_withheld(device, False, (), self.foreign_mb) else "free"
 
@@ -129,7 +129,8 @@ def _sitting(device: Device, jobs: Sequence[JobRow]) -> Iterator[tuple[str, tupl
     for process in device.processes:
         job_id = int(process.attempt.partition(".")[0]) if process.attempt else 0
         seen.add(job_id)
-        yield ("job" if job_id else "foreign"), _process(process, by_id.get(job_id))
+        word = "job" if job_id else "desktop" if process.draws else "foreign"
+        yield word, _process(process, by_id.get(job_id))
     for job in jobs:
         if job.id not in seen:
             yield "job", (f"{job.id} ({label(job)})", harmless(job.user), str(job.pid or ""), "", "")

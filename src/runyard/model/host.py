@@ -9,13 +9,15 @@ from runyard.model.record import dataclass
 
 @dataclass(frozen=True)
 class DeviceProcess:
-    """A process that holds memory on a device. `attempt` ("12.1") is set where it is one of ours."""
+    """A process that holds memory on a device. `attempt` ("12.1") is set where it is one of ours; `draws` means that it
+    does nothing else there: a desktop."""
 
     pid: int
     user: str = ""
     memory_mb: int = 0
     attempt: str = ""
     command: str = ""
+    draws: bool = False
 
 
 @dataclass(frozen=True)

@@ -144,6 +144,11 @@ class TestProcesses:
         (device,) = watcher.look()
         assert [(found.pid, found.memory_mb) for found in device.processes] == [(1, 300), (2**22 + 1, 7)]
 
+    def test_a_desktop_draws_and_does_nothing_else(self, watcher: Watcher) -> None:
+        nvml.write(watcher.state, [Gpu(uuid=A, compute=((1, 200),), graphics=((1, 300), (2**22 + 1, 90)))])
+        (device,) = watcher.look()
+        assert [(found.pid, found.draws) for found in device.processes] == [(1, False), (2**22 + 1, True)]
+
     def test_one_that_is_not_to_be_seen(self, watcher: Watcher) -> None:
         nvml.write(watcher.state, [Gpu(uuid=A, compute=((2**22 + 1, 7),))])
         (device,) = watcher.look()

@@ -152,7 +152,7 @@ def test_the_type_of_a_field_that_may_be_nothing() -> None:
 class TestManyAlike:
     """Of records that are nearly alike only what differs is read; what is wrong is found all the same."""
 
-    SPECS = [{"command": ["a"], "priority": 1, "hold": True}, {"command": ["b"], "priority": 1, "hold": True}]
+    SPECS = ({"command": ["a"], "priority": 1, "hold": True}, {"command": ["b"], "priority": 1, "hold": True})
 
     def read(self, *more: dict[str, object]) -> tuple[JobSpec, ...]:
         made: Submission = codec.decode(Submission, {"specs": [*self.SPECS, *more], "key": "k"})
