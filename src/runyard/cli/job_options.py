@@ -34,7 +34,7 @@ class WordsCommand(click.Command):
 
 JOB_OPTIONS: tuple[Callable[[F], F], ...] = (
     click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[--] COMMAND..."),
-    click.option("-J", "-n", "--name", metavar="NAME", help="Its name (default: the first word of the command)."),
+    click.option("-J", "-n", "--name", metavar="NAME", help="Its name (default: its program or script)."),
     click.option("-D", "-w", "--workdir", metavar="DIR", help="Where it runs (default: here)."),
     click.option(
         "-q", "-p", "--queue", "--partition", "queue", metavar="NAME", shell_complete=complete_queues,

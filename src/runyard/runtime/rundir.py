@@ -3,6 +3,7 @@
     <home.runs>/<host id>/live/<job>.<number>/               attempts that are not committed yet
     <home.runs>/<host id>/done/<job // 1000>/<job>.<number>/ the others: only their output is kept
     <home.runs>/<host id>/slates/<runner>.<n>                run files that runners hold (see `runfile`)
+    <home.runs>/<host id>/collected                          the clocks at the last collection (see `ages`)
 
 The engine makes an attempt's directory before it hands the attempt to a runner, and moves it when the result is
 committed. So a runner that wakes up late finds no directory and starts nothing, and a directory below `done` says
@@ -20,10 +21,13 @@ import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from runyard.runtime.family import Member
+from runyard.foreign import process
+from runyard.runtime.ages import Clocks, counts_since
+from runyard.runtime.family import Member, boot_clock
 
 SHARD = 1000
 MB = 1024 * 1024
+DAY_S = 86_400.0
 _HOST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _SLATE = re.compile(r"([0-9]+)\.([0-9]+)\.[0-9]+")
 _NAME = re.compile(r"([1-9][0-9]{0,17})\.([1-9][0-9]{0,8})")
@@ -74,6 +78,7 @@ class RunDirs:
         self._live = os.path.join(runs, host_id, "live")
         self._done = os.path.join(runs, host_id, "done")
         self._slates = os.path.join(runs, host_id, "slates")
+        self._collected = os.path.join(runs, host_id, "collected")
 
     def prepare(self) -> None:
         """Make the directories that hold the others."""
@@ -141,13 +146,15 @@ class RunDirs:
                 os.unlink(path)
 
     def collect(self, keep_days: float, keep_mb: float) -> list[Collected]:
-        """Remove the directories of done attempts that are older than `keep_days`, then the oldest ones until all
-        together have at most `keep_mb`."""
+        """Remove the directories of done attempts that are older than `keep_days` (as far as the clock can be believed,
+        see `ages`), then the oldest ones until all together have at most `keep_mb`."""
         found = sorted(self._sized(), key=lambda item: item[0])
-        oldest, excess = time.time() - keep_days * 86400, sum(item[1] for item in found) - keep_mb * MB
+        now = Clocks(process.boot_id(), time.time(), boot_clock() / 1e9)
+        since = counts_since(self._collected, now, keep_days * DAY_S) if found else 0.0
+        oldest, excess = now.wall - keep_days * DAY_S, sum(item[1] for item in found) - keep_mb * MB
         removed = []
         for modified, size, run_dir in found:
-            if modified >= oldest and excess <= 0:
+            if max(modified, since) >= oldest and excess <= 0:
                 break
             _remove(run_dir.path)
             removed.append(Collected(run_dir.job, run_dir.number, size))

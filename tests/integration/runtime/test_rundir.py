@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,75 @@ def test_old_ones_are_collected(dirs: RunDirs) -> None:
     assert not dirs.is_done(1, 1)
     assert dirs.is_done(3, 1)
     assert os.path.isdir(dirs.live(4, 1).path)
+
+
+class TestClock:
+    """What a wall clock that is set does to what is kept by age."""
+
+    def ahead(self, monkeypatch: pytest.MonkeyPatch, days: float, boot: bool = False) -> None:
+        """From now on by the wall clock; `boot`: that much time has really passed."""
+        wall = time.time() + days * 86400
+        monkeypatch.setattr(time, "time", lambda: wall)
+        if boot:
+            passed = time.clock_gettime_ns(time.CLOCK_BOOTTIME) + int(days * 86400e9)
+            monkeypatch.setattr(time, "clock_gettime_ns", lambda clock: passed)
+
+    def test_a_jump_ahead_removes_nothing(self, dirs: RunDirs, monkeypatch: pytest.MonkeyPatch) -> None:
+        finish(dirs, 1, b"x", age_days=1)
+        assert dirs.collect(30, 1000) == []
+        self.ahead(monkeypatch, 40)
+        for _ in range(3):
+            assert dirs.collect(30, 1000) == [], "nor does the next collection"
+
+    def test_after_one_more_period_it_goes(self, dirs: RunDirs, monkeypatch: pytest.MonkeyPatch) -> None:
+        finish(dirs, 1, b"x", age_days=1)
+        dirs.collect(30, 1000)
+        self.ahead(monkeypatch, 40)
+        dirs.collect(30, 1000)
+        self.ahead(monkeypatch, 29, boot=True)
+        assert dirs.collect(30, 1000) == []
+        self.ahead(monkeypatch, 2, boot=True)
+        assert [gone.job for gone in dirs.collect(30, 1000)] == [1]
+
+    def test_a_jump_that_is_taken_back(self, dirs: RunDirs, monkeypatch: pytest.MonkeyPatch) -> None:
+        finish(dirs, 1, b"x", age_days=1)
+        dirs.collect(30, 1000)
+        self.ahead(monkeypatch, 4000)
+        dirs.collect(30, 1000)
+        self.ahead(monkeypatch, -4000)
+        assert dirs.collect(30, 1000) == []
+        self.ahead(monkeypatch, 31, boot=True)
+        assert [gone.job for gone in dirs.collect(30, 1000)] == [1]
+
+    def test_time_that_has_passed_is_no_jump(self, dirs: RunDirs, monkeypatch: pytest.MonkeyPatch) -> None:
+        finish(dirs, 1, b"x")
+        dirs.collect(30, 1000)
+        self.ahead(monkeypatch, 31, boot=True)
+        assert [gone.job for gone in dirs.collect(30, 1000)] == [1]
+
+    @pytest.mark.parametrize(("days", "jobs"), [(20, [1]), (4000, [])])
+    def test_from_one_boot_to_the_next(
+        self, dirs: RunDirs, monkeypatch: pytest.MonkeyPatch, days: float, jobs: list[int]
+    ) -> None:
+        """Three weeks the machine may have been off; ten years its clock has lost its battery."""
+        finish(dirs, 1, b"x", age_days=20)
+        dirs.collect(30, 1000)
+        monkeypatch.setattr("runyard.runtime.rundir.process.boot_id", lambda: "another")
+        self.ahead(monkeypatch, days)
+        assert [gone.job for gone in dirs.collect(30, 1000)] == jobs
+
+    def test_what_is_too_much_goes_all_the_same(self, dirs: RunDirs, monkeypatch: pytest.MonkeyPatch) -> None:
+        for job in (1, 2):
+            finish(dirs, job, b"x" * MB, age_days=5 - job)
+        dirs.collect(30, 1000)
+        self.ahead(monkeypatch, 40)
+        assert [gone.job for gone in dirs.collect(30, 1.5)] == [1]
+
+    @pytest.mark.parametrize("text", ["", "[]", "{}", '["boot", "x", 1, 2]', "\xff"])
+    def test_a_note_that_says_nothing_sensible(self, dirs: RunDirs, tmp_path: Path, text: str) -> None:
+        finish(dirs, 1, b"x", age_days=1)
+        (tmp_path / "runs" / "host-1" / "collected").write_bytes(text.encode("latin-1"))
+        assert dirs.collect(30, 1000) == []
 
 
 def test_the_oldest_go_when_it_is_too_much(dirs: RunDirs) -> None:
