@@ -23,12 +23,13 @@ def look_for_program(program: str, workdir: str, path: str) -> str:
             return ""
         where = f"; there is one in {workdir}: say ./{program}" if os.path.isfile(whole) else ""
         return f"there is no program {program!r} on the job's PATH{where}"
+    shown = os.path.normpath(whole)
     if os.path.isdir(whole):
-        raise InvalidSpec(f"{whole} is a directory, not a program", "command")
+        raise InvalidSpec(f"{shown} is a directory, not a program", "command")
     if not os.path.exists(whole):
-        raise InvalidSpec(f"there is no file {whole}; if another job makes it, wait for that one by --after", "command")
+        raise InvalidSpec(f"there is no file {shown}; if another job makes it, wait for that one by --after", "command")
     if not os.access(whole, os.X_OK):
-        return f"{whole} may not be executed: `chmod +x` it, or name its interpreter first"
+        return f"{shown} may not be executed: `chmod +x` it, or name its interpreter first"
     return ""
 
 
