@@ -151,6 +151,40 @@ class TestEndsWhileNobodyLooks:
         self.check(yard, jobs[0])
 
 
+class TestTheRunDirectoriesAreRemoved:
+    """By somebody, or by the job itself, and then the agent dies: the runner's word is all that there is."""
+
+    @pytest.mark.parametrize("stopped", [False, True])
+    def test_nothing_is_started_beside_it(
+        self, yard: Yard, bell: Bell, gates: Callable[[str], Gate], stopped: bool
+    ) -> None:
+        gate = gates("gate")
+        text = 'echo >> bell; rm -rf "$RUNYARD_HOME/runs"; echo >> bell; read x < gate; exit 3'
+        (job,) = yard.submit(yard.sh(text, on_lost="requeue"))
+        bell.wait(2)
+        pid, agent = yard.running(job)[0].pid or 0, yard.agent
+        processes.kill(agent)
+        if stopped:
+            processes.send(yard.runner(pid), signal.SIGSTOP)
+        yard.until("another agent", lambda: yard.agent_pid() not in (agent, None))
+        assert yard.run("true").word == "succeeded"
+        assert pids(yard.running(job)) == {job: pid} and processes.alive(pid)
+        gate.open()
+        (row,) = yard.done(job)
+        assert (row.word, row.exit_code, row.attempt) == ("failed", 3, 1)
+
+    def test_its_runner_dies_too(self, yard: Yard, bell: Bell, gates: Callable[[str], Gate]) -> None:
+        """It has started, and is never told as never started."""
+        gates("gate")
+        (job,) = yard.submit(yard.sh('echo >> bell; rm -rf "$RUNYARD_HOME/runs"; echo >> bell; read x < gate'))
+        bell.wait(2)
+        pid = yard.running(job)[0].pid or 0
+        processes.kill(yard.runner(pid))
+        (row,) = yard.done(job)
+        assert (row.word, row.reason, row.attempt) == ("lost", "the runner died", 1)
+        assert processes.ended(pid)
+
+
 class TestTheRunnerIsKilled:
     """Nobody knows how its job would have ended."""
 

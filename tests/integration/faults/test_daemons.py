@@ -93,6 +93,23 @@ class TestBornInAJob:
             assert not [entry for entry in process.environ(pid) if entry.decode().startswith(OF_A_JOB)]
             assert os.readlink(f"/proc/{pid}/cwd") == "/"
 
+    def test_all_of_it_outlives_the_job_one_by_one(self, yard: Yard, make_yard: Callable[..., Yard]) -> None:
+        """Whoever of it loses his parent comes to the outer yard, which leaves him alone."""
+        inner = make_yard()
+        blob = yard.service.put_blob(environment(inner.environ))
+        text = f"RUNYARD_HOME={inner.home.root} ry submit -- sleep 1000"
+        (job,) = yard.submit(yard.sh(text, environment=blob))
+        assert yard.done(job)[0].word == "succeeded"
+        pid = inner.running(1)[0].pid or 0
+        for name in ("ry-server", "ry-agent", "ry-zygote"):
+            for victim in inner.named(name):
+                processes.kill(victim)
+            assert yard.run("true").word == "succeeded"
+        assert processes.alive(pid) and processes.alive(inner.runner(pid))
+        inner.start()
+        assert inner.ry("stop", "1").code == 0
+        assert inner.done(1)[0].word == "cancelled"
+
     def test_a_pipe_is_not_held(self, make_yard: Callable[..., Yard]) -> None:
         """`id=$(ry submit ...)` returns, though a server is born in it."""
         yard = make_yard()
