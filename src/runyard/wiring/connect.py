@@ -88,6 +88,8 @@ def _launch(place: Home, accept_older_store: bool, end: float) -> bool:
         if not select.select([read], [], [], max(0.0, end - time.monotonic()))[0]:
             raise Unavailable(_silent(place, pid))
         told = os.read(read, 1)
+        if told == TAKEN:
+            select.select([read], [], [], max(0.0, end - time.monotonic()))  # until it has ended
     finally:
         os.close(read)
     if told in (READY, TAKEN):

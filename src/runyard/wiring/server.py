@@ -130,11 +130,13 @@ def serve(environ: Mapping[str, str], ready_fd: int = -1, accept_older_store: bo
 
 
 def tell(descriptor: int, word: bytes) -> None:
-    """Whoever started us waits for this; it may have lost its patience."""
+    """Whoever started us waits for this; it may have lost its patience. One that cannot serve is waited for until it
+    has ended: only that closes its descriptor."""
     if descriptor >= 0:
         with suppress(BrokenPipeError):
             os.write(descriptor, word)
-        os.close(descriptor)
+        if word == READY:
+            os.close(descriptor)
 
 
 def keep_tidy(yard: Yard, home: Home, ended: threading.Event) -> None:
