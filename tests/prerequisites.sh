@@ -11,6 +11,8 @@ parts() {
 strace:strace:the runner killed at every system call
 gcc:gcc libc6-dev:GPUs, by a small fake NVML library
 git:git:what reads a repository
+zsh:zsh:the Tab key in zsh
+fish:fish:the Tab key in fish
 END
 }
 

@@ -8,6 +8,7 @@ import click
 
 from runyard.cli.context import App
 from runyard.cli.lazy import Root, Verb
+from runyard.cli.options import complete_directories
 
 SUBMIT, SEE, READ, CHANGE, YARD = "Submit", "See", "Read", "Change", "The yard"
 
@@ -31,6 +32,7 @@ VERBS = (
     Verb("server", "server", "Start, stop and see the server.", (), YARD),
     Verb("clean", "clean", "Collect the output of old jobs.", (), YARD),
     Verb("doctor", "doctor", "Check this yard and say what to do.", (), YARD),
+    Verb("help", "help", "Help about a verb.", (), YARD),
     Verb("completion", "completion", "Completion for bash, zsh and fish.", (), YARD),
 )
 
@@ -48,9 +50,12 @@ def _version(ctx: click.Context, parameter: click.Parameter, value: bool) -> Non
     verbs=VERBS,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Alone, `ry` lists your jobs: waiting, running, lately ended. `ry VERB --help` tells about a verb.",
+    epilog="Alone, `ry` lists your jobs: waiting, running, lately ended. `ry help VERB` tells about a verb.",
 )
-@click.option("--home", metavar="DIR", help="The yard to use (default: $RUNYARD_HOME, else ~/.runyard).")
+@click.option(
+    "--home", metavar="DIR", shell_complete=complete_directories,
+    help="The yard to use (default: $RUNYARD_HOME, else ~/.runyard).",
+)  # fmt: skip
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 @click.pass_context
 def root(ctx: click.Context, home: str | None) -> int | None:

@@ -4,49 +4,148 @@ Loaded by `options` when a shell asks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
+from runyard.api import JobRow
 from runyard.cli.context import App
+from runyard.cli.lazy import LazyGroup
 from runyard.cli.render.text import harmless
-from runyard.errors import RunyardError
-from runyard.model.filter import JobQuery
+from runyard.errors import InvalidSpec, RunyardError
+from runyard.model.filter import JobQuery, parse_selector
+from runyard.model.job import WORDS, Outcome
+from runyard.model.spec import DEPENDENCY_KINDS
 
 MOST = 200
-WORDS = ("all", "@", "state:", "queue:", "user:")
+FIELDS = ("state:", "queue:", "user:", "group:", "name:")
+ALIVE = tuple(word for word in WORDS if word not in {outcome.value for outcome in Outcome})
+CHANGED = {"stop": ALIVE, "kill": ALIVE, "hold": ("queued", "waiting"), "release": ("held",)}
+"""The jobs that a verb can change, by their words."""
+
+_PLAIN = re.compile(r"[\w%+=:,./@-]+")
+"""Names that stand on a command line without quotes."""
+
+Items = Iterable[CompletionItem[Any]]
 
 
-def jobs(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+def jobs(ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
     """Selectors, ids with their names, and names."""
+    words = CHANGED.get(ctx.command.name or "", ())
+    field, colon, _ = incomplete.partition(":")
 
-    def items(app: App) -> list[CompletionItem]:
-        service = app.reach()
-        rows = service.jobs(JobQuery(mine=True, recent=True, order="-id", limit=MOST)) if service else ()
-        ids = [CompletionItem(str(row.id), help=harmless(f"{row.name} ({row.word})")) for row in rows]
-        names = [CompletionItem(name) for name in dict.fromkeys(row.name for row in rows) if " " not in name]
-        return [*ids, *names, *(CompletionItem(word) for word in WORDS)]
+    def items(app: App) -> Items:
+        if colon:
+            return _items(f"{field}:{value}" for value in _values(app, field, incomplete, words))
+        rows = _rows(app, words)
+        fields = ("all", *(() if words else ("@",)), *FIELDS)
+        return [*_ids(rows), *_items(_selector(name) for name in _names(rows)), *_items(fields)]
 
     return _matching(ctx, incomplete, items)
 
 
-def queues(ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+def after(ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
+    """What `-d` takes: each part of `afterok:12:prep,afterany:@` by itself."""
+    before = incomplete[: max(incomplete.rfind(":"), incomplete.rfind(",")) + 1]
+    kinds = () if before.endswith(":") else tuple(f"{kind}:" for kind in DEPENDENCY_KINDS)
+
+    def items(app: App) -> Items:
+        rows = _rows(app)
+        names = (name for name in _names(rows) if not {":", ","} & set(name) and _selector(name) == name)
+        found = [*_ids(rows), *_items((*names, "@", *kinds))]
+        return [CompletionItem(before + item.value, help=item.help) for item in found]
+
+    return _matching(ctx, incomplete, items)
+
+
+def queues(ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
     """Names of queues."""
-
-    def items(app: App) -> list[CompletionItem]:
-        service = app.reach()
-        return [CompletionItem(row.queue.name) for row in service.queues()] if service else []
-
-    return _matching(ctx, incomplete, items)
+    return _matching(ctx, incomplete, lambda app: _items(_queues(app)))
 
 
-def _matching(
-    ctx: click.Context, incomplete: str, items: Callable[[App], list[CompletionItem]]
-) -> list[CompletionItem]:
-    if not isinstance(ctx.obj, App):
-        return []
+def verbs(ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
+    """Verbs, and below one that has verbs of its own those."""
+    command: click.Command | None = ctx.find_root().command
+    for word in ctx.params.get("verbs") or ():
+        command = command.get_command(ctx, word) if isinstance(command, click.Group) else None
+    if isinstance(command, LazyGroup):
+        return command.offered(incomplete)
+    names = command.list_commands(ctx) if isinstance(command, click.Group) else ()
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def files(ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
+    """Whatever the shell finds."""
+    return [CompletionItem(incomplete, type="file")]
+
+
+def directories(ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
+    """Directories that the shell finds."""
+    return [CompletionItem(incomplete, type="dir")]
+
+
+def _values(app: App, field: str, incomplete: str, words: tuple[str, ...]) -> Iterable[str]:
+    """What may come after `field:`."""
+    if field == "state":
+        first, comma, _ = incomplete.partition(":")[2].rpartition(",")
+        return [first + comma + word for word in words or WORDS]
+    if field == "queue":
+        return _queues(app)
+    if field == "user":
+        return dict.fromkeys(("me", *(row.user for row in _rows(app, words, mine=False))))
+    rows = _rows(app, words)
+    if field == "name":
+        return _names(rows)
+    return dict.fromkeys(str(row.group) for row in rows if row.group is not None) if field == "group" else ()
+
+
+def _rows(app: App, words: tuple[str, ...] = (), mine: bool = True) -> tuple[JobRow, ...]:
+    """My newest jobs, of these words only if some are given."""
+    service = app.reach()
+    if service is None:
+        return ()
+    selectors = (f"state:{','.join(words)}",) if words else ()
+    return service.jobs(JobQuery(selectors, mine=mine, recent=not words, order="-id", limit=MOST))
+
+
+def _queues(app: App) -> list[str]:
+    service = app.reach()
+    return [row.queue.name for row in service.queues()] if service else []
+
+
+def _ids(rows: Iterable[JobRow]) -> Items:
+    return [CompletionItem(str(row.id), help=harmless(f"{row.name} ({row.word})")) for row in rows]
+
+
+def _names(rows: Iterable[JobRow]) -> list[str]:
+    return [name for name in dict.fromkeys(row.name for row in rows) if _PLAIN.fullmatch(name)]
+
+
+def _selector(name: str) -> str:
+    """The selector of a name, also where that looks like something else."""
     try:
-        return [item for item in items(ctx.obj) if item.value.startswith(incomplete)]
+        is_name = parse_selector(name).names == (name,)
+    except InvalidSpec:
+        is_name = False
+    return name if is_name else f"name:{name}"
+
+
+def _items(values: Iterable[str]) -> Items:
+    return [CompletionItem(value) for value in values]
+
+
+def _matching(ctx: click.Context, incomplete: str, items: Callable[[App], Items]) -> list[CompletionItem[Any]]:
+    app = ctx.obj
+    if not isinstance(app, App):
+        return []
+    home = ctx.find_root().params.get("home")
+    if home:
+        app.flags = {"home": os.path.expandvars(home)}
+    try:
+        return [item for item in items(app) if item.value.startswith(incomplete)]
     except (RunyardError, OSError):
         return []  # the Tab key complains about nothing

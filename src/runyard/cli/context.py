@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from runyard import config
 from runyard.cli.render.output import Output
+from runyard.errors import RunyardError, StorageFull, UsageError
 from runyard.settings import Home, Settings
 
 if TYPE_CHECKING:
@@ -83,3 +85,27 @@ class App:
     def reach(self) -> Service | None:
         """The verbs if a server runs."""
         return self.wiring.reach(self.settings)
+
+    def told(self, error: OSError) -> RunyardError | None:
+        """What this error of the system means to the user, where it is not for a traceback: this directory is gone,
+        or the home cannot be made or written."""
+        if error.filename is None:
+            return UsageError("this directory was removed; go to another one") if _nowhere() else None
+        settings: Settings | None = self.__dict__.get("settings")
+        path = os.fsdecode(error.filename) if isinstance(error.filename, (str, bytes)) else ""
+        if settings is None or os.path.commonpath((path or "/", settings.home)) not in (path, settings.home):
+            return None
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return StorageFull()
+        return UsageError(
+            f"{path}: {error.strerror}; a home is a directory that you can make and write (--home, RUNYARD_HOME)"
+        )
+
+
+def _nowhere() -> bool:
+    """Whether the working directory is gone."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False

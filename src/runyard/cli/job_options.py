@@ -7,7 +7,14 @@ from typing import Any, TypeVar
 
 import click
 
-from runyard.cli.options import complete_jobs, complete_queues
+from runyard.cli.options import (
+    complete_after,
+    complete_directories,
+    complete_files,
+    complete_queues,
+    complete_words,
+)
+from runyard.model.spec import ON_LOST, RETRY_CAUSES, SHELLS
 from runyard.submitting import gpus
 from runyard.submitting.build import Request
 
@@ -31,11 +38,32 @@ class WordsCommand(click.Command):
         ctx.meta[LITERAL] = bool(words) and before >= 0 and given[before] == "--"
         return rest
 
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """What can be given; where the Tab key asks and there is a word, only further words of that command."""
+        params = super().get_params(ctx)
+        return [one for one in params if one.name == "words"] if _in_words(ctx) else params
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        """Options; of somebody else's command the files that they may be about."""
+        if not _in_words(ctx):
+            return super().shell_complete(ctx, incomplete)
+        return [item for param in self.get_params(ctx) for item in param.shell_complete(ctx, incomplete)]
+
+
+def _in_words(ctx: click.Context) -> bool:
+    return ctx.resilient_parsing and bool(ctx.params.get("words"))
+
 
 JOB_OPTIONS: tuple[Callable[[F], F], ...] = (
-    click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[--] COMMAND..."),
+    click.argument(
+        "words", nargs=-1, type=click.UNPROCESSED, metavar="[--] COMMAND...", shell_complete=complete_files
+    ),
     click.option("-J", "-n", "--name", metavar="NAME", help="Its name (default: its program or script)."),
-    click.option("-D", "-w", "--workdir", metavar="DIR", help="Where it runs (default: here)."),
+    click.option("--job-name", "name", metavar="NAME", hidden=True),  # sbatch's word for it
+    click.option(
+        "-D", "-w", "--workdir", metavar="DIR", shell_complete=complete_directories,
+        help="Where it runs (default: here).",
+    ),
     click.option(
         "-q", "-p", "--queue", "--partition", "queue", metavar="NAME", shell_complete=complete_queues,
         help="Its queue (default: default).",
@@ -48,25 +76,44 @@ JOB_OPTIONS: tuple[Callable[[F], F], ...] = (
     click.option("-t", "--time", metavar="SPAN", help="Time limit: 30s, 2h, 1-12:00:00; a bare number is minutes."),
     click.option("--grace", metavar="SPAN", help="Between the signal and the kill (default: 10 s)."),
     click.option(
-        "-d", "--after", "--dependency", "after", multiple=True, metavar="JOBS", shell_complete=complete_jobs,
+        "-d", "--after", "--dependency", "after", multiple=True, metavar="JOBS", shell_complete=complete_after,
         help="Wait for 12, afterok:12:13, afterany:@, afternotok:NAME.",
     ),
     click.option("-a", "--array", metavar="INDICES", help="One job per index: 0-9, 1,3,5-7:2, 0-9%2 (two at a time)."),
     click.option("-e", "--env", multiple=True, metavar="K[=V]", help="Set a variable, or keep one in a clean one."),
-    click.option("--env-file", multiple=True, metavar="FILE", help="Set variables from lines K=V."),
+    click.option(
+        "--env-file", multiple=True, metavar="FILE", shell_complete=complete_files,
+        help="Set variables from lines K=V.",
+    ),
     click.option("--clean-env", is_flag=True, default=None, help="Do not send this whole environment along."),
-    click.option("--venv", metavar="DIR", help="Activate this virtual environment first."),
+    click.option(
+        "--venv", metavar="DIR", shell_complete=complete_directories, help="Activate this virtual environment first."
+    ),
     click.option("--conda", metavar="NAME", help="Activate this conda environment first."),
     click.option("--setup", multiple=True, metavar="CMD", help="A shell line to run first."),
-    click.option("--shell", metavar="SHELL", help="bash, sh, zsh or login, for a quoted command (default: bash)."),
-    click.option("-o", "--output", metavar="PATTERN", help="Write the output there: %j id, %a index, %x name."),
-    click.option("-i", "--input", metavar="FILE", help="Its standard input (default: /dev/null)."),
+    click.option(
+        "--shell", metavar="SHELL", shell_complete=complete_words(*SHELLS),
+        help="bash, sh, zsh or login, for a quoted command (default: bash).",
+    ),
+    click.option(
+        "-o", "--output", metavar="PATTERN", shell_complete=complete_files,
+        help="Write the output there: %j id, %a index, %x name.",
+    ),
+    click.option(
+        "-i", "--input", metavar="FILE", shell_complete=complete_files, help="Its standard input (default: /dev/null)."
+    ),
     click.option("-H", "--hold", is_flag=True, default=None, help="Keep it back until released."),
     click.option("-b", "--begin", metavar="WHEN", help="Not before 22:00, +2h, 2026-12-31T08:00."),
     click.option("--retries", metavar="N", help="Try again by itself so often (default: 0)."),
     click.option("--backoff", metavar="SPAN", help="Pause before a retry, doubled each time (default: none)."),
-    click.option("--retry-on", metavar="CAUSES", help="fail, oom, lost, timeout or codes (default: fail,oom,timeout)."),
-    click.option("--on-lost", metavar="end|requeue", help="If its end is unknown (default: as its queue says: end)."),
+    click.option(
+        "--retry-on", metavar="CAUSES", shell_complete=complete_words(*RETRY_CAUSES),
+        help="fail, oom, lost, timeout or codes (default: fail,oom,timeout).",
+    ),
+    click.option(
+        "--on-lost", metavar="end|requeue", shell_complete=complete_words(*filter(None, ON_LOST)),
+        help="If its end is unknown (default: as its queue says: end).",
+    ),
     click.option("--unique", metavar="KEY", help="If a job with this key waits or runs, that one is meant."),
     click.option("--detach", is_flag=True, default=None, help="Processes that it leaves behind are not ended."),
 )  # fmt: skip

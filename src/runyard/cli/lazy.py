@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -17,6 +18,14 @@ from runyard.submitting.nearest import meant
 EXIT_INTERRUPTED = 130
 EXIT_PIPE = 141
 EXIT_USAGE = 2
+
+COMPLETES = {"ry": "_RY_COMPLETE", "runyard": "_RUNYARD_COMPLETE"}
+"""Our names, and the variables under which a shell asks each of them what the Tab key offers."""
+
+
+def completes() -> bool:
+    """Whether it is a shell that asks, for its Tab key."""
+    return any(variable in os.environ for variable in COMPLETES.values())
 
 
 class Verb(NamedTuple):
@@ -54,6 +63,15 @@ class LazyGroup(click.Group):
             raise click.UsageError(f"there is no verb {args[0]!r}{meant(args[0], self._names)}", ctx)
         return super().resolve_command(ctx, args)
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[Any]:
+        return self.offered(incomplete) + click.Command.shell_complete(self, ctx, incomplete)
+
+    def offered(self, incomplete: str) -> list[Any]:
+        """What the Tab key offers: verbs, or aliases where no verb begins so. Their modules are not loaded."""
+        item = import_module("click.shell_completion").CompletionItem
+        named = [item(verb.name, help=verb.help) for verb in self.verbs.values() if verb.name.startswith(incomplete)]
+        return named or [item(name) for name in self._names if name.startswith(incomplete)]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}
         for verb in self.verbs.values():
@@ -78,6 +96,11 @@ class Root(LazyGroup):
     ) -> Any:
         app: App = extra["obj"]
         extra.pop("standalone_mode", None)
+        if completes():
+            import_module("runyard.cli.shells")
+            with suppress(click.ClickException, RunyardError, OSError):  # nobody wants to read it there
+                super().main(args, prog_name, standalone_mode=False, **extra)
+            sys.exit(1)
         try:
             code = super().main(args, prog_name, standalone_mode=False, **extra)
             sys.stdout.flush()
@@ -95,6 +118,12 @@ class Root(LazyGroup):
         except RunyardError as error:
             app.output.failure(type(error).__name__, error.message, error.exit_code)
             code = error.exit_code
+        except OSError as error:
+            told = app.told(error)
+            if told is None:
+                raise
+            app.output.failure(type(told).__name__, told.message, told.exit_code)
+            code = told.exit_code
         sys.exit(code if isinstance(code, int) else 0)
 
 

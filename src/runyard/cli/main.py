@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 from runyard.cli.app import root
 from runyard.cli.context import App, Wiring
+from runyard.cli.lazy import completes
+
+TAB_S = 2
+"""So long the Tab key waits for a server that does not answer."""
 
 
 def main() -> None:
     """Run the command line and exit."""
+    if completes():
+        signal.alarm(TAB_S)
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from typing import Any
 
@@ -9,15 +10,30 @@ import click
 
 from runyard.cli.context import App
 
-
-def complete_jobs(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> Any:
-    """What the Tab key offers for a job."""
-    return import_module("runyard.cli.completing").jobs(ctx, incomplete)
+Complete = Callable[[click.Context, click.Parameter, str], Any]
+"""Says what the Tab key offers for a parameter."""
 
 
-def complete_queues(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> Any:
-    """What the Tab key offers for a queue."""
-    return import_module("runyard.cli.completing").queues(ctx, incomplete)
+def _complete(what: str) -> Complete:
+    """Asks this function of `completing`, which only the Tab key has to load."""
+
+    def offered(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> Any:
+        return getattr(import_module("runyard.cli.completing"), what)(ctx, incomplete)
+
+    return offered
+
+
+complete_jobs = _complete("jobs")
+complete_after = _complete("after")
+complete_queues = _complete("queues")
+complete_verbs = _complete("verbs")
+complete_files = _complete("files")
+complete_directories = _complete("directories")
+
+
+def complete_words(*words: str) -> Complete:
+    """Offers these words."""
+    return lambda ctx, parameter, incomplete: [word for word in words if word.startswith(incomplete)]
 
 
 def _json_asked(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
@@ -36,4 +52,7 @@ one_job = click.argument("selector", default="@", metavar="[JOB]", shell_complet
 
 SELECTORS = """\b
 JOB is an id (12), a range (12-20), @ (your last), @~2, a name, a pattern
-(train*, train[0-5]), state:failed, queue:x, group:7, user:me, or all (yours)."""
+(train*, train[0-5]), state:failed, queue:x, group:7, user:me, or all (yours).
+Several mean the jobs that match any of them. name:x is the job named x, also
+where x looks like something else (name:12). 12.2 is the second attempt of 12,
+for verbs that show one."""

@@ -14,7 +14,7 @@ import click
 from runyard.api import Receipt, Submission
 from runyard.cli.context import App
 from runyard.cli.job_options import WordsCommand, given, job_options, request
-from runyard.cli.options import as_json, dry_run
+from runyard.cli.options import as_json, complete_files, dry_run
 from runyard.cli.render.output import shown
 from runyard.cli.render.text import clock, counted, harmless, memory, numbers, words
 from runyard.errors import StorageFull, Unavailable, UsageError
@@ -36,7 +36,10 @@ TRIES = 3
 
 @click.command("submit", cls=WordsCommand)
 @job_options
-@click.option("--file", "-f", metavar="FILE", help="Many jobs: a JSON or YAML list or JSON lines; - is standard input.")
+@click.option(
+    "--file", "-f", metavar="FILE", shell_complete=complete_files,
+    help="Many jobs: a JSON or YAML list or JSON lines; - is standard input.",
+)  # fmt: skip
 @dry_run
 @as_json
 @click.pass_obj

@@ -17,7 +17,7 @@ def parse(text: str, flag: str = "array") -> ArraySpec:
     """The indices, in order, and the limit."""
     wanted, percent, limit = text.replace(" ", "").partition("%")
     if percent and not (limit.isdecimal() and 1 <= int(limit) <= SIZE_MAX):
-        raise InvalidSpec(f"{text!r}: after % comes how many may run at a time", flag)
+        raise InvalidSpec(f"{text!r}: after % comes how many may run at a time: at least 1, as in 0-9%2", flag)
     indices: dict[int, None] = {}
     for part in wanted.split(","):
         for index in _indices(part, text, flag):
@@ -36,8 +36,12 @@ def _indices(part: str, text: str, flag: str) -> range:
     first = int(match[1])
     last = int(match[2]) if match[2] else first
     step = int(match[3]) if match[3] else 1
-    if last < first or step < 1 or last > INDEX_MAX or (last - first) // step >= SIZE_MAX:
-        raise InvalidSpec(
-            f"{text!r}: a range goes from the lower index to the higher, at most {SIZE_MAX} of them", flag
-        )
+    if last < first:
+        raise InvalidSpec(f"{text!r}: a range goes from the lower index to the higher: {last}-{first}", flag)
+    if step < 1:
+        raise InvalidSpec(f"{text!r}: after : comes the step: at least 1, as in 0-9:2", flag)
+    if last > INDEX_MAX:
+        raise InvalidSpec(f"{text!r}: the highest index is {INDEX_MAX}", flag)
+    if (last - first) // step >= SIZE_MAX:
+        raise InvalidSpec(f"{text!r}: at most {SIZE_MAX} jobs in one array", flag)
     return range(first, last + 1, step)

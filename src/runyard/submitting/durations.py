@@ -23,12 +23,15 @@ UNIT_NAMES = {
 _NUMBER = r"\d+(?:\.\d+)?"
 _WITH_UNITS = r"(?:\d+(?:\.\d+)?\s*[a-z]+\s*)+"
 _PART = r"(\d+(?:\.\d+)?)\s*([a-z]+)"
-_COLONS = r"(?:(\d+)-)?(\d+)(?::(\d+))?(?::(\d+))?"
+_COLONS = r"(?:(\d{1,9})-)?(\d{1,9})(?::(\d{1,9}))?(?::(\d{1,9}))?"
 _CLOCK = r"(\d{1,2}):(\d{2})(?::(\d{2}))?"
 _DATE = r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2}))?)?"
 
 FORMS = "30s, 90m, 2h, 1h30m, 1-12:00:00, or a number of minutes"
 MOMENTS = "22:00, +2h, 2026-12-31T08:00"
+LATEST_YEAR = 5_000
+LATEST_S = (LATEST_YEAR - 1970) * 31_556_952.0
+"""No moment is later: the start of that year, give or take a day."""
 
 
 def seconds(text: str, flag: str, bare_s: int = 60) -> float:
@@ -64,6 +67,15 @@ def _units(lower: str, text: str, flag: str) -> float:
 
 def moment(text: str, now: float, flag: str) -> float:
     """The wall time that is meant; a clock time that has passed today is tomorrow's."""
+    at = _moment(text, now, flag)
+    if at < 0:
+        raise InvalidSpec(f"{text!r} is before 1970; use {MOMENTS}", flag)
+    if at > LATEST_S:
+        raise InvalidSpec(f"{text!r} is too far away: later than the year {LATEST_YEAR}; use {MOMENTS}", flag)
+    return at
+
+
+def _moment(text: str, now: float, flag: str) -> float:
     clean = text.strip()
     if clean in ("now", "+0"):
         return now
@@ -97,4 +109,4 @@ def _local(parts: tuple[int, int, int, int, int, int], text: str, flag: str) -> 
     try:
         return time.mktime((year, month, day, hour, minute, second, 0, 0, -1))
     except (OverflowError, ValueError):
-        raise InvalidSpec(f"{text!r} is too far away", flag) from None
+        raise InvalidSpec(f"{text!r} is too far away; use {MOMENTS}", flag) from None

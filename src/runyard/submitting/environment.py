@@ -51,8 +51,9 @@ def assignments(words: Iterable[str], environ: Mapping[str, str], flag: str = "e
     return given
 
 
-def read_file(text: str, environ: Mapping[str, str], flag: str = "env-file") -> dict[str, str]:
-    """Lines `K=V` (or `K`, as it is here); blank lines, `# ...`, a leading `export` and quotes around V are fine."""
+def read_file(text: str, environ: Mapping[str, str], path: str = "", flag: str = "env-file") -> dict[str, str]:
+    """Lines `K=V` (or `K`, as it is here); blank lines, `# ...`, a leading `export` and quotes around V are fine.
+    `path` is what its errors call the file."""
     given: dict[str, str] = {}
     for number, raw in enumerate(text.splitlines(), 1):
         line = raw.strip().removeprefix("export ").lstrip()
@@ -62,9 +63,10 @@ def read_file(text: str, environ: Mapping[str, str], flag: str = "env-file") -> 
         if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
             value = value[1:-1]
         try:
-            given.update(assignments([f"{name.rstrip()}{equals}{value}"], environ, flag))
+            given.update(assignments([f"{name.rstrip()}{equals}{value}"], environ, ""))
         except InvalidSpec as error:
-            raise InvalidSpec(f"line {number}: {error.message}") from None
+            where = f"{path}, line {number}" if path else f"line {number}"
+            raise InvalidSpec(f"{where}: {error.message}", flag) from None
     return given
 
 

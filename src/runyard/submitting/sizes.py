@@ -7,6 +7,8 @@ import re
 
 from runyard.errors import InvalidSpec
 
+LARGEST_T = 256
+"""No machine has that many TB."""
 UNITS_MB = {"": 1.0, "k": 1 / 1_024, "m": 1.0, "g": 1_024.0, "t": 1_048_576.0}
 
 _SIZE = r"(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?"
@@ -17,4 +19,7 @@ def megabytes(text: str, flag: str) -> int:
     match = re.fullmatch(_SIZE, text.strip(), re.IGNORECASE)
     if not match:
         raise InvalidSpec(f"{text!r} is no amount of memory; use 10G, 500M, or a number of MB", flag)
-    return math.ceil(float(match[1]) * UNITS_MB[match[2].lower()])
+    amount = float(match[1]) * UNITS_MB[match[2].lower()]
+    if amount > LARGEST_T * UNITS_MB["t"]:
+        raise InvalidSpec(f"{text!r} is more than any machine has; at most {LARGEST_T}T", flag)
+    return math.ceil(amount)

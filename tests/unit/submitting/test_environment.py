@@ -42,7 +42,7 @@ def test_assignments() -> None:
 def test_files() -> None:
     text = "# a comment\n\nA=1\nexport B='two words'\nC=\"x\"\nSECRET\nD=a#b\n"
     assert environment.read_file(text, INSIDE) == {"A": "1", "B": "two words", "C": "x", "SECRET": "s", "D": "a#b"}
-    with pytest.raises(InvalidSpec, match="line 2: env-file: "):
+    with pytest.raises(InvalidSpec, match="env-file: line 2: "):
         environment.read_file("A=1\nMISSING\n", INSIDE)
 
 
