@@ -151,10 +151,12 @@ def test_what_has_not_begun(ry: Typist) -> None:
 
 def test_what_never_began(ry: Typist) -> None:
     job = ry.run("--", "no-such-program").id
-    assert ry.ok("logs", str(job)) == ""
+    assert "never started" in (told := ry.refused("logs", str(job), code=1)) and "command not found" in told
     skipped = ry.submit("-d", str(job), "--", "true")
     ry.done(skipped)
-    assert "has not started" in ry("logs", str(skipped)).err
+    assert "never started, so it has no output: it is skipped" in ry.refused("logs", str(skipped), code=1)
+    told = ry("logs", str(job), str(skipped), str(ry.run("echo hello").id))
+    assert (told.code, "hello\n" in told.out) == (1, True), "the others are shown"
 
 
 def test_a_follower_outlives_the_server(ry: Typist, gate: Callable[[str], Gate]) -> None:

@@ -45,7 +45,6 @@ def test_what_they_mean(ry: Typist, ids: dict[str, int]) -> None:
         ("all",): list(NAMES),
         (f"user:{ry.row(first).user}",): list(NAMES),
         ("queue:default",): list(NAMES),
-        ("queue:none",): [],
         ("user:nobody",): [],
         ("state:oom,lost",): [],
         ("no-such-*",): [],
@@ -54,6 +53,9 @@ def test_what_they_mean(ry: Typist, ids: dict[str, int]) -> None:
         assert found(ry, *selectors) == names, selectors
     assert ry.json("show", "@")["name"] == "last"
     assert [row["id"] for row in ry.json("ls", "arr")] == group
+    assert [row["id"] for row in ry.json("ls", "arr[2]")] == group[1:]
+    assert "there is no queue 'none'" in ry.refused("ls", "queue:none")
+    assert "no job matches no-such-*" in ry.refused("wait", "no-such-*")
     assert [row["id"] for row in ry.json("ls", f"group:{ry.row(group[0]).group}")] == group
 
 

@@ -16,6 +16,9 @@ from runyard.submitting import arrays, dependencies, durations, gpus, sizes
 from runyard.submitting.nearest import meant
 
 NO_LIMIT = ("0", "none", "unlimited", "infinite")
+SELECTS = re.compile(r"all$|@|(state|queue|group|user|name):")
+"""What a selector begins with that is no name (see `model.filter`). Numbers may be names: `name:12` selects them."""
+
 TRUE = ("true", "yes", "on", "1")
 FALSE = ("false", "no", "off", "0")
 OUTPUT_MARKS = "jax%"
@@ -49,6 +52,14 @@ def checked(value: str, name: str) -> str:
         except UnicodeEncodeError:
             raise InvalidSpec("holds a character that is none (half a surrogate pair)", name) from None
     return value
+
+
+def title(value: Any, name: str, here: Here) -> str:
+    """A job's name. One that selects other things could never be named, and `all` would name everything."""
+    called = text(value, name, here)
+    if called and (called.startswith("-") or SELECTS.match(called)):
+        raise InvalidSpec(f"{called!r} selects jobs in another way; call the job something else", name)
+    return called
 
 
 def integer(value: Any, name: str, here: Here) -> int:
@@ -139,7 +150,7 @@ def output(value: Any, name: str, here: Here) -> str:
 
 
 FIELDS: dict[str, Read] = {
-    "name": text,
+    "name": title,
     "workdir": text,
     "queue": text,
     "priority": integer,

@@ -9,7 +9,7 @@ import pytest
 
 from runyard.errors import InvalidSpec
 from runyard.model.spec import ArraySpec, Dependency, GpuRequest
-from runyard.submitting import arrays, dependencies, durations, gpus, sizes
+from runyard.submitting import arrays, dependencies, durations, fields, gpus, sizes
 from runyard.submitting.nearest import meant, nearest
 
 HOUR = 3_600
@@ -184,3 +184,14 @@ def test_the_nearest_word() -> None:
     assert [nearest(word, known) for word in ("retry_on", "nmae", "gpu", "zzz")] == ["retry-on", "name", "gpus", ""]
     assert meant("nmae", known) == "; did you mean 'name'?"
     assert meant("zzz", known) == ""
+
+
+@pytest.mark.parametrize("name", ["all", "@", "@~2", "state:failed", "queue:x", "name:x", "-x"])
+def test_a_job_is_not_called_what_selects_others(name: str) -> None:
+    with pytest.raises(InvalidSpec, match="call the job something else"):
+        fields.read({"name": name}, fields.Here({}, "/", 0.0))
+
+
+@pytest.mark.parametrize("name", ["", "train", "12", "all-of-them", "a@b", "states:x"])
+def test_a_job_may_be_called(name: str) -> None:
+    assert fields.read({"name": name}, fields.Here({}, "/", 0.0)) == {"name": name}
