@@ -174,7 +174,7 @@ def test_a_pipe_whose_reader_has_gone(ry: Typist, tmp_path: Path) -> None:
 
 
 def test_a_run_whose_reader_has_gone(ry: Typist) -> None:
-    with ry.begin("run", "-c0", "yes") as running:
+    with ry.begin("run", "-c0", "seq 1 1000000; exec sleep 600") as running:
         assert running.stdout is not None and running.stderr is not None
         running.stdout.read(10)
         running.stdout.close()

@@ -8,6 +8,7 @@ import sys
 from runyard.cli.app import root
 from runyard.cli.context import App, Wiring
 from runyard.cli.lazy import completes
+from runyard.foreign import interpreter
 
 TAB_S = 2
 """So long the Tab key waits for a server that does not answer."""
@@ -15,6 +16,7 @@ TAB_S = 2
 
 def main() -> None:
     """Run the command line and exit."""
+    interpreter.tune()
     if completes():
         signal.alarm(TAB_S)
     for stream in (sys.stdout, sys.stderr):

@@ -16,7 +16,7 @@ from runyard.cli.context import App
 from runyard.cli.job_options import WordsCommand, given, job_options, request
 from runyard.cli.options import as_json, complete_files, dry_run
 from runyard.cli.render.output import shown
-from runyard.cli.render.text import clock, counted, harmless, memory, numbers, words
+from runyard.cli.render.text import clock, counted, harmless, label, memory, numbers, words
 from runyard.errors import StorageFull, Unavailable, UsageError
 from runyard.model.filter import JobQuery
 from runyard.model.spec import DEFAULT_GRACE_S
@@ -143,14 +143,14 @@ def _one(app: App, spec: JobSpec, receipt: Receipt) -> str:
     job_id = receipt.ids[0]
     row = app.service().jobs(JobQuery(selectors=(str(job_id),)))[0]
     if receipt.existing:
-        return f"job {job_id} ({harmless(row.name)}) is there already: {row.word}"
+        return f"job {job_id} ({label(row)}) is there already: {row.word}"
     waits = row.state == "pending"
     reason = (
         row.reason
         if row.reason not in UNPLANNED
         else ("starts when a GPU is free" if spec.resources.gpus.count else "starts when there is room")
     )
-    return f"job {job_id} ({harmless(row.name)}) {row.word}" + (f": {harmless(reason)}" if waits else "")
+    return f"job {job_id} ({label(row)}) {row.word}" + (f": {harmless(reason)}" if waits else "")
 
 
 def _many(receipt: Receipt) -> str:

@@ -1,4 +1,4 @@
-"""What `Yard.submit` takes beside the command: the flags of `ry submit` with `_` for `-`, for type checkers and editors.
+"""What `Yard.submit` takes beside the command: the flags of `ry submit` with `_` for `-`, for type checkers, editors.
 
 Values are read as those of the flags are (`submitting.fields`): a number may be a text and a text a number.
 """

@@ -166,9 +166,9 @@ class TestIdle:
     def test_the_zygote_stays_for_its_last_runner(self, rig: Rig) -> None:
         key = rig.sh(WAITER)
         rig.started(key)
-        zygote, runner = rig.zygote(key), rig.runner(key)
+        zygote, runner, command = rig.zygote(key), rig.runner(key), rig.pid()
         rig.leave()
-        idle = set(rig.processes()) - {zygote, runner, rig.pid()}
+        idle = set(rig.processes()) - {zygote, runner, command}
         for pid in idle:
             wait_dead(pid)
         assert alive(zygote)
