@@ -155,8 +155,8 @@ def test_what_never_began(ry: Typist) -> None:
     skipped = ry.submit("-d", str(job), "--", "true")
     ry.done(skipped)
     assert "never started, so it has no output: it is skipped" in ry.refused("logs", str(skipped), code=1)
-    told = ry("logs", str(job), str(skipped), str(ry.run("echo hello").id))
-    assert (told.code, "hello\n" in told.out) == (1, True), "the others are shown"
+    shown = ry("logs", str(job), str(skipped), str(ry.run("echo hello").id))
+    assert (shown.code, "hello\n" in shown.out) == (1, True), "the others are shown"
 
 
 def test_a_follower_outlives_the_server(ry: Typist, gate: Callable[[str], Gate]) -> None:
