@@ -46,6 +46,13 @@ def _argument_area() -> tuple[int, int]:
     return int(fields[45]), int(fields[46])
 
 
+def return_memory() -> None:
+    """Give the system back what was freed and is kept for later (where the C library can)."""
+    trim = getattr(_libc, "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 class Alarm:
     """A timer with a descriptor: `set` it, wait for `fd`, `clear` it. Setting it again only makes it earlier."""
 

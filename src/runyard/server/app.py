@@ -27,6 +27,10 @@ from runyard.server.waiting import Topics, beat, changed
 
 THREADS = 8
 
+LARGE_BYTES = 1 << 20
+RETURN_AFTER_S = 10.0
+"""So long after a body as large as this the memory that it took is given back to the system."""
+
 log = logging.getLogger("runyard.server")
 
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -34,13 +38,15 @@ HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 @dataclass(frozen=True)
 class Backend:
-    """What the application serves: each caller's Service, the topics, and who may call at all."""
+    """What the application serves: each caller's Service, the topics, who may call at all, and what to do when a large
+    body is dealt with."""
 
     service_for: Callable[[int], Service]
     topics: Topics
     allowed: Callable[[int], bool]
     version: str
     body_max: int = BODY_MAX
+    return_memory: Callable[[], None] = lambda: None
 
 
 def make_app(backend: Backend) -> App:
@@ -98,7 +104,10 @@ def _endpoint(route: Route, backend: Backend, pool: ThreadPoolExecutor) -> Endpo
             value = route.does(service, Call(dict(request.path_params), _query(request), body))
             return _response(route, value)
 
-        return await asyncio.get_running_loop().run_in_executor(pool, work)
+        loop = asyncio.get_running_loop()
+        if len(raw) > LARGE_BYTES:
+            loop.call_later(RETURN_AFTER_S, pool.submit, backend.return_memory)
+        return await loop.run_in_executor(pool, work)
 
     return endpoint
 

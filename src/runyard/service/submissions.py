@@ -12,7 +12,7 @@ from runyard.model.host import Host
 from runyard.model.record import changed
 from runyard.model.spec import ArraySpec, Dependency, GpuRequest, JobSpec
 from runyard.planner.fit import matches
-from runyard.planner.words import gpus, plural
+from runyard.planner.words import gpus, megabytes
 from runyard.store.base import NewGroup, NewJobs
 
 JOBS_MAX = 1_000_000
@@ -105,16 +105,15 @@ def check_resources(specs: Iterable[JobSpec], hosts: Sequence[Host]) -> None:
                 f"{asked.cpus} CPUs are asked for, but the largest host has {max(h.cpus for h in hosts)}", "cpus"
             )
         if asked.memory_mb > max(host.memory_mb for host in hosts):
-            raise InvalidSpec(
-                f"{asked.memory_mb} MB are asked for, but the largest host has {max(h.memory_mb for h in hosts)}", "mem"
-            )
+            most = max(host.memory_mb for host in hosts)
+            raise InvalidSpec(f"{_both(asked.memory_mb)} are asked for, but the largest host has {_both(most)}", "mem")
 
 
 def _check_devices(request: GpuRequest, hosts: Sequence[Host]) -> None:
     best = max(hosts, key=lambda host: len(host.devices))
     if request.count > len(best.devices):
         raise InvalidSpec(
-            f"{plural(request.count, 'GPU')} asked for, but the largest host ({best.name}) has {len(best.devices)}",
+            f"{gpus(request)} asked for, but the largest host ({best.name}) has {len(best.devices)}",
             "gpus",
         )
     devices = [device for host in hosts for device in host.devices]
@@ -123,10 +122,17 @@ def _check_devices(request: GpuRequest, hosts: Sequence[Host]) -> None:
         raise InvalidSpec(f"no GPU is a {request.model!r}; there are: {', '.join(sorted(models)) or 'none'}", "gpus")
     memory = max(device.memory_mb for device in devices)
     if request.memory_mb > memory:
-        raise InvalidSpec(f"{request.memory_mb} MB of a GPU are asked for, but the largest has {memory}", "gpus")
+        raise InvalidSpec(
+            f"{_both(request.memory_mb)} of a GPU are asked for, but the largest has {_both(memory)}", "gpus"
+        )
     most = max(sum(matches(device, request) for device in host.devices) for host in hosts)
     if most < request.count:
         raise InvalidSpec(f"{gpus(request)} asked for, but no host has more than {most} of these", "gpus")
+
+
+def _both(memory_mb: int) -> str:
+    """To compare, and to read."""
+    return f"{memory_mb} MB" if memory_mb < 1024 else f"{memory_mb} MB ({megabytes(memory_mb)})"
 
 
 def _check_circles(specs: Sequence[JobSpec]) -> None:

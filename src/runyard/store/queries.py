@@ -6,6 +6,7 @@ there are more names than one statement may hold), `selection.finish` joins what
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +16,7 @@ from runyard.model.filter import Selector, is_pattern
 from runyard.model.job import JobState, Outcome
 from runyard.store.base import Criteria
 from runyard.store.rows import SELECT_JOBS
-from runyard.store.schema import DONE, OPEN, jobs
+from runyard.store.schema import DONE, OPEN, jobs, placements
 from runyard.store.selection import order_of, plain
 from runyard.store.sqlite import like
 
@@ -27,6 +28,7 @@ Condition = ColumnElement[bool]
 _J = jobs.c
 
 OUTCOMES = frozenset(outcome.value for outcome in Outcome)
+ON_HOSTS = frozenset(("starting", "running", "stopping"))
 
 ORDERS = {
     "id": _J.id,
@@ -124,7 +126,7 @@ def _meant(selector: Selector, user: str) -> Condition:
         newest = select(_J.id).where(_J.user == plain(user)).order_by(_J.id.desc()).offset(selector.last).limit(1)
         return _J.id.in_(select(newest.subquery().c.id))
     if selector.words or selector.states:
-        return or_(*map(_shown_as, selector.words), *map(_in_state, selector.states))
+        return or_(*_shown_as(selector.words), *map(_in_state, selector.states))
     if selector.queue:
         return _J.queue == selector.queue
     if selector.group is not None:
@@ -133,8 +135,17 @@ def _meant(selector: Selector, user: str) -> Condition:
     return _J.user == plain(wanted) if wanted else true()
 
 
-def _shown_as(word: str) -> Condition:
-    return _J.outcome == word if word in OUTCOMES else and_(text(OPEN), _J.word == word)
+def _shown_as(words: Collection[str]) -> list[Condition]:
+    """Each kind of word by the index that leads to few rows: those on hosts have placements, the others wait."""
+    ended, active = OUTCOMES.intersection(words), ON_HOSTS.intersection(words)
+    waiting = set(words) - ended - active
+    conditions: list[Condition] = [_J.outcome == word for word in sorted(ended)]
+    if active:
+        placed = select(placements.c.job_id)
+        conditions.append(and_(text(OPEN), _J.id.in_(placed), _J.word.in_(sorted(active))))
+    if waiting:
+        conditions.append(and_(text(OPEN), _J.word.in_(sorted(waiting))))
+    return conditions
 
 
 def _in_state(state: JobState) -> Condition:

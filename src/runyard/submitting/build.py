@@ -176,7 +176,7 @@ class Builder:
             environ = self.here.environ
             wanted = environments.captured(environ, clean)
             for path in files:
-                wanted.update(environments.read_file(_text(path, self.here.cwd), environ))
+                wanted.update(environments.read_file(_text(path, self.here.cwd), environ, path))
             wanted.update(environments.assignments(sets, environ))
             if python_path:
                 rest = wanted.get("PYTHONPATH", "")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pwd
 import stat
+import zlib
 
 from runyard.errors import NotAllowed
 from runyard.foreign.filesystem import is_network
@@ -26,7 +26,8 @@ def home_at(root: str) -> Home:
     root = os.path.realpath(root)
     if not is_network(root):
         return Home(root)
-    mark = hashlib.sha256(os.fsencode(root)).hexdigest()[:12]
+    path = os.fsencode(root)
+    mark = f"{zlib.crc32(path):08x}{zlib.adler32(path):08x}"
     return Home(root, os.path.join(LOCAL_STATE, f"runyard-{os.getuid()}-{mark}"))
 
 

@@ -20,7 +20,7 @@ from runyard.foreign.daemon import settle
 from runyard.foreign.filesystem import free_mb, is_network
 from runyard.runtime.cgroup import leave
 from runyard.runtime.logs import LocalFiles
-from runyard.runtime.native import name_process
+from runyard.runtime.native import name_process, return_memory
 from runyard.runtime.rundir import RunDirs
 from runyard.server.app import Backend, make_app
 from runyard.server.run import Moments, run
@@ -105,7 +105,10 @@ def serve(environ: Mapping[str, str], ready_fd: int = -1, accept_older_store: bo
     def service_for(uid: int) -> Service:
         return LocalService(yard, own if uid == own.uid else Caller(user_name(uid), uid))
 
-    backend = Backend(service_for, yard.controller.changes, lambda uid: uid in (own.uid, 0), runyard.__version__)
+    backend = Backend(
+        service_for, yard.controller.changes, lambda uid: uid in (own.uid, 0), runyard.__version__,
+        return_memory=return_memory,
+    )  # fmt: skip
     ended = threading.Event()
     keeper = Keeper(home, environ)
     agent = threading.Thread(target=keeper.run, name="agent", daemon=True)

@@ -185,7 +185,7 @@ def test_what_some_host_has(resources: Resources) -> None:
         (Resources(65), "65 CPUs .* has 64"),
         (Resources(1, 32_001), "32001 MB .* has 32000"),
         (Resources(gpus=GpuRequest(3)), r"3 GPUs .*\(h64\) has 2"),
-        (Resources(gpus=GpuRequest(1, 141_001)), "141001 MB of a GPU .* has 141000"),
+        (Resources(gpus=GpuRequest(1, 141_001)), "141001 MB .* of a GPU .* has 141000"),
         (Resources(gpus=GpuRequest(1, model="V100")), "no GPU is a 'V100'; there are: A100 80GB, H200"),
     ],
 )

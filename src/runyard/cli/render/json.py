@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import base64
+import binascii
 import json
 from enum import Enum
 from typing import Any
@@ -17,7 +17,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, str):
         return value
     if isinstance(value, bytes):
-        return base64.b64encode(value).decode("ascii")
+        return binascii.b2a_base64(value, newline=False).decode("ascii")
     names = getattr(type(value), "__dataclass_fields__", None)
     if names is not None:
         return {name: plain(getattr(value, name)) for name in names}
