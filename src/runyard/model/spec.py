@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import field
+from functools import lru_cache
 from typing import Optional
 
 from runyard.errors import InvalidSpec
@@ -27,6 +28,9 @@ ARGUMENT_BYTES = 131_071
 
 COMMAND_BYTES = 512 * 1024
 """All arguments together: with the environment they have to fit into what a program can be handed (often 2 MB)."""
+
+ALIKE = 256
+"""The jobs of a submission have most of their texts in common: so many are known to be good."""
 
 ARRAY_MAX = 1_000_000
 ARRAY_INDEX_MAX = 10_000_000
@@ -150,13 +154,7 @@ class JobSpec:
         _check_text(self.output, "output", 4096)
         _check_text(self.input, "input", 4096)
         _check_numbers(self)
-        if not QUEUE_NAME.fullmatch(self.queue):
-            raise InvalidSpec(f"{self.queue!r} is no name of a queue (letters, digits, '.', '_', '-')", "queue")
-        if self.on_lost not in ON_LOST:
-            raise InvalidSpec(f"{self.on_lost!r} is neither end nor requeue", "on-lost")
-        for blob, name in ((self.script, "script"), (self.environment, "environment")):
-            if blob and not HASH.fullmatch(blob):
-                raise InvalidSpec("not the hash of a blob", name)
+        _check_names(self.queue, self.on_lost, self.script, self.environment)
 
     @property
     def label(self) -> str:
@@ -210,6 +208,18 @@ def _bytes(text: str, name: str) -> int:
         raise InvalidSpec("holds a character that is none (half a surrogate pair)", name) from None
 
 
+@lru_cache(ALIKE)
+def _check_names(queue: str, on_lost: str, script: str, environment: str) -> None:
+    if not QUEUE_NAME.fullmatch(queue):
+        raise InvalidSpec(f"{queue!r} is no name of a queue (letters, digits, '.', '_', '-')", "queue")
+    if on_lost not in ON_LOST:
+        raise InvalidSpec(f"{on_lost!r} is neither end nor requeue", "on-lost")
+    for blob, name in ((script, "script"), (environment, "environment")):
+        if blob and not HASH.fullmatch(blob):
+            raise InvalidSpec("not the hash of a blob", name)
+
+
+@lru_cache(ALIKE)
 def _check_path(path: str, name: str) -> None:
     if not path.startswith("/"):
         raise InvalidSpec(f"{path!r} is not an absolute path", name)

@@ -17,6 +17,7 @@ from runyard.model import codec
 from runyard.model.events import Submitted
 from runyard.model.job import Job
 from runyard.model.lifecycle import begin
+from runyard.model.spec_text import SpecWriter
 from runyard.model.view import shape_of
 from runyard.store.adding import Admission, Entry
 from runyard.store.base import Added, NewJobs
@@ -24,7 +25,6 @@ from runyard.store.database import Database
 from runyard.store.rows import INSERT_EVENT, INSERT_JOB, inserting
 from runyard.store.schema import dependencies, groups, submissions
 from runyard.store.selection import plain
-from runyard.store.spec_text import SpecWriter
 from runyard.store.sql_shapes import SqlShapes, Tally
 
 _INSERT_LINK = inserting(dependencies, ("on_id", "job_id", "kind"))

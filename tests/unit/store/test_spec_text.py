@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from runyard.model import codec
 from runyard.model.events import Submitted
 from runyard.model.spec import JobSpec
+from runyard.model.spec_text import SpecWriter
 from runyard.store.adding import Entry
-from runyard.store.spec_text import SpecWriter
 from runyard.store.sql_adding import submitted_texts
 from tests.unit.model import records
 
