@@ -55,7 +55,7 @@ def test_what_they_mean(ry: Typist, ids: dict[str, int]) -> None:
     assert [row["id"] for row in ry.json("ls", "arr")] == group
     assert [row["id"] for row in ry.json("ls", "arr[2]")] == group[1:]
     assert "there is no queue 'none'" in ry.refused("ls", "queue:none")
-    assert "no job matches no-such-*" in ry.refused("wait", "no-such-*")
+    assert "no job matches nothing-like-*" in ry.refused("wait", "nothing-like-*")
     assert [row["id"] for row in ry.json("ls", f"group:{ry.row(group[0]).group}")] == group
 
 

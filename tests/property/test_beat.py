@@ -64,6 +64,7 @@ class Beats(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.world.kill_agent(self.station)
         shutil.rmtree(self.directory)
+        logging.getLogger("runyard").setLevel(logging.NOTSET)
 
     @property
     def wire(self) -> Wire | None:

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import os
 import socket
-import struct
 from collections.abc import Iterator
 from typing import Optional, Protocol
 
 from runyard.client.http import Request, Response, ResponseReader, encode_request
 from runyard.errors import NotAllowed, Unavailable
-
-PATH_MAX = 100
-"""Longer paths do not fit into a socket address (108 bytes)."""
+from runyard.foreign import sockets
 
 RECEIVE_BYTES = 256 * 1024
 
@@ -125,27 +122,14 @@ def _pieces(connection: socket.socket, reader: ResponseReader, first: bytes) -> 
 
 def connect(path: str) -> socket.socket:
     """A connected socket whose other end belongs to us (or to root)."""
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        _connect(connection, path)
-        uid = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[1]
+        connection = sockets.connect(path)
     except OSError as error:
-        connection.close()
         raise Unavailable(
             f"no server answers at {path} ({error.strerror or error}); `ry server start` starts one"
         ) from error
+    uid = sockets.peer_uid(connection)
     if uid not in (os.getuid(), 0):
         connection.close()
         raise NotAllowed(f"the socket {path} belongs to another user (uid {uid}); it is not used")
     return connection
-
-
-def _connect(connection: socket.socket, path: str) -> None:
-    if len(os.fsencode(path)) <= PATH_MAX:
-        connection.connect(path)
-        return
-    directory = os.open(os.path.dirname(path), os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        connection.connect(f"/proc/self/fd/{directory}/{os.path.basename(path)}")
-    finally:
-        os.close(directory)

@@ -1,7 +1,7 @@
 """Unix sockets: bound private, reached by paths of any length, and who is at the other end.
 
-The server listens and asks who calls. A socket address holds 108 bytes, so a socket is named through a descriptor of
-its directory. All raise OSError.
+The server and each runner listen and ask who calls; clients and the agent connect. A socket address holds 108 bytes, so
+a socket is named through a descriptor of its directory. All raise OSError.
 """
 
 from __future__ import annotations
@@ -36,9 +36,10 @@ def bind(path: str) -> socket.socket:
     return made
 
 
-def connect(path: str) -> socket.socket:
-    """A connection to the socket at this path."""
+def connect(path: str, wait: bool = True) -> socket.socket:
+    """A connection to the socket at this path; one that is not to `wait` never blocks, now or later."""
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    made.setblocking(wait)
     try:
         with _address(path) as address:
             made.connect(address)

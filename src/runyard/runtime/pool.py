@@ -11,12 +11,13 @@ from collections import deque
 from collections.abc import Iterable
 from typing import Callable, Optional
 
+from runyard.foreign import sockets
 from runyard.runtime import family, zygote
 from runyard.runtime.family import Member
 from runyard.runtime.link import Link
 from runyard.runtime.protocol import STATE, Message
 from runyard.runtime.rundir import make_private
-from runyard.runtime.runner import Place, connect, socket_name
+from runyard.runtime.runner import Place, socket_name
 from runyard.runtime.watch import Watch
 from runyard.settings import Home
 
@@ -114,7 +115,7 @@ class Pool:
             known.send(STATE)
             return known
         try:
-            connection = connect(self._home.runner_sockets, socket_name(member))
+            connection = sockets.connect(os.path.join(self._home.runner_sockets, socket_name(member)), wait=False)
         except (ConnectionRefusedError, FileNotFoundError):
             self._remove_socket(member)
             return None

@@ -19,11 +19,11 @@ import os
 import select
 import signal
 import socket
-import struct
 import time
 import traceback
 from typing import NamedTuple, Optional
 
+from runyard.foreign import sockets
 from runyard.runtime import family, native, runfile
 from runyard.runtime.attempt import NEVER, Attempt, names
 from runyard.runtime.cgroup import CgroupTree
@@ -38,6 +38,7 @@ ANNOUNCE_S = 0.002
 """A start is told this much later: if the command has ended by then, that message says it all."""
 RETRY_S = 1.0
 """How soon what has failed (a record that cannot be written, a turn of the loop) is tried again."""
+BACKLOG = 16
 POLL_MAX_S = 3600.0
 """A time limit or a grace may be years; the kernel takes a wait of some weeks at most."""
 DEAF_TO = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)
@@ -66,7 +67,9 @@ class Runner:
         self._slates = Slates(self._dirs.slate_prefix(self._me))
         self._spawner = Spawner()
         self._wakeup = wakeup
-        self._listener = listen(place.sockets, socket_name(self._me))
+        self._listener = sockets.bind(os.path.join(place.sockets, socket_name(self._me)))
+        self._listener.setblocking(False)
+        self._listener.listen(BACKLOG)
         self._channels: dict[int, Channel] = {}
         self._attempt: Optional[Attempt] = None
         self._announce_at = NEVER
@@ -143,7 +146,7 @@ class Runner:
             connection, _ = self._listener.accept()
         except OSError:
             return False
-        allowed = _peer_uid(connection) in (0, os.getuid())
+        allowed = sockets.peer_uid(connection) in (0, os.getuid())
         if allowed:
             self._connect(connection)
         else:
@@ -345,34 +348,6 @@ def socket_name(runner: Member) -> str:
     return f"{runner.pid}.{runner.start_time}.sock"
 
 
-def listen(directory: str, name: str) -> socket.socket:
-    """A listening socket of this name, 0600 from its first instant, however long the directory's path is."""
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-    at = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    mask = os.umask(0o177)
-    try:
-        listener.bind(f"/proc/self/fd/{at}/{name}")
-        listener.listen(16)
-    finally:
-        os.umask(mask)
-        os.close(at)
-    return listener
-
-
-def connect(directory: str, name: str) -> socket.socket:
-    """A connection to a socket in this directory, however long its path is. Raises OSError."""
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-    at = os.open(directory, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        connection.connect(f"/proc/self/fd/{at}/{name}")
-    except OSError:
-        connection.close()
-        raise
-    finally:
-        os.close(at)
-    return connection
-
-
 def become_runner(place: Place, connection: socket.socket, tree: Optional[CgroupTree]) -> None:
     """The life of a runner, in a process that was just forked from the zygote."""
     native.name_process("ry-runner")
@@ -389,9 +364,3 @@ def wake_by_signals() -> int:
     if before >= 0:
         os.close(before)
     return read_end
-
-
-def _peer_uid(connection: socket.socket) -> int:
-    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-    uid: int = struct.unpack("3i", credentials)[1]
-    return uid

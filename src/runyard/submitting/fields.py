@@ -57,7 +57,7 @@ def checked(value: str, name: str) -> str:
 def title(value: Any, name: str, here: Here) -> str:
     """A job's name. One that selects other things could never be named, and `all` would name everything."""
     called = text(value, name, here)
-    if called and (called.startswith("-") or SELECTS.match(called)):
+    if SELECTS.match(called):
         raise InvalidSpec(f"{called!r} selects jobs in another way; call the job something else", name)
     return called
 

@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from runyard.foreign import process
+from runyard.foreign import process, sockets
 from runyard.model.attempt import AttemptKey
 from runyard.runtime.protocol import Channel, Message
-from runyard.runtime.runner import connect
 from tests.integration.runtime.rig import PATIENCE_S, Rig, alive, kill, wait_dead
 
 WAITER = "trap 'exit 9' TERM; mkfifo gate; echo $$ > pid; read code < gate; exit $code"
@@ -218,7 +217,7 @@ class TestSocket:
         started = rig.started(key)
         runner = rig.runner(key)
         name = next(name for name in os.listdir(rig.home.runner_sockets) if name.startswith(f"{runner}."))
-        channel = Channel(connect(rig.home.runner_sockets, name))
+        channel = Channel(sockets.connect(os.path.join(rig.home.runner_sockets, name), wait=False))
         greeting = _next(channel)
         assert (greeting["is"], greeting["v"], greeting["pid"]) == ("state", 1, runner)
         assert AttemptKey(*(greeting["attempt"][field] for field in ("job", "number", "token"))) == key
@@ -234,7 +233,7 @@ class TestSocket:
         rig.started(key)
         runner = rig.runner(key)
         name = next(name for name in os.listdir(rig.home.runner_sockets) if name.startswith(f"{runner}."))
-        connection = connect(rig.home.runner_sockets, name)
+        connection = sockets.connect(os.path.join(rig.home.runner_sockets, name), wait=False)
         connection.setblocking(True)
         with pytest.raises((BrokenPipeError, ConnectionResetError)):
             while True:

@@ -125,9 +125,9 @@ def test_the_list_of_calls_is_whole(history: History, tmp_path: Path) -> None:
     found = calls(history, tmp_path / "log")
     assert set(found) - SLOW <= set(POINTS)
     assert {"vfork", "openat", "pwrite64", "fcntl", "sendto", "recvfrom", "wait4"} <= set(found)
-    again = calls(history, tmp_path / "log")
-    assert set(again) - SLOW <= set(POINTS)
-    assert "fcntl" not in again, "the run file is used again"
+    more = [calls(history, tmp_path / "log") for _ in range(4)]
+    assert all(set(again) - SLOW <= set(POINTS) for again in more)
+    assert any("fcntl" not in again for again in more), "a run file is used again, if it is the same runner's turn"
 
 
 @pytest.mark.parametrize("call", POINTS)
