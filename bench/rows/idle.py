@@ -33,11 +33,11 @@ def measure(scale: Scale) -> Iterator[Line]:
     pss = sum(one.pss for of_name in memory.values() for one in of_name) / 1024
     each = ", ".join(f"{name[3:]} {sum(one.rss for one in of) / 1024:.0f}" for name, of in memory.items())
     yield Line(
-        "idle server + agent + zygote, resident (PSS)",
-        f"{rss:.0f} MB ({pss:.0f} MB)",
+        "idle server + agent + zygote, resident together (what they share counted once; sum of RSS)",
+        f"{pss:.0f} MB ({rss:.0f} MB)",
         (Beside("each:", each),),
         f"< {MEMORY_MB:.0f} MB",
-        rss < MEMORY_MB,
+        pss < MEMORY_MB,
         {"rss_mb": [rss], "pss_mb": [pss]},
     )
     yield Line(

@@ -38,8 +38,9 @@ class Settings:
     """... or when all of them together are larger, oldest first."""
     min_free_mb: int = 50
     """With less free space than this on the home's file system no new job is accepted."""
-    environment_max_kb: int = 2_048
-    """The largest environment that is accepted with a job."""
+    environment_max_kb: int = 1_280
+    """The largest environment that is accepted with a job. With the arguments it has to fit into what Linux hands to a program
+    (2 MB by default)."""
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def test_a_wrong_call(ry: Typist, words: tuple[str, ...], says: str) -> None:
 def test_too_big_an_environment(ry: Typist, tmp_path: Path) -> None:
     (tmp_path / "big").write_text("".join(f"BIG{n}={'x' * 100_000}\n" for n in range(25)))
     said = ry.refused("submit", "--env-file", "big", "--", "true")
-    assert "more than 2048 KB; the biggest: BIG" in said and "xxx" not in said
+    assert "more than 1280 KB; the biggest: BIG" in said and "xxx" not in said
 
 
 def test_json_tells_errors_too(ry: Typist) -> None:

@@ -31,7 +31,7 @@ class Here(NamedTuple):
     environ: Mapping[str, str]
     cwd: str
     now: float
-    environment_max_kb: int = 2_048
+    environment_max_kb: int = 1_280
 
 
 Read = Callable[[Any, str, Here], Any]
