@@ -39,8 +39,8 @@ class Settings:
     min_free_mb: int = 50
     """With less free space than this on the home's file system no new job is accepted."""
     environment_max_kb: int = 1_280
-    """The largest environment that is accepted with a job. With the arguments it has to fit into what Linux hands to a program
-    (2 MB by default)."""
+    """The largest environment that is accepted with a job. With the arguments it has to fit into what a program can be
+    handed (2 MB by default)."""
 
 
 @dataclass(frozen=True)
