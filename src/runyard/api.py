@@ -259,8 +259,8 @@ class Service(Protocol):
     def grep(self, job_id: int, number: int, query: GrepQuery) -> Iterator[bytes]:
         """Search an attempt's output."""
 
-    def clean(self) -> tuple[int, ...]:
-        """Collect the output of old jobs now; the ids whose output went."""
+    def clean(self, dry: bool = False) -> tuple[int, ...]:
+        """Collect the output of old jobs now; the ids whose output went (`dry`: would go)."""
 
     def changed(self, topics: tuple[str, ...], after: int, timeout_s: float) -> int:
         """Wait until a topic (`job:12`, `jobs`, `agent:x`) may have changed since `after`; the new position.

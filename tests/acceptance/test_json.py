@@ -140,6 +140,7 @@ def test_the_yard(ry: Typist, jobs: list[int]) -> None:
     check("server_start", ry.json("server", "start"))
     check("doctor", ry.json("doctor"))
     check("gpus", ry.json("gpus"))
+    check("would_change", ry.json("clean", "--dry-run"))
     check("clean", ry.json("clean"))
 
 

@@ -91,7 +91,7 @@ class World:
             about=About("sim", "", "", "", self.at),
             now=self.now,
             free_mb=lambda: 1_000,
-            collect=lambda: (),
+            collect=lambda dry: (),
         )
         self.controller.accepted = self.accepts
         self.controller.begin()

@@ -109,9 +109,9 @@ class Yard:
         """The server, its agents and what runs."""
         return self.service.status()
 
-    def clean(self) -> list[int]:
-        """Collect the output of old jobs now; the ids whose output went."""
-        return list(self.service.clean())
+    def clean(self, dry: bool = False) -> list[int]:
+        """Collect the output of old jobs now; the ids whose output went (`dry`: would go)."""
+        return list(self.service.clean(dry))
 
     def wait(self, jobs: Sequence[Job], timeout_s: Optional[float] = None) -> list[JobRow]:
         """Wait until all have ended. TimedOut (nothing is changed) if that takes longer."""

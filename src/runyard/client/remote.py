@@ -104,8 +104,8 @@ class RemoteService:
             raise error_of(Response(head.status, head.headers, b"".join(pieces)))
         return pieces
 
-    def clean(self) -> tuple[int, ...]:
-        return self._call(tuple[int, ...], "POST", "/clean", ())
+    def clean(self, dry: bool = False) -> tuple[int, ...]:
+        return self._call(tuple[int, ...], "POST", "/clean" + query_text({"dry": dry}), ())
 
     def changed(self, topics: tuple[str, ...], after: int, timeout_s: float) -> int:
         query = query_text({"topic": list(topics), "after": after, "timeout_s": timeout_s})

@@ -145,9 +145,9 @@ class RunDirs:
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
 
-    def collect(self, keep_days: float, keep_mb: float) -> list[Collected]:
+    def collect(self, keep_days: float, keep_mb: float, dry: bool = False) -> list[Collected]:
         """Remove the directories of done attempts that are older than `keep_days` (as far as the clock can be believed,
-        see `ages`), then the oldest ones until all together have at most `keep_mb`."""
+        see `ages`), then the oldest ones until all together have at most `keep_mb`. `dry`: only say which."""
         found = sorted(self._sized(), key=lambda item: item[0])
         now = Clocks(process.boot_id(), time.time(), boot_clock() / 1e9)
         since = counts_since(self._collected, now, keep_days * DAY_S) if found else 0.0
@@ -156,7 +156,8 @@ class RunDirs:
         for modified, size, run_dir in found:
             if max(modified, since) >= oldest and excess <= 0:
                 break
-            _remove(run_dir.path)
+            if not dry:
+                _remove(run_dir.path)
             removed.append(Collected(run_dir.job, run_dir.number, size))
             excess -= size
         return removed

@@ -146,7 +146,8 @@ ROUTES = (
     Route("GET", "/blobs/{name}", "A blob by its hash",
           lambda service, call: service.blob(call.path["name"]), bytes),
     Route("POST", "/clean", "Collect the output of old jobs now",
-          lambda service, call: service.clean(), tuple[int, ...], takes=tuple[int, ...]),
+          lambda service, call: service.clean(call.one("dry") == "true"), tuple[int, ...], takes=tuple[int, ...],
+          query={"dry": BOOL}),
     Route("POST", "/agents/hello", "An agent has started",
           lambda service, call: service.hello(call.body), Welcome, takes=Hello),
 )  # fmt: skip

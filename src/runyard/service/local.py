@@ -78,7 +78,7 @@ class Yard:
     about: About
     now: Callable[[], float]
     free_mb: Callable[[], int]
-    collect: Callable[[], tuple[int, ...]]
+    collect: Callable[[bool], tuple[int, ...]]
     min_free_mb: int = 50
 
 
@@ -255,8 +255,8 @@ class LocalService:
     def grep(self, job_id: int, number: int, query: GrepQuery) -> Iterator[bytes]:
         return self._yard.files.grep(job_id, self._attempt(job_id, number)[0], query)
 
-    def clean(self) -> tuple[int, ...]:
-        return self._yard.collect()
+    def clean(self, dry: bool = False) -> tuple[int, ...]:
+        return self._yard.collect(dry)
 
     def changed(self, topics: tuple[str, ...], after: int, timeout_s: float) -> int:
         changes = self._controller.changes

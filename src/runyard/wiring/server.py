@@ -57,8 +57,8 @@ def build(settings: Settings, home: Home, accept_older_store: bool = False) -> Y
         controller.halt(store.rolled_back)
     controller.start()
 
-    def collect() -> tuple[int, ...]:
-        return tuple(sorted({gone.job for gone in runs.collect(settings.keep_runs_days, settings.keep_runs_mb)}))
+    def collect(dry: bool) -> tuple[int, ...]:
+        return tuple(sorted({gone.job for gone in runs.collect(settings.keep_runs_days, settings.keep_runs_mb, dry)}))
 
     return Yard(
         controller=controller,
@@ -147,7 +147,7 @@ def keep_tidy(yard: Yard, home: Home, ended: threading.Event) -> None:
     while not ended.wait(TIDY_EVERY_S):
         cap_all(home)
         try:
-            yard.collect()
+            yard.collect(False)
         except (OSError, RunyardError) as error:
             log.warning("old output could not be collected: %s", error)
 

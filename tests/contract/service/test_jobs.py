@@ -294,3 +294,4 @@ def test_hosts_and_status(yard: Yard) -> None:
 
 def test_clean(yard: Yard) -> None:
     assert yard.service.clean() == (7, 8)
+    assert yard.service.clean(dry=True) == (7, 8, 9)

@@ -90,6 +90,8 @@ def test_old_ones_are_collected(dirs: RunDirs) -> None:
     finish(dirs, 1002, b"x", age_days=40)
     finish(dirs, 3, b"x", age_days=29)
     dirs.make(4, 1)
+    assert [gone.job for gone in dirs.collect(30, 1000, dry=True)] == [1002, 1]
+    assert dirs.is_done(1, 1), "that only said what would go"
     assert [gone.job for gone in dirs.collect(30, 1000)] == [1002, 1]
     assert not dirs.is_done(1, 1)
     assert dirs.is_done(3, 1)

@@ -253,7 +253,7 @@ class FakeService:
         found = [line for line in lines if query.pattern.encode() in line]
         yield from ([str(len(found)).encode() + b"\n"] if query.count and found else found)
 
-    def clean(self) -> tuple[int, ...]:
+    def clean(self, dry: bool = False) -> tuple[int, ...]:
         return self.cleaned
 
     def changed(self, topics: tuple[str, ...], after: int, timeout_s: float) -> int:

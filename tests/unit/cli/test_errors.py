@@ -20,7 +20,7 @@ def test_each_error_is_one_line_and_its_exit_code(kind: type[RunyardError]) -> N
     for args, stream in ((("clean",), "stderr"), (("clean", "--json"), "stdout")):
         service = FakeService()
         error = InvalidSpec(text) if kind is InvalidSpec else kind(text)
-        service.clean = lambda error=error: (_ for _ in ()).throw(error)  # type: ignore[method-assign, misc]
+        service.clean = lambda dry=False, error=error: (_ for _ in ()).throw(error)  # type: ignore[method-assign, misc]
         result = Cli(service)(*args)
         assert result.exit_code == kind.exit_code
         if stream == "stderr":
