@@ -5,10 +5,7 @@ from __future__ import annotations
 import re
 
 from runyard.errors import InvalidSpec
-from runyard.model.spec import ArraySpec
-
-INDEX_MAX = 10_000_000
-SIZE_MAX = 1_000_000
+from runyard.model.spec import ARRAY_INDEX_MAX, ARRAY_MAX, ArraySpec
 
 _PART = r"(\d{1,8})(?:-(\d{1,8})(?::(\d{1,8}))?)?"
 
@@ -16,7 +13,7 @@ _PART = r"(\d{1,8})(?:-(\d{1,8})(?::(\d{1,8}))?)?"
 def parse(text: str, flag: str = "array") -> ArraySpec:
     """The indices, in order, and the limit."""
     wanted, percent, limit = text.replace(" ", "").partition("%")
-    if percent and not (limit.isdecimal() and 1 <= int(limit) <= SIZE_MAX):
+    if percent and not (limit.isdecimal() and 1 <= int(limit) <= ARRAY_MAX):
         raise InvalidSpec(f"{text!r}: after % comes how many may run at a time: at least 1, as in 0-9%2", flag)
     indices: dict[int, None] = {}
     for part in wanted.split(","):
@@ -24,8 +21,8 @@ def parse(text: str, flag: str = "array") -> ArraySpec:
             if index in indices:
                 raise InvalidSpec(f"{text!r}: index {index} comes twice", flag)
             indices[index] = None
-        if len(indices) > SIZE_MAX:
-            raise InvalidSpec(f"{text!r}: at most {SIZE_MAX} jobs in one array", flag)
+        if len(indices) > ARRAY_MAX:
+            raise InvalidSpec(f"{text!r}: at most {ARRAY_MAX} jobs in one array", flag)
     return ArraySpec(tuple(indices), int(limit) if limit else 0)
 
 
@@ -40,8 +37,8 @@ def _indices(part: str, text: str, flag: str) -> range:
         raise InvalidSpec(f"{text!r}: a range goes from the lower index to the higher: {last}-{first}", flag)
     if step < 1:
         raise InvalidSpec(f"{text!r}: after : comes the step: at least 1, as in 0-9:2", flag)
-    if last > INDEX_MAX:
-        raise InvalidSpec(f"{text!r}: the highest index is {INDEX_MAX}", flag)
-    if (last - first) // step >= SIZE_MAX:
-        raise InvalidSpec(f"{text!r}: at most {SIZE_MAX} jobs in one array", flag)
+    if last > ARRAY_INDEX_MAX:
+        raise InvalidSpec(f"{text!r}: the highest index is {ARRAY_INDEX_MAX}", flag)
+    if (last - first) // step >= ARRAY_MAX:
+        raise InvalidSpec(f"{text!r}: at most {ARRAY_MAX} jobs in one array", flag)
     return range(first, last + 1, step)

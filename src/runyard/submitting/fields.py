@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from runyard.errors import InvalidSpec
-from runyard.model.spec import ArraySpec
+from runyard.model.spec import ARRAY_INDEX_MAX, ARRAY_MAX, ArraySpec
 from runyard.submitting import arrays, dependencies, durations, gpus, sizes
 from runyard.submitting.nearest import meant
 
@@ -130,11 +130,11 @@ def array(value: Any, name: str, here: Here) -> ArraySpec:
     """As `-a` takes it, or a list of indices."""
     if not isinstance(value, (list, tuple, range)):
         return arrays.parse(text(value, name, here), name)
-    if not value or len(value) > arrays.SIZE_MAX:
-        raise InvalidSpec(f"from 1 to {arrays.SIZE_MAX} indices, please", name)
+    if not value or len(value) > ARRAY_MAX:
+        raise InvalidSpec(f"from 1 to {ARRAY_MAX} indices, please", name)
     indices = tuple(integer(index, name, here) for index in value)
-    if len(set(indices)) != len(indices) or min(indices) < 0 or max(indices) > arrays.INDEX_MAX:
-        raise InvalidSpec(f"indices are different numbers from 0 to {arrays.INDEX_MAX}", name)
+    if len(set(indices)) != len(indices) or min(indices) < 0 or max(indices) > ARRAY_INDEX_MAX:
+        raise InvalidSpec(f"indices are different numbers from 0 to {ARRAY_INDEX_MAX}", name)
     return ArraySpec(indices)
 
 
