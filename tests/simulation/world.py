@@ -25,8 +25,9 @@ from runyard.model.job import Job, JobState, Outcome
 from runyard.model.spec import ArraySpec, JobSpec
 from runyard.service.blobs import Blobs
 from runyard.service.controller import Controller, Surroundings
-from runyard.service.local import About, Caller, LocalService, Yard
+from runyard.service.local import LocalService
 from runyard.service.turn import Turn
+from runyard.service.verbs import About, Caller, Yard
 from runyard.settings import Home
 from runyard.store.base import Criteria
 from runyard.store.memory import MemoryStore

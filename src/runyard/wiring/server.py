@@ -26,7 +26,8 @@ from runyard.server.app import Backend, make_app
 from runyard.server.run import Moments, run
 from runyard.service.blobs import Blobs
 from runyard.service.controller import Controller, Surroundings
-from runyard.service.local import About, Caller, LocalService, Yard
+from runyard.service.local import LocalService
+from runyard.service.verbs import About, Caller, Yard
 from runyard.settings import Home, Settings
 from runyard.store.sql import SqlStore
 from runyard.store.sqlite import sqlite_url

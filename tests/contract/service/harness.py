@@ -26,8 +26,9 @@ from runyard.server.app import Backend, make_app
 from runyard.server.run import Moments, Server, bind
 from runyard.service.blobs import Blobs
 from runyard.service.controller import Controller, Surroundings
-from runyard.service.local import About, Caller, LocalService
-from runyard.service.local import Yard as Shared
+from runyard.service.local import LocalService
+from runyard.service.verbs import About, Caller
+from runyard.service.verbs import Yard as Shared
 from runyard.store.base import Store
 
 ME = Caller("me", 1000)

@@ -1,0 +1,167 @@
+"""The verbs on jobs: submit, see, explain, stop, hold."""
+
+from __future__ import annotations
+
+import json
+
+from runyard.api import ChangeResult, Explanation, JobDetail, JobRow, Receipt, StopCall, Submission
+from runyard.errors import Conflict, NotFound, StorageFull
+from runyard.model.attempt import attempt_name
+from runyard.model.events import Held, Released, StopRequested
+from runyard.model.filter import JobQuery, Selector, parse_selector
+from runyard.model.job import Job, JobState, StopRequest
+from runyard.service.explain import explain
+from runyard.service.orders import stop_order
+from runyard.service.rows import row_of
+from runyard.service.submissions import check_queues, check_resources, new_jobs
+from runyard.service.turn import Turn
+from runyard.service.verbs import Verbs
+from runyard.store.base import Criteria
+from runyard.store.selection import is_element
+
+SILENT_S = 90.0
+"""A host whose agent has not beaten for this long is shown as unreachable."""
+
+
+class JobVerbs(Verbs):
+    """Accepting jobs, seeing them, ending them."""
+
+    def submit(self, submission: Submission) -> Receipt:
+        if self._controller.halted:
+            raise Conflict(self._controller.halted)
+        if self._yard.free_mb() < self._yard.min_free_mb:
+            raise StorageFull(
+                f"less than {self._yard.min_free_mb} MB are free: nothing new is accepted until there is space"
+            )
+        new = new_jobs(submission, self._caller.user, self._yard.now())
+        check_resources(new.specs, self._store.hosts())
+
+        def work(turn: Turn) -> Receipt:
+            check_queues(new.specs, (queue.name for queue in turn.store.queues()))
+            added = turn.store.add(new)
+            turn.dirty = True
+            turn.topics.add("jobs")
+            return Receipt(added.ids, added.existing)
+
+        return self._controller.call(work)
+
+    def jobs(self, query: JobQuery) -> tuple[JobRow, ...]:
+        selectors = tuple(parse_selector(text) for text in query.selectors)
+        found = self._store.jobs(
+            Criteria(
+                selectors=selectors, user=self._caller.user, mine=query.mine, recent=query.recent,
+                order=query.order, limit=query.limit, after_id=query.after_id,
+            )
+        )  # fmt: skip
+        if not (query.limit or query.after_id):
+            self._demand(query.selectors, selectors, found)
+        return self._rows(found)
+
+    def job(self, job_id: int) -> JobDetail:
+        job = self._store.job(job_id)
+        placement = job.attempt.placements[0] if job.attempt else None
+        host = next((host for host in self._store.hosts() if placement and host.id == placement.host), None)
+        return JobDetail(
+            row=self._rows([job])[0],
+            spec=job.spec,
+            attempts=tuple(self._store.attempts(job_id)),
+            events=tuple(self._store.events(job_id)),
+            dependants=tuple(dependant for dependant, _ in self._store.dependants(job_id)),
+            limits=host.limits if host else "",
+            environment=self._environment(job),
+        )
+
+    def explain(self, job_id: int) -> Explanation:
+        return explain(self._controller, self._store.job(job_id), self._yard.now())
+
+    def stop(self, call: StopCall) -> ChangeResult:
+        try:
+            return self._change(
+                call.ids,
+                lambda turn: StopRequested(turn.now, self._stop_request(call, turn.now)),
+                lambda turn, job: turn.tell_stop(job),
+            )
+        except StorageFull:
+            return self._stop_unrecorded(call)
+
+    def _stop_request(self, call: StopCall, at: float) -> StopRequest:
+        return StopRequest(at, self._caller.user, signal=call.signal, grace_s=call.grace_s)
+
+    def _stop_unrecorded(self, call: StopCall) -> ChangeResult:
+        """On a full disk: what runs is told to end all the same, since it may be what fills the disk."""
+        wish = self._stop_request(call, self._yard.now())
+        told = []
+        for job in self._store.load(call.ids).values():
+            if job.attempt is None or job.state not in (JobState.ASSIGNED, JobState.RUNNING):
+                continue
+            for placement in job.attempt.placements:
+                self._controller.dispatch.stop(placement.agent, stop_order(job, wish))
+                self._controller.changes.publish((f"agent:{placement.agent}",))
+            told.append(job.id)
+        refused = {
+            job_id: "the disk is full; only what runs can be ended now" for job_id in call.ids if job_id not in told
+        }
+        return ChangeResult(tuple(told), refused)
+
+    def hold(self, ids: tuple[int, ...]) -> ChangeResult:
+        def told(turn: Turn, job: Job) -> None:
+            if job.ahead:
+                turn.take_back(job)
+
+        return self._change(ids, lambda turn: Held(turn.now, self._caller.user), told)
+
+    def release(self, ids: tuple[int, ...]) -> ChangeResult:
+        return self._change(ids, lambda turn: Released(turn.now, self._caller.user))
+
+    def _rows(self, jobs: list[Job]) -> tuple[JobRow, ...]:
+        hosts = {host.id: host for host in self._store.hosts()}
+        silent = self._silent()
+        reasons = self._controller.reasons
+        return tuple(
+            row_of(
+                job, hosts, reasons.get(self._controller.shape(job)) if job.ready else None, self._flags(job, silent)
+            )
+            for job in jobs
+        )
+
+    def _silent(self) -> frozenset[str]:
+        if self._yard.now() - self._yard.about.started_at < SILENT_S:
+            return frozenset()
+        connected = self._controller.dispatch.connected(self._yard.now() - SILENT_S)
+        return frozenset(agent.id for agent in self._store.agents() if agent.id not in connected)
+
+    def _flags(self, job: Job, silent: frozenset[str]) -> tuple[str, ...]:
+        if job.attempt is None or job.state not in (JobState.ASSIGNED, JobState.RUNNING):
+            return ()
+        name = attempt_name(job.id, job.attempt.number)
+        unreachable = any(placement.agent in silent for placement in job.attempt.placements)
+        return ("unreachable",) * unreachable + ("unkillable",) * (name in self._controller.unkillable)
+
+    def _demand(self, texts: tuple[str, ...], selectors: tuple[Selector, ...], found: list[Job]) -> None:
+        """A selector that names one job, or a queue, has to find it."""
+        ids, labels = {job.id for job in found}, {job.spec.label for job in found}
+        for text, selector in zip(texts, selectors, strict=True):
+            if selector.queue:
+                self._demand_queue(selector.queue, found)
+            elif selector.spreads:
+                continue
+            elif selector.ids is not None and selector.ids[0] not in ids:
+                raise NotFound(f"there is no job {text}")
+            elif selector.last is not None and not found:
+                raise NotFound(f"{text}: you have no such job")
+            elif selector.names and not (
+                selector.names[0] in labels or any(is_element(job, selector) for job in found)
+            ):
+                raise NotFound(f"there is no job named {text!r}")
+
+    def _demand_queue(self, name: str, found: list[Job]) -> None:
+        if all(job.spec.queue != name for job in found) and all(queue.name != name for queue in self._store.queues()):
+            raise NotFound(f"there is no queue {name!r}")
+
+    def _environment(self, job: Job) -> tuple[str, ...]:
+        if not job.spec.environment:
+            return ()
+        try:
+            return tuple(sorted(json.loads(self._yard.blobs.get(job.spec.environment))))
+        except (NotFound, ValueError):
+            return ()
