@@ -19,6 +19,7 @@ from runyard.model.filter import JobQuery
 from runyard.model.host import Agent, Host
 from runyard.model.output import Chunk as Chunk
 from runyard.model.output import GrepQuery as GrepQuery
+from runyard.model.params import Params
 from runyard.model.queue import Queue
 from runyard.model.record import dataclass
 from runyard.model.spec import ArraySpec, JobSpec
@@ -57,7 +58,7 @@ class JobRow:
     """A job as lists show it and as `--json` prints it.
 
     `word` is the one word for its state; `reason` says why it waits or how it ended; `gpus` are indices of its present
-    or last attempt's devices, `gpus_wanted` how many it asks for.
+    or last attempt's devices, `gpus_wanted` how many it asks for. `params` are pairs of a name and a value as text.
     """
 
     id: int
@@ -83,6 +84,8 @@ class JobRow:
     pid: Optional[int] = None
     gpus_wanted: int = 0
     flags: tuple[str, ...] = ()
+    params: Params = ()
+    template: str = ""
 
 
 @dataclass(frozen=True)

@@ -166,3 +166,12 @@ def _holds(path: Path) -> bool:
 def test_locale_and_odd_names_survive(ry: Typist) -> None:
     seen = environment(ry.output("--", "env", "-0", LC_ALL="C", **{"with.dot": "1", "BASH_FUNC_f%%": "() { :; }"}))
     assert (seen["LC_ALL"], seen["with.dot"], seen["BASH_FUNC_f%%"]) == ("C", "1", "() { :; }")
+
+
+def test_parameters_are_kept_and_given_to_the_command(ry: Typist) -> None:
+    job = ry.submit("--param", "lr=0.1", "--param", "opt=a=b", "--param", "lr=0.2", "--", "printenv", "RUNYARD_PARAMS")
+    assert ry.done(job).params == (("lr", "0.2"), ("opt", "a=b"))
+    assert json.loads(ry.ok("logs", str(job))) == {"lr": "0.2", "opt": "a=b"}
+    assert "lr=0.2, opt=a=b" in ry.ok("show", str(job))
+    assert ry.json("show", str(job))["spec"]["params"] == [["lr", "0.2"], ["opt", "a=b"]]
+    assert "use NAME=VALUE" in ry.refused("submit", "--param", "lr", "--", "true")

@@ -115,6 +115,10 @@ JOB_OPTIONS: tuple[Callable[[F], F], ...] = (
         help="If its end is unknown (default: as its queue says: end).",
     ),
     click.option("--unique", metavar="KEY", help="If a job with this key waits or runs, that one is meant."),
+    click.option(
+        "--param", multiple=True, metavar="NAME=VALUE",
+        help="A parameter, to find and compare it by; the command finds all of them in $RUNYARD_PARAMS.",
+    ),
     click.option("--detach", is_flag=True, default=None, help="Processes that it leaves behind are not ended."),
 )  # fmt: skip
 """The flags of `submit` and `run`; each has the name of an entry of `submitting.fields`."""

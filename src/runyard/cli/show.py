@@ -79,6 +79,10 @@ def _facts(detail: JobDetail, now: float) -> Iterator[tuple[str, str]]:
         yield "script", f"copied at submit; `ry show {row.id} --script` prints it"
     for line in spec.setup:
         yield "setup", harmless(line)
+    if spec.template:
+        yield "template", harmless(spec.template)
+    if spec.params:
+        yield "parameters", ", ".join(harmless(f"{name}={value}") for name, value in spec.params)
     yield "workdir", harmless(row.workdir)
     yield "asks for", asked(spec)
     if detail.limits:

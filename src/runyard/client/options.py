@@ -106,3 +106,6 @@ class JobOptions(TypedDict, total=False):
 
     detach: bool
     """Processes that it leaves behind are not ended."""
+
+    param: Union[str, Sequence[str], Mapping[str, Amount]]
+    """Parameters, to find and compare it by: {"lr": 0.1}. The command finds all of them in RUNYARD_PARAMS (JSON)."""

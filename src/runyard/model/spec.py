@@ -12,6 +12,7 @@ from typing import Optional
 
 from runyard.errors import InvalidSpec
 from runyard.model.label import program_name
+from runyard.model.params import Params, check_params
 from runyard.model.record import dataclass
 
 SHELLS = ("bash", "sh", "zsh", "login")
@@ -119,7 +120,8 @@ class JobSpec:
     `command` is argv; with `shell` it is one text that this shell runs. `script` and `environment` are hashes of
     blobs: the script's copy takes the place of `command[0]`. `setup` are lines that a shell runs before the command.
     `output` and `input` are paths (patterns %j %a %x in `output`), relative to `workdir`; empty means the run's own log
-    and no input.
+    and no input. `params` (name, value as text) and `template`, the one that it was made from, say what `command` was
+    put together of.
     """
 
     command: tuple[str, ...]
@@ -145,6 +147,8 @@ class JobSpec:
     unique: str = ""
     array_index: Optional[int] = None
     user: str = ""
+    params: Params = ()
+    template: str = ""
 
     def __post_init__(self) -> None:
         _check_command(self)
@@ -154,6 +158,9 @@ class JobSpec:
         _check_text(self.output, "output", 4096)
         _check_text(self.input, "input", 4096)
         _check_numbers(self)
+        if self.params:
+            check_params(self.params)
+        _check_text(self.template, "template", NAME_BYTES)
         _check_names(self.queue, self.on_lost, self.script, self.environment)
 
     @property

@@ -6,6 +6,7 @@ from runyard.model.attempt import AttemptKey, Placement
 from runyard.model.beat import Order, StopOrder
 from runyard.model.host import Host
 from runyard.model.job import Job, StopRequest
+from runyard.model.params import PARAMS_VARIABLE, params_json
 
 SIGKILL = 9
 
@@ -61,6 +62,8 @@ def _variables(job: Job, placement: Placement, host: Host | None) -> dict[str, s
     }
     if job.spec.array_index is not None:
         variables["RUNYARD_ARRAY_INDEX"] = str(job.spec.array_index)
+    if job.spec.params:
+        variables[PARAMS_VARIABLE] = params_json(job.spec.params)
     devices = {device.uuid: device.index for device in host.devices} if host else {}
     if devices:
         variables["CUDA_VISIBLE_DEVICES"] = ",".join(placement.devices)

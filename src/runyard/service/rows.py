@@ -41,6 +41,8 @@ def row_of(job: Job, hosts: Mapping[str, Host], reason: Reason | None, flags: tu
         pid=placement.pid if job.state is JobState.RUNNING and placement else None,
         gpus_wanted=job.spec.resources.gpus.count,
         flags=flags,
+        params=job.spec.params,
+        template=job.spec.template,
     )
 
 

@@ -136,6 +136,7 @@ class Builder:
             on_lost=values.get("on-lost", ""),
             resources=self.resources(values),
             unique=values.get("unique", ""),
+            params=values.get("param", ()),
         )
 
     def look_for_program(self, spec: JobSpec) -> None:

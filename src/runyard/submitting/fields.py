@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from runyard.errors import InvalidSpec
+from runyard.model.params import Params
 from runyard.model.spec import ARRAY_INDEX_MAX, ARRAY_MAX, ArraySpec
 from runyard.submitting import arrays, dependencies, durations, gpus, sizes
 from runyard.submitting.nearest import meant
@@ -100,6 +101,17 @@ def variables(value: Any, name: str, here: Here) -> tuple[str, ...]:
     return texts(value, name, here)
 
 
+def parameters(value: Any, name: str, here: Here) -> Params:
+    """`K=V`, a list of them, or an object. What is given again counts."""
+    given = {}
+    for word in variables(value, name, here):
+        key, equals, held = word.partition("=")
+        if not equals:
+            raise InvalidSpec(f"{word!r}: use NAME=VALUE, as in lr=0.1", name)
+        given[key] = held
+    return tuple(given.items())
+
+
 def after(value: Any, name: str, here: Here) -> tuple[dependencies.Wanted, ...]:
     return tuple(part for item in texts(value, name, here) for part in dependencies.parse(item, name))
 
@@ -178,6 +190,7 @@ FIELDS: dict[str, Read] = {
     "conda": text,
     "setup": texts,
     "detach": flag,
+    "param": parameters,
 }
 """Every option of a job by its long flag."""
 

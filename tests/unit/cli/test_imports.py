@@ -20,16 +20,17 @@ OURS = {
         "api", "cli", "cli.app", "cli.context", "cli.lazy", "cli.job_options", "cli.options", "cli.render",
         "cli.render.grid", "cli.render.json", "cli.render.output", "cli.render.text", "cli.submit",
         "config", "errors", "model", "model.attempt", "model.beat", "model.events", "model.filter", "model.host",
-        "model.job", "model.label", "model.output", "model.queue", "model.record", "model.spec", "settings",
-        "submitting", "submitting.arrays", "submitting.build", "submitting.dependencies", "submitting.durations",
-        "submitting.environment", "submitting.fields", "submitting.gpus", "submitting.nearest", "submitting.presence",
-        "submitting.script", "submitting.sizes", "submitting.venv",
+        "model.job", "model.label", "model.output", "model.params", "model.queue", "model.record", "model.spec",
+        "settings", "submitting", "submitting.arrays", "submitting.build", "submitting.dependencies",
+        "submitting.durations", "submitting.environment", "submitting.fields", "submitting.gpus", "submitting.nearest",
+        "submitting.presence", "submitting.script", "submitting.sizes", "submitting.venv",
     },
     "ls": {
         "api", "cli", "cli.app", "cli.context", "cli.lazy", "cli.ls", "cli.options", "cli.render", "cli.render.grid",
         "cli.render.json", "cli.render.output", "cli.render.text", "config", "errors", "model",
         "model.attempt", "model.beat", "model.events", "model.filter", "model.host", "model.job", "model.label",
-        "model.output", "model.queue", "model.record", "model.spec", "settings", "submitting", "submitting.nearest",
+        "model.output", "model.params", "model.queue", "model.record", "model.spec", "settings", "submitting",
+        "submitting.nearest",
     },
 }  # fmt: skip
 

@@ -109,6 +109,10 @@ OWN[spec.JobSpec] = record(
     on_lost=st.sampled_from(spec.ON_LOST),
     unique=LINE,
     array_index=st.one_of(st.none(), st.integers(0, spec.ARRAY_INDEX_MAX)),
+    params=st.dictionaries(st.sampled_from(["lr", "opt", "größe"]), BYTES_LINE, max_size=3).map(
+        lambda params: tuple(params.items())
+    ),
+    template=LINE,
 )
 OWN[spec.ArraySpec] = record(
     spec.ArraySpec,

@@ -8,7 +8,8 @@ import pytest
 
 from runyard.api import GRACE_MAX_S, SIGNAL_MAX, StopCall
 from runyard.errors import InvalidSpec
-from runyard.model.spec import ARRAY_INDEX_MAX, COMMAND_BYTES, ArraySpec, JobSpec
+from runyard.model.params import PARAMS_BYTES, PARAMS_MAX, params_json
+from runyard.model.spec import ARGUMENT_BYTES, ARRAY_INDEX_MAX, COMMAND_BYTES, ArraySpec, JobSpec
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,31 @@ def test_arguments_that_no_program_can_be_handed() -> None:
 def test_no_index(index: int) -> None:
     with pytest.raises(InvalidSpec):
         JobSpec(("true",), array_index=index)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        (("", "1"),),
+        (("a b", "1"),),
+        (("a=b", "1"),),
+        (("a\0", "1"),),
+        (("lr", "1"), ("lr", "2")),
+        (("lr", "1\0"),),
+        (("lr", "\ud800"),),
+        (("lr", "x" * PARAMS_BYTES),),
+        tuple((f"p{number}", "") for number in range(PARAMS_MAX + 1)),
+    ],
+)
+def test_no_parameters(params: tuple[tuple[str, str], ...]) -> None:
+    with pytest.raises(InvalidSpec) as refused:
+        JobSpec(("true",), params=params)
+    assert refused.value.field == "param"
+
+
+@pytest.mark.parametrize("mark", ["\x01", "ü", "\udcff", "😀", '"'])
+def test_parameters_fit_into_a_variable(mark: str) -> None:
+    """Whatever they hold, escaped as JSON."""
+    most = (PARAMS_BYTES - 2) // len(mark.encode("utf-8", "surrogateescape"))
+    spec = JobSpec(("true",), params=(("lr", mark * most),))
+    assert len(params_json(spec.params)) < ARGUMENT_BYTES
