@@ -18,8 +18,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import fields, is_dataclass, replace
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
-from runyard import settings
+from runyard import model, settings
 from runyard.errors import IllegalMove
 from runyard.model import lifecycle, view
 from runyard.model.attempt import Attempt, AttemptKey, Placement, Result
@@ -47,8 +48,8 @@ from runyard.server.routes import ROUTES, Route
 from runyard.service.beats import COUNTS_AS_FAILURE
 
 DOCS = Path(__file__).resolve().parent
-MODEL = ("spec", "job", "attempt", "group", "queue", "host", "filter", "events", "beat", "view", "output")
-"""Modules of `model` whose records the glossary lists, beside those of `api`."""
+MODEL = tuple(found.name for found in iter_modules(model.__path__))
+"""Modules whose records the glossary lists, beside those of `api`."""
 
 STATES = {
     JobState.PENDING: ("accepted, and not given a place yet", "the planner"),

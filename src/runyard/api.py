@@ -58,7 +58,8 @@ class JobRow:
     """A job as lists show it and as `--json` prints it.
 
     `word` is the one word for its state; `reason` says why it waits or how it ended; `gpus` are indices of its present
-    or last attempt's devices, `gpus_wanted` how many it asks for. `params` are pairs of a name and a value as text.
+    or last attempt's devices, `gpus_wanted` how many it asks for. `params` are pairs of a name and a value as text,
+    `metrics` the last value of each that it has reported.
     """
 
     id: int
@@ -86,6 +87,7 @@ class JobRow:
     flags: tuple[str, ...] = ()
     params: Params = ()
     template: str = ""
+    metrics: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

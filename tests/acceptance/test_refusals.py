@@ -71,7 +71,7 @@ def test_a_wrong_flag(ry: Typist, words: tuple[str, ...], says: str) -> None:
         (("show", "no-such-name"), "there is no job named 'no-such-name'"),
         (("logs", "99999999"), "there is no job 99999999"),
         (("ls", "state:bored"), "state:bored: a job is one of"),
-        (("ls", "--order", "colour"), "order: "),
+        (("ls", "--all", "--order", "colour"), "no job here has 'colour'"),
         (("ls", "9-3"), "a range goes from the lower id to the higher"),
         (("stop", "-s", "SIGNONSENSE", "@"), "SIGNONSENSE is no signal"),
         (("queue", "set", "nowhere", "--parallel", "1"), "there is no queue 'nowhere'"),

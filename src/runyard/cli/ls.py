@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+from importlib import import_module
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,12 +16,16 @@ from runyard.cli.context import App
 from runyard.cli.options import SELECTORS, any_jobs, as_json
 from runyard.cli.render.grid import Column, Grid, Row
 from runyard.cli.render.text import clock, harmless, label, span, stamp
+from runyard.errors import UsageError
 from runyard.model.filter import ORDERS, JobQuery
 from runyard.model.job import JobState
+from runyard.model.old_words import VIEWS, location
+from runyard.model.record import dataclass
 
 if TYPE_CHECKING:
     from runyard.api import Service
 
+HELP = "help"
 LIMIT = 200
 """Without selectors and --all so many jobs are listed at most."""
 ENDED = 20
@@ -30,21 +36,88 @@ WAITING = ("held", "waiting", "queued")
 TIMES = {"started": attrgetter("started_at"), "ended": attrgetter("ended_at")}
 """Orders by a time that not every job has."""
 
+EPILOG = f"""\b
+new, cur, old and fail (also to_run, cur_run, old_runs, fail_runs, and tr, cr,
+or, fr) list your jobs that wait, run, have succeeded or have not; state: takes
+the words of other systems too (state:PD, state:crash).
+{SELECTORS}"""
 
-@click.command("ls", epilog=SELECTORS)
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be listed, in which order, and how much of it."""
+
+    selectors: tuple[str, ...] = ()
+    everything: bool = False
+    where: str = ""
+    sort: tuple[str, ...] = ()
+    reverse: bool = False
+    limit: int | None = None
+    top: int | None = None
+
+    @property
+    def own(self) -> bool:
+        """Nobody has said which."""
+        return not (self.selectors or self.everything)
+
+    @property
+    def searches(self) -> bool:
+        """Something is looked for among all jobs, not only among the latest."""
+        return bool(self.where or self.top or self.sort[1:] or self.order == "")
+
+    @property
+    def order(self) -> str | None:
+        """The one order, if it is one that the store knows; "" if what was given is another, None without any."""
+        if not self.sort:
+            return "-id" if self.reverse else None
+        return self.keys[0] if len(self.sort) == 1 and self.sort[0].removeprefix("-") in ORDERS else ""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What to sort by, turned round where that is wished."""
+        return tuple(map(_turned, self.sort)) if self.reverse else self.sort
+
+    @property
+    def query(self) -> JobQuery:
+        views = [location(word) for word in self.selectors]
+        selectors = [
+            f"state:{','.join(VIEWS[view])}" if view else word for word, view in zip(self.selectors, views, strict=True)
+        ]
+        return JobQuery(
+            selectors=tuple(selectors),
+            mine=self.own or (all(views) and not self.everything),
+            recent=self.own and not self.searches,
+            order=self.order or "id",
+            where=self.where,
+            sort=self.keys if self.order == "" else (),
+        )
+
+
+@click.command("ls", epilog=EPILOG)
 @any_jobs
 @click.option("--all", "-a", "everything", is_flag=True, help="Every job of every user, ended ones too.")
+@click.option("--where", default="", metavar="TEXT", help="Only those for which this holds: 'acc > 0.8 and lr < 0.01'.")
+@click.option(
+    "--sort",
+    "--order",
+    multiple=True,
+    metavar="KEY",
+    help="By a field, parameter or metric, with a minus in front downwards; again: among equal ones.",
+)
+@click.option("-r", "--reverse", is_flag=True, help="The other way round.")
+@click.option("--top", type=click.IntRange(1), help="Only the first so many, after --where and --sort.")
 @click.option(
     "-n",
     "--limit",
     type=click.IntRange(1),
-    help="Only so many: the newest, or with --order the first (default: 200, with --all or JOB no limit).",
+    help="Only so many: the newest, or with --sort the first (default: 200, with --all or JOB no limit).",
 )
-@click.option("--order", metavar="FIELD", help=f"By {', '.join(ORDERS)}; with a minus in front the other way round.")
+@click.option("--columns", default="", metavar="A,B,C", help="These fields, parameters and metrics; `help` lists them.")
 @as_json
 @click.pass_obj
-def ls(app: App, selectors: tuple[str, ...], everything: bool, limit: int | None, order: str | None) -> int:
-    """List jobs: by default yours that run, wait or have lately ended, on a terminal in this order; else by id.
+def ls(app: App, /, columns: str, **wished: Any) -> int:
+    """List jobs: by default yours that run, wait or have lately ended, on a terminal in this order; else by id. With
+    --where, --top or a --sort by a result: all of yours.
 
     TIME is how long it has run, or has waited so far. WHEN is when it ended; of a job that runs, when it started; of
     one that waits, when it was submitted. GPU lists the devices, or in brackets how many it waits for.
@@ -57,31 +130,54 @@ def ls(app: App, selectors: tuple[str, ...], everything: bool, limit: int | None
     Examples:
       ry ls
       ry ls state:failed,lost
-      ry ls --all --order -ended -n 3
+      ry ls --all --sort -ended -n 3
+      ry ls --where 'acc > 0.8 and lr < 0.01' --sort -acc --columns name,lr,acc
       ry ls --all --json
     """
-    own = not (selectors or everything)
-    query = JobQuery(selectors=selectors, mine=own, recent=own, order=order or "id")
-    if limit is not None:
-        rows, left_out = _first(app.service(), query, limit, order is None), ""
-    elif own:
-        rows, left_out = _lately(app.service(), query, app.output.terminal)
-    else:
-        rows, left_out = app.service().jobs(query), ""
-    if order is not None:
-        rows = in_order(rows, order)
-    if app.output.as_json:
-        app.output.json(rows)
+    if columns == HELP:
+        app.output.grid(_columns().known())
         return 0
-    if own and order is None and app.output.terminal:
+    wish = Wish(**wished)
+    if wish.top and wish.limit:
+        raise UsageError("--top and -n are two ways to say how many: give one")
+    rows, left_out = _found(app.service(), wish, app.output.terminal)
+    if wish.sort or columns:
+        _columns().check((*(key.removeprefix("-") for key in wish.sort), *columns.split(",") * bool(columns)), rows)
+    if app.output.as_json:
+        app.output.json(_columns().records(rows, columns, app.now()) if columns else rows)
+        return 0
+    if wish.query.recent and wish.order is None and app.output.terminal:
         rows = sorted(rows, key=_importance)
     if rows or not app.output.terminal:
-        app.output.grid(table(rows, app.now(), for_people=app.output.terminal))
+        draw = partial(_columns().table, columns=columns) if columns else table
+        app.output.grid(draw(rows, now=app.now(), for_people=app.output.terminal))
     else:
-        app.output.note("none of your jobs waits, runs or has lately ended" if own else "no jobs")
+        app.output.note("none of your jobs waits, runs or has lately ended" if wish.query.recent else "no jobs")
     if left_out:
         app.output.note(left_out)
     return 0
+
+
+def _columns() -> Any:
+    """What chooses columns; a plain list does without."""
+    return import_module("runyard.cli.columns")
+
+
+def _turned(key: str) -> str:
+    return key[1:] if key.startswith("-") else f"-{key}"
+
+
+def _found(service: Service, wish: Wish, for_people: bool) -> tuple[Sequence[JobRow], str]:
+    """The rows, and a remark on what is left out."""
+    query = wish.query
+    if wish.top:
+        return _first(service, query, wish.top, newest=False), ""
+    if wish.limit:
+        return _first(service, query, wish.limit, newest=wish.order is None), ""
+    if not query.recent:
+        return in_order(service.jobs(query), query.order), ""
+    rows, left_out = _lately(service, query, for_people)
+    return in_order(rows, query.order), left_out
 
 
 def _first(service: Service, query: JobQuery, limit: int, newest: bool) -> Sequence[JobRow]:
@@ -90,7 +186,7 @@ def _first(service: Service, query: JobQuery, limit: int, newest: bool) -> Seque
         return service.jobs(replace(query, order="-id", limit=limit))[::-1]
     rows = service.jobs(replace(query, limit=limit))
     time_of = TIMES.get(query.order.removeprefix("-"))
-    if time_of is None or all(time_of(row) is not None for row in rows):
+    if query.sort or time_of is None or all(time_of(row) is not None for row in rows):
         return rows
     return in_order(service.jobs(query), query.order)[:limit]  # those without that time came first, if it goes down
 

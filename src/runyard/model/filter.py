@@ -5,6 +5,7 @@
 @, @~2        my last, my third last  train[3]      one of the array train
 all           everything that is mine name*         names by pattern
 state:failed  a word of `ls`, or several: state:failed,lost     queue:x   group:7   user:me   name:x
+              (or an older system's: state:to_run, state:PD; see `old_words`)
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from typing import Optional
 
 from runyard.errors import InvalidSpec
 from runyard.model.job import WORDS, JobState
+from runyard.model.old_words import OLD_STATES
 from runyard.model.record import dataclass
 
 ME = "me"
 RANGE_MAX = 1_000_000
 NAMES_MAX = 10_000
+SORT_MAX = 16
 
 _ID = re.compile(r"\d{1,18}")
 _ID_RANGE = re.compile(r"(\d{1,18})-(\d{1,18})")
@@ -56,8 +59,10 @@ class Selector:
 class JobQuery:
     """Which jobs: the union of the selectors (none: all), narrowed and cut to `limit`.
 
-    `mine` narrows to the caller's jobs; `recent` to those that wait or run, and the last few that ended.
-    `order` is `id` or `-id` or another name in ORDERS, with a minus for descending.
+    `mine` narrows to the caller's jobs; `recent` to those that wait or run, and the last few that ended; `where` to
+    those for which it holds (see `where`). `order` is `id` or `-id` or another name in ORDERS, with a minus for
+    descending; `sort` are names of fields, parameters or metrics, with a minus for descending, that come before it.
+    What a job lacks comes last.
     """
 
     selectors: tuple[str, ...] = ()
@@ -66,12 +71,16 @@ class JobQuery:
     order: str = "id"
     limit: int = 0
     after_id: int = 0
+    where: str = ""
+    sort: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.order.removeprefix("-") not in ORDERS:
             raise InvalidSpec(f"{self.order!r} is none of {', '.join(ORDERS)} (with a minus: the other way)", "order")
         if self.limit < 0 or self.after_id < 0:
             raise InvalidSpec("a number from 0, please", "limit" if self.limit < 0 else "after-id")
+        if len(self.sort) > SORT_MAX or not all(name.removeprefix("-") for name in self.sort):
+            raise InvalidSpec(f"at most {SORT_MAX} names of what to sort by", "sort")
 
 
 ORDERS = ("id", "name", "priority", "queue", "user", "submitted", "started", "ended")
@@ -130,6 +139,8 @@ def _state(value: str) -> Selector:
             words.append(word)
         elif word in STATE_NAMES:
             states.append(STATE_NAMES[word])
+        elif word.lower() in OLD_STATES:
+            words += OLD_STATES[word.lower()]
         else:
             raise InvalidSpec(f"state:{word}: a job is one of {', '.join(WORDS)}; or pending, assigned, done")
     return Selector(words=tuple(words), states=tuple(states))

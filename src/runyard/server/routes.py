@@ -78,10 +78,11 @@ def number(text: str, name: str) -> int:
 
 
 def _jobs(service: Service, call: Call) -> Any:
-    known: dict[str, Any] = {name: call.one(name) for name in ("order",) if name in call.query}
+    known: dict[str, Any] = {name: call.one(name) for name in ("order", "where") if name in call.query}
     known |= {name: call.number(name) for name in ("limit", "after_id") if name in call.query}
     known |= {name: call.one(name) == "true" for name in ("mine", "recent") if name in call.query}
-    unknown = set(call.query) - {"selectors", "order", "limit", "after_id", "mine", "recent"}
+    known |= {"sort": tuple(call.query["sort"])} if "sort" in call.query else {}
+    unknown = set(call.query) - JOBS.keys()
     if unknown:
         raise InvalidSpec("no such parameter", sorted(unknown)[0])
     return service.jobs(JobQuery(tuple(call.query.get("selectors", ())), **known))
@@ -105,6 +106,10 @@ def _grep(service: Service, call: Call) -> Any:
 
 
 INT, TEXT, BOOL = "integer", "string", "boolean"
+JOBS = {
+    "selectors": TEXT, "mine": BOOL, "recent": BOOL, "order": TEXT, "limit": INT, "after_id": INT, "where": TEXT,
+    "sort": TEXT,
+}  # fmt: skip
 GREP = {
     "attempt": INT, "pattern": TEXT, "ignore_case": BOOL, "invert": BOOL, "number": BOOL, "count": BOOL,
     "extended": BOOL, "after": INT, "before": INT,
@@ -113,8 +118,7 @@ GREP = {
 ROUTES = (
     Route("POST", "/jobs", "Accept jobs; the ids in the answer are on disk",
           lambda service, call: service.submit(call.body), Receipt, takes=Submission),
-    Route("GET", "/jobs", "List jobs by selectors", _jobs, tuple[JobRow, ...],
-          query={"selectors": TEXT, "mine": BOOL, "recent": BOOL, "order": TEXT, "limit": INT, "after_id": INT}),
+    Route("GET", "/jobs", "List jobs by selectors", _jobs, tuple[JobRow, ...], query=JOBS),
     Route("GET", "/jobs/{job_id}", "All about one job",
           lambda service, call: service.job(call.job_id), JobDetail),
     Route("GET", "/jobs/{job_id}/why", "Why it waits and when it may start",

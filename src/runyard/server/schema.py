@@ -92,7 +92,7 @@ def _parameters(route: Route) -> list[dict[str, Any]]:
 
 def _query_schema(name: str, kind: str) -> dict[str, Any]:
     schema: dict[str, Any] = {"type": kind}
-    return {"type": "array", "items": schema} if name in ("selectors", "topic") else schema
+    return {"type": "array", "items": schema} if name in ("selectors", "sort", "topic") else schema
 
 
 def _responses(route: Route) -> dict[str, Any]:

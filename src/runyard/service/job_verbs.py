@@ -11,6 +11,7 @@ from runyard.model.events import Held, Released, StopRequested
 from runyard.model.filter import JobQuery, Selector, parse_selector
 from runyard.model.job import Job, JobState, StopRequest
 from runyard.service.explain import explain
+from runyard.service.finding import narrowed, needs_rows
 from runyard.service.orders import stop_order
 from runyard.service.rows import row_of
 from runyard.service.submissions import check_queues, check_resources, new_jobs
@@ -47,15 +48,17 @@ class JobVerbs(Verbs):
 
     def jobs(self, query: JobQuery) -> tuple[JobRow, ...]:
         selectors = tuple(parse_selector(text) for text in query.selectors)
+        by_row = needs_rows(query)
         found = self._store.jobs(
             Criteria(
                 selectors=selectors, user=self._caller.user, mine=query.mine, recent=query.recent,
-                order=query.order, limit=query.limit, after_id=query.after_id,
+                order=query.order, limit=0 if by_row else query.limit, after_id=query.after_id,
             )
         )  # fmt: skip
         if not (query.limit or query.after_id):
             self._demand(query.selectors, selectors, found)
-        return self._rows(found)
+        rows = self._rows(found)
+        return narrowed(rows, query, self._yard.now()) if by_row else rows
 
     def job(self, job_id: int) -> JobDetail:
         job = self._store.job(job_id)

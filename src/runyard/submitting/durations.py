@@ -10,19 +10,9 @@ import re
 import time
 
 from runyard.errors import InvalidSpec
-
-UNITS_S = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 7 * 86_400}
-UNIT_NAMES = {
-    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
-    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), "m"),
-    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), "h"),
-    **dict.fromkeys(("d", "day", "days"), "d"),
-    **dict.fromkeys(("w", "week", "weeks"), "w"),
-}
+from runyard.model.spans import has_units, span_seconds, unknown_unit
 
 _NUMBER = r"\d+(?:\.\d+)?"
-_WITH_UNITS = r"(?:\d+(?:\.\d+)?\s*[a-z]+\s*)+"
-_PART = r"(\d+(?:\.\d+)?)\s*([a-z]+)"
 _COLONS = r"(?:(\d{1,9})-)?(\d{1,9})(?::(\d{1,9}))?(?::(\d{1,9}))?"
 _CLOCK = r"(\d{1,2}):(\d{2})(?::(\d{2}))?"
 _DATE = r"(\d{4})-(\d{2})-(\d{2})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2}))?)?"
@@ -39,7 +29,7 @@ def seconds(text: str, flag: str, bare_s: int = 60) -> float:
     lower = text.strip().lower()
     if re.fullmatch(_NUMBER, lower):
         return float(lower) * bare_s
-    if re.fullmatch(_WITH_UNITS, lower):
+    if has_units(lower):
         return _units(lower, text, flag)
     match = re.fullmatch(_COLONS, lower)
     if not match:
@@ -56,13 +46,10 @@ def seconds(text: str, flag: str, bare_s: int = 60) -> float:
 
 
 def _units(lower: str, text: str, flag: str) -> float:
-    total = 0.0
-    for number, unit in re.findall(_PART, lower):
-        name = UNIT_NAMES.get(unit)
-        if name is None:
-            raise InvalidSpec(f"{text!r}: {unit!r} is no unit of time; use {FORMS}", flag)
-        total += float(number) * UNITS_S[name]
-    return total
+    span = span_seconds(lower)
+    if span is None:
+        raise InvalidSpec(f"{text!r}: {unknown_unit(lower)!r} is no unit of time; use {FORMS}", flag)
+    return span
 
 
 def moment(text: str, now: float, flag: str) -> float:

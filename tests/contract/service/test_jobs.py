@@ -7,6 +7,7 @@ import json
 import os
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -85,6 +86,28 @@ def test_a_page_does_not_miss_what_was_on_another(yard: Yard) -> None:
 def test_a_selector_that_is_none(yard: Yard, selector: str) -> None:
     with pytest.raises(InvalidSpec):
         yard.service.jobs(JobQuery((selector,)))
+
+
+def test_where_and_sort_by_anything(yard: Yard) -> None:
+    lrs = ("0.1", "0.01", "1", "")
+    yard.submit(*[job(name=f"n{place}", params=(("lr", lr),) if lr else ()) for place, lr in enumerate(lrs)])
+    assert names(yard, where="lr < 0.5") == ["n0", "n1"]
+    assert names(yard, where="not lr < 0.5") == ["n2"]
+    assert names(yard, "n[0-2]", where="name ~ n* and not name = n0", limit=1) == ["n1"]
+    assert names(yard, where="lr > 0", limit=1, order="-id") == ["n2"], "the limit counts what is left"
+    assert names(yard, sort=("lr",)) == ["n1", "n0", "n2", "n3"]
+    assert names(yard, sort=("-lr",), limit=2) == ["n2", "n0"]
+    assert names(yard, sort=("queue", "-lr", "name"), limit=9) == ["n2", "n0", "n1", "n3"]
+    assert names(yard, where="submitted < -1s") == []
+    yard.clock.at += 5
+    assert len(names(yard, where="submitted < -1s and age > 1s and waited < 1m and state = queued")) == 4
+    assert names(yard, where="submitted > now or started < now") == []
+
+
+@pytest.mark.parametrize("query", [{"where": "lr >"}, {"where": "(" * 99}, {"sort": ("",)}, {"sort": ("x",) * 99}])
+def test_a_filter_or_an_order_that_is_none(yard: Yard, query: dict[str, Any]) -> None:
+    with pytest.raises(InvalidSpec):
+        yard.service.jobs(JobQuery(**query))
 
 
 def test_the_latest_of_those_that_ended(yard: Yard) -> None:

@@ -35,6 +35,7 @@ from runyard.model.host import Agent, Host
 from runyard.model.job import JobState
 from runyard.model.queue import Queue
 from runyard.model.spec import JobSpec
+from runyard.service.finding import narrowed, needs_rows
 from runyard.settings import Home, Settings
 
 NOW = 1_700_000_000.0
@@ -163,6 +164,8 @@ class FakeService:
         for selector, text in zip(selectors, query.selectors, strict=True):
             if not selector.spreads and not any(self._means(selector, one) for one in found):
                 raise NotFound(f"there is no job {text}")
+        if needs_rows(query):
+            return narrowed(found, query, NOW)
         name, down = query.order.removeprefix("-"), query.order.startswith("-")
         time_of = attrgetter(f"{name}_at" if name in ("started", "ended") else "id")
         found.sort(key=lambda one: (time_of(one) is None, time_of(one), one.id), reverse=down)

@@ -59,7 +59,7 @@ def test_json_has_every_field() -> None:
     assert [job["id"] for job in told] == [1, 2, 3]
     wanted = (
         "id name state outcome exit_code reason attempt host gpus queue user command workdir submitted_at started_at "
-        "ended_at priority group array_index pid gpus_wanted flags word"
+        "ended_at priority group array_index pid gpus_wanted flags word params template metrics"
     )
     assert set(told[2]) == set(wanted.split())
     assert told[2]["outcome"] is None and told[1]["gpus"] == [0, 2]
@@ -185,3 +185,84 @@ def test_times() -> None:
 
 def test_flags_stand_beside_the_state() -> None:
     assert "running!unreachable" in Cli(FakeService().add(running(1, flags=("unreachable",)))).ok("ls")
+
+
+# looking for, sorting, choosing columns
+
+
+def trained() -> Cli:
+    """Three trainings with results, and one that waits."""
+    runs = (("0.1", 0.7), ("0.01", 0.9), ("1", 0.8))
+    jobs = [
+        ended(number, params=(("lr", lr),), metrics={"acc": acc}, user="ada" if number > 1 else "eve")
+        for number, (lr, acc) in enumerate(runs, 1)
+    ]
+    return Cli(FakeService().add(*jobs, row(4, params=(("lr", "0.5"),))))
+
+
+def refused(cli: Cli, *words: str) -> str:
+    result = cli("ls", *words)
+    assert result.exit_code == 2 and result.stdout == "", result.output
+    return result.stderr
+
+
+def test_where_looks_among_all_of_mine() -> None:
+    cli = trained()
+    assert ids(cli.ok("ls", "--where", "acc > 0.75 and lr < 0.5")) == [2]
+    assert ids(cli.ok("ls", "--where", "not acc > 0.75", "--all")) == [1]
+    assert cli.service.queries[0] == JobQuery(mine=True, where="acc > 0.75 and lr < 0.5")
+    assert "where: at its end: a value was expected behind '>'" in refused(cli, "--where", "acc >")
+
+
+def test_sorted_by_results_and_parameters() -> None:
+    cli = trained()
+    assert ids(cli.ok("ls", "--sort", "-acc")) == [2, 3, 1, 4], "what has none comes last"
+    assert ids(cli.ok("ls", "--sort", "acc")) == [1, 3, 2, 4]
+    assert ids(cli.ok("ls", "--sort", "acc", "-r")) == [2, 3, 1, 4]
+    assert ids(cli.ok("ls", "--sort", "lr")) == [2, 1, 4, 3], "numbers by size"
+    assert ids(cli.ok("ls", "--sort", "-user", "--sort", "-lr")) == [1, 3, 4, 2]
+    assert ids(cli.ok("ls", "-r")) == [4, 3, 2, 1]
+
+
+def test_the_top_of_them() -> None:
+    cli = trained()
+    assert ids(cli.ok("ls", "--sort", "-acc", "--top", "2")) == [2, 3]
+    assert ids(cli.ok("ls", "--where", "acc > 0", "--top", "1")) == [1]
+    assert cli.service.queries[0].limit == 2 and cli.service.queries[0].mine
+    assert "give one" in refused(cli, "--top", "1", "-n", "1")
+
+
+def test_columns_that_were_chosen() -> None:
+    cli = trained()
+    lines = cli.ok("ls", "2-4", "--columns", "id,name,lr,acc,runtime,submitted,gpu").splitlines()
+    assert lines[0].split() == ["ID", "NAME", "LR", "ACC", "RUNTIME", "SUBMITTED", "GPU"]
+    assert [line.split()[2:5] for line in lines[1:]] == [["0.01", "0.9", "10s"], ["1", "0.8", "10s"], ["0.5", "-", "-"]]
+    told = cli.json("ls", "2", "--columns", "id,state,lr,acc,runtime,metric:lr")
+    assert told == [{"id": 2, "state": "succeeded", "lr": "0.01", "acc": 0.9, "runtime": 10.0, "metric:lr": None}]
+
+
+def test_what_can_be_a_column_is_told() -> None:
+    cli = trained()
+    told = cli.ok("ls", "--columns", "help")
+    assert "exit_code  number  what its command returned" in told and "a parameter of that name" in told
+    assert cli.service.queries == []
+    for option in ("--columns", "--sort"):
+        error = refused(cli, option, "accc")
+        assert "no job here has 'accc'" in error and "'acc'" in error and "of these jobs lr, acc" in error
+
+
+def test_locations_of_que_are_views() -> None:
+    jobs = (row(1), row(2, state="pending", word="held"), running(3), ended(4), ended(5, "failed", 1, user="eve"))
+    cli = Cli(FakeService().add(*jobs, ended(6, "cancelled", None), row(7, name="new")))
+    for words, wanted in (
+        (("new", "to_run", "TR"), [1, 2, 7]), (("cur", "CUR_RUN", "cr"), [3]), (("old", "old_runs", "or"), [4]),
+        (("fail", "fail_runs", "FR"), [5, 6]),
+    ):  # fmt: skip
+        for word in words:
+            assert ids(cli.ok("ls", word)) == wanted
+    assert cli.service.queries[-1] == JobQuery(
+        ("state:failed,killed,timeout,oom,lost,not-started,cancelled,skipped",), mine=True
+    )
+    assert ids(cli.ok("ls", "name:new")) == [7], "a job of that name"
+    assert ids(cli.ok("ls", "state:crash,PD")) == [1, 2, 7]
+    assert not cli.service.queries[-1].mine

@@ -124,7 +124,11 @@ OWN[queue.Queue] = record(
 )
 
 OWN[filter.JobQuery] = record(
-    filter.JobQuery, order=st.sampled_from([*filter.ORDERS, "-id"]), limit=st.integers(0, 9), after_id=st.integers(0, 9)
+    filter.JobQuery,
+    order=st.sampled_from([*filter.ORDERS, "-id"]),
+    limit=st.integers(0, 9),
+    after_id=st.integers(0, 9),
+    sort=st.lists(LINE.filter(lambda name: name.removeprefix("-") != ""), max_size=2).map(tuple),
 )
 OWN[api.StopCall] = record(
     api.StopCall,

@@ -136,7 +136,7 @@ def test_the_orders_that_there_are(order: str) -> None:
     assert service.got == [JobQuery(order=order)]
 
 
-@pytest.mark.parametrize("query", ["limit=x", "limit=-1", "limit=1e3", "limit=" + "9" * 30, "after_id=--5", "sort=id",
+@pytest.mark.parametrize("query", ["limit=x", "limit=-1", "limit=1e3", "limit=" + "9" * 30, "after_id=--5", "sorted=id",
                                    "fields=token", "path=/etc/passwd", "limit=%D9%A3"])  # fmt: skip
 def test_parameters_that_are_none(query: str) -> None:
     service = Recorder()
