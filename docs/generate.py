@@ -29,11 +29,15 @@ from runyard.model.events import (
     Assigned,
     DependencyFailed,
     DependencyMet,
+    Edited,
     Ended,
     Event,
     Held,
+    Moved,
     Promoted,
     Released,
+    Reopened,
+    Retried,
     Revoked,
     Started,
     StopRequested,
@@ -55,7 +59,7 @@ STATES = {
     JobState.PENDING: ("accepted, and not given a place yet", "the planner"),
     JobState.ASSIGNED: ("an attempt has a place; its agent starts it, or gives it back", "the agent"),
     JobState.RUNNING: ("its command has been started", "the runner"),
-    JobState.DONE: ("it has ended, with an outcome", "nobody"),
+    JobState.DONE: ("it has ended, with an outcome", "nobody, unless a user retries it"),
 }
 OUTCOMES = {
     Outcome.SUCCEEDED: ("the command ended with exit code 0", "0"),
@@ -160,12 +164,17 @@ EXAMPLES: dict[type, tuple[Event, ...]] = {
     StopRequested: (StopRequested(1.0, StopRequest(1.0)),),
     Revoked: (Revoked(1.0, KEY),),
     Ended: (Ended(1.0, KEY, FAILED), Ended(1.0, KEY, FAILED, again_at=2.0)),
+    Edited: (Edited(1.0, JobSpec(("true",), name="another name")),),
+    Moved: (Moved(1.0, 0.5),),
+    Retried: (Retried(1.0),),
+    Reopened: (Reopened(1.0, 2),),
 }
 """Each kind of event, in the ways that lead to different states."""
 
 
 def examples() -> Iterator[Job]:
-    """A job in each state, each also with a request to stop where it can have one, and one that is named ahead."""
+    """A job in each state, each also with a request to stop where it can have one, one that is named ahead and one
+    that was skipped."""
     pending = lifecycle.begin(1, Submitted(0.0, JobSpec(("true",))))
     assigned = lifecycle.advance(pending, Assigned(0.0, ATTEMPT))
     running = lifecycle.advance(assigned, Started(0.0, KEY))
@@ -174,6 +183,7 @@ def examples() -> Iterator[Job]:
     for job in (assigned, running):
         yield from (job, replace(job, stop=StopRequest(0.0)))
     yield lifecycle.advance(running, Ended(0.0, KEY, FAILED))
+    yield lifecycle.advance(pending, DependencyFailed(0.0, 2))
 
 
 def after(state: JobState, kind: type) -> list[JobState]:

@@ -59,7 +59,8 @@ class JobRow:
 
     `word` is the one word for its state; `reason` says why it waits or how it ended; `gpus` are indices of its present
     or last attempt's devices, `gpus_wanted` how many it asks for. `params` are pairs of a name and a value as text,
-    `metrics` the last value of each that it has reported.
+    `metrics` the last value of each that it has reported. Jobs of one priority wait in the order of
+    their `place` (the id, unless they were moved). `version` rises with each change.
     """
 
     id: int
@@ -88,6 +89,9 @@ class JobRow:
     params: Params = ()
     template: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
+    place: float = 0.0
+    note: str = ""
+    version: int = 0
 
 
 @dataclass(frozen=True)

@@ -114,6 +114,7 @@ JOB_OPTIONS: tuple[Callable[[F], F], ...] = (
         "--on-lost", metavar="end|requeue", shell_complete=complete_words(*filter(None, ON_LOST)),
         help="If its end is unknown (default: as its queue says: end).",
     ),
+    click.option("--note", metavar="TEXT", help="What it is for: lists and `note:WORD` find it (default: $DQ_DESC)."),
     click.option("--unique", metavar="KEY", help="If a job with this key waits or runs, that one is meant."),
     click.option(
         "--param", multiple=True, metavar="NAME=VALUE",

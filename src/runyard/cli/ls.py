@@ -216,11 +216,11 @@ def _lately(service: Service, query: JobQuery, for_people: bool) -> tuple[Sequen
     return rows, f"of those that have ended only the last {ENDED}; `ry ls all` lists every one" if more else ""
 
 
-def _importance(row: JobRow) -> tuple[int, float, int]:
-    """What runs comes first, then what waits by id, then what has ended, the latest first."""
+def _importance(row: JobRow) -> tuple[int, float, float, int]:
+    """What runs comes first, then what waits as it is lined up, then what has ended, the latest first."""
     if row.state == DONE:
-        return 2, -(row.ended_at or 0.0), -row.id
-    return (1 if row.word in WAITING else 0), 0.0, row.id
+        return 2, -(row.ended_at or 0.0), 0.0, -row.id
+    return (1, -row.priority, row.place, row.id) if row.word in WAITING else (0, 0.0, 0.0, row.id)
 
 
 COLUMNS = (

@@ -72,6 +72,8 @@ def _facts(detail: JobDetail, now: float) -> Iterator[tuple[str, str]]:
     row, spec = detail.row, detail.spec
     yield "job", f"{row.id} ({label(row)})"
     yield "state", _state(row)
+    if row.note:
+        yield "note", harmless(row.note)
     if row.reason:
         yield "reason", harmless(row.reason)
     yield "command", _command(spec)

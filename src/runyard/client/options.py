@@ -71,6 +71,9 @@ class JobOptions(TypedDict, total=False):
     on_lost: str
     """If its end is unknown: "end" or "requeue" (default: as its queue says)."""
 
+    note: str
+    """What it is for (default: $DQ_DESC)."""
+
     unique: str
     """If a job with this key waits or runs, that one is meant."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Optional, Union
 
 from runyard.model.attempt import Attempt, AttemptKey, Result
-from runyard.model.job import StopRequest
+from runyard.model.job import Resumption, StopRequest
 from runyard.model.record import dataclass
 from runyard.model.spec import JobSpec
 
@@ -38,6 +38,53 @@ class Released:
 
     at: float
     by: str = ""
+
+
+@dataclass(frozen=True)
+class Edited:
+    """A user wants it otherwise: `spec` takes the place of the one that it had.
+
+    `waiting_on` counts anew what it waits for where `after` was changed (None: as before); the store fills it in.
+    """
+
+    at: float
+    spec: JobSpec
+    by: str = ""
+    waiting_on: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A user gives it another place in line (`Job.place`), and where need be another priority (None: as before)."""
+
+    at: float
+    place: float
+    priority: Optional[int] = None
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class Retried:
+    """A user wants another attempt of a job that has ended, with this `spec` (None: as it was).
+
+    `resume` makes it go on from an earlier one. `waiting_on` counts what it has to wait for; the store fills it in.
+    """
+
+    at: float
+    by: str = ""
+    resume: Optional[Resumption] = None
+    spec: Optional[JobSpec] = None
+    waiting_on: int = 0
+
+
+@dataclass(frozen=True)
+class Reopened:
+    """A job that it waits or waited for is retried: if that made it skipped, it is pending again. `waiting_on` counts
+    anew what it waits for."""
+
+    at: float
+    on: int
+    waiting_on: int = 0
 
 
 @dataclass(frozen=True)
@@ -132,7 +179,7 @@ class Ended:
 
 Event = Union[
     Submitted, Held, Released, Woken, DependencyMet, DependencyFailed, Assigned, Promoted, Started, StopRequested,
-    Revoked, Ended,
+    Revoked, Ended, Edited, Moved, Retried, Reopened,
 ]  # fmt: skip
 
 KINDS: dict[str, type[Event]] = {
@@ -148,6 +195,10 @@ KINDS: dict[str, type[Event]] = {
     "stop-requested": StopRequested,
     "revoked": Revoked,
     "ended": Ended,
+    "edited": Edited,
+    "moved": Moved,
+    "retried": Retried,
+    "reopened": Reopened,
 }
 """The word for each kind, as it is stored and shown."""
 

@@ -49,11 +49,21 @@ class StopRequest:
 
 
 @dataclass(frozen=True)
+class Resumption:
+    """Attempts from now on go on from this one (its number). `variables` tell the command what it was known as there,
+    such as the run id of a tracking service."""
+
+    number: int
+    variables: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
 class Job:
     """One submitted job.
 
     `version` counts the events applied. `waiting_on` counts dependencies that are not met yet. `wake_at` is the wall
     time before which it must not start (begin, back-off). `exit_code` is the command's own, or 128+n for signal n.
+    `place` is its place in line among jobs of one priority: its id, unless a user has moved it.
     """
 
     id: int
@@ -73,6 +83,8 @@ class Job:
     exit_code: Optional[int] = None
     reason: str = ""
     ended_at: Optional[float] = None
+    place: float = 0.0
+    resume: Optional[Resumption] = None
 
     @property
     def ready(self) -> bool:

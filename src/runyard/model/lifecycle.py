@@ -7,21 +7,26 @@ or skips. Replaying a job's events gives the job.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Optional
 
 from runyard.errors import IllegalMove
+from runyard.model import wishes
 from runyard.model.attempt import Attempt, AttemptKey, Placement, Result
 from runyard.model.events import (
     KIND_OF,
     Assigned,
     DependencyFailed,
     DependencyMet,
+    Edited,
     Ended,
     Event,
     Held,
+    Moved,
     Promoted,
     Released,
+    Reopened,
+    Retried,
     Revoked,
     Started,
     StopRequested,
@@ -30,6 +35,7 @@ from runyard.model.events import (
 )
 from runyard.model.job import Job, JobState, Outcome, StopRequest
 from runyard.model.record import changed
+from runyard.model.spec import Dependency
 
 EXIT_LOST = 70
 EXIT_SKIPPED = 71
@@ -59,7 +65,8 @@ def begin(job_id: int, event: Submitted) -> Job:
         group=event.group,
         held=spec.hold,
         waiting_on=event.waiting_on,
-        wake_at=spec.begin_at if spec.begin_at is not None and spec.begin_at > event.at else None,
+        wake_at=wishes.begins(spec, event.at),
+        place=float(job_id),
     )
 
 
@@ -72,6 +79,12 @@ def advance(job: Job, event: Event) -> Job:
 
 
 def _refusal(job: Job, event: Event) -> str:
+    if isinstance(event, Retried):
+        return f"job {job.id} is {job.word}: only a job that has ended can be retried"
+    if isinstance(event, Moved) and job.ahead:
+        return f"job {job.id} is about to start: `ry hold {job.id}` keeps it back, then it can be moved"
+    if isinstance(event, Moved):
+        return f"job {job.id} is {job.word}: only a job that waits has a place in line"
     if job.state is JobState.DONE:
         return f"job {job.id} has ended already: {job.word}"
     if isinstance(event, (Held, Released)):
@@ -113,6 +126,21 @@ def verdict(kind: str, outcome: Outcome) -> Optional[bool]:
     if outcome is Outcome.LOST:
         return True if kind == "afternotok" else None
     return (outcome is Outcome.SUCCEEDED) == (kind == "afterok")
+
+
+def still_open(after: Iterable[Dependency], jobs: Mapping[int, Job]) -> tuple[int, Optional[Job]]:
+    """How many of these dependencies are not met as things stand, and a job that has ended otherwise than wanted (None
+    if there is none). A job that has been removed is waited for no more."""
+    count = 0
+    for job_id, kind in dict.fromkeys((wanted.job_id, wanted.kind) for wanted in after):
+        job = jobs.get(job_id)
+        if job is None:
+            continue
+        met = None if job.outcome is None else verdict(kind, job.outcome)
+        if met is False:
+            return 0, job
+        count += not met
+    return count, None
 
 
 def judge(result: Result) -> tuple[Outcome, Optional[int]]:
@@ -307,6 +335,9 @@ TABLE: dict[tuple[JobState, type], Move] = {
     (JobState.PENDING, DependencyFailed): _skip,
     (JobState.PENDING, Assigned): _assign,
     (JobState.PENDING, StopRequested): _request_stop,
+    (JobState.PENDING, Edited): wishes.edit,
+    (JobState.PENDING, Moved): wishes.move,
+    (JobState.PENDING, Reopened): wishes.wait_again,
     (JobState.ASSIGNED, Held): _hold_ahead,
     (JobState.ASSIGNED, Released): _release,
     (JobState.ASSIGNED, Promoted): _promote,
@@ -314,8 +345,13 @@ TABLE: dict[tuple[JobState, type], Move] = {
     (JobState.ASSIGNED, StopRequested): _request_stop,
     (JobState.ASSIGNED, Revoked): _revoke,
     (JobState.ASSIGNED, Ended): _end,
+    (JobState.ASSIGNED, Edited): wishes.edit_started,
     (JobState.RUNNING, Started): _start,
     (JobState.RUNNING, StopRequested): _request_stop,
     (JobState.RUNNING, Ended): _end,
+    (JobState.RUNNING, Edited): wishes.edit_started,
+    (JobState.DONE, Edited): wishes.edit_ended,
+    (JobState.DONE, Retried): wishes.retry,
+    (JobState.DONE, Reopened): wishes.reopen,
 }
-"""State and event to move. What is not here is refused; nothing leads out of `done`."""
+"""State and event to move. What is not here is refused; out of `done` leads only what a user wants."""

@@ -24,6 +24,7 @@ ON_LOST = ("", "end", "requeue")
 RETRY_CAUSES = ("fail", "oom", "lost", "timeout")
 
 NAME_BYTES = 255
+NOTE_BYTES = 4_096
 ARGUMENT_BYTES = 131_071
 """The longest single argument or variable that Linux hands to a program (MAX_ARG_STRLEN less the NUL)."""
 
@@ -121,7 +122,7 @@ class JobSpec:
     blobs: the script's copy takes the place of `command[0]`. `setup` are lines that a shell runs before the command.
     `output` and `input` are paths (patterns %j %a %x in `output`), relative to `workdir`; empty means the run's own log
     and no input. `params` (name, value as text) and `template`, the one that it was made from, say what `command` was
-    put together of.
+    put together of. `note` is for people: one line that says what it is for.
     """
 
     command: tuple[str, ...]
@@ -149,11 +150,13 @@ class JobSpec:
     user: str = ""
     params: Params = ()
     template: str = ""
+    note: str = ""
 
     def __post_init__(self) -> None:
         _check_command(self)
         _check_text(self.name, "name", NAME_BYTES)
         _check_text(self.unique, "unique", NAME_BYTES)
+        _check_text(self.note, "note", NOTE_BYTES)
         _check_path(self.workdir, "workdir")
         _check_text(self.output, "output", 4096)
         _check_text(self.input, "input", 4096)

@@ -34,17 +34,18 @@ def shape_of(spec: JobSpec, limited_group: Optional[int] = None) -> Shape:
 
 @dataclass(frozen=True)
 class Head:
-    """One of the first ready jobs of a shape. `number` is that of its next attempt."""
+    """One of the first ready jobs of a shape. `number` is that of its next attempt, `place` its `Job.place`."""
 
     job_id: int
     version: int
     priority: int
     number: int
+    place: float
 
     @property
-    def rank(self) -> tuple[int, int]:
-        """Its place in the order of the yard, by priority and age: smaller comes first."""
-        return (-self.priority, self.job_id)
+    def rank(self) -> tuple[int, float, int]:
+        """Its place in the order of the yard, by priority, then as its users lined it up: smaller comes first."""
+        return (-self.priority, self.place, self.job_id)
 
 
 @dataclass(frozen=True)

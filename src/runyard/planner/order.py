@@ -1,4 +1,4 @@
-"""Who comes first: priority, then age (the job's id), across all shapes.
+"""Who comes first: priority, then the place in line (the job's id, unless a user moved it), across all shapes.
 
 `planner.plan` walks the line; a shape that it closes (its next job cannot start now, so neither can the ones behind)
 leaves the line.
@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from runyard.model.view import Head, ShapeView
 
-Rank = tuple[int, int]
+Rank = tuple[int, float, int]
 """The place of a job in the order of the yard: smaller comes first."""
 
-LAST: Rank = (1 << 60, 0)
+LAST: Rank = (1 << 60, 0.0, 0)
 """Behind every job."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from runyard.model.attempt import AttemptKey, Placement
+from runyard.model.attempt import AttemptKey, Placement, attempt_name
 from runyard.model.beat import Order, StopOrder
 from runyard.model.host import Host
 from runyard.model.job import Job, StopRequest
@@ -60,6 +60,10 @@ def _variables(job: Job, placement: Placement, host: Host | None) -> dict[str, s
         "RUNYARD_JOB_NAME": job.spec.label,
         "RUNYARD_QUEUE": job.spec.queue,
     }
+    if job.resume is not None:
+        variables.update(job.resume.variables)
+        variables["RUNYARD_RESUME"] = "1"
+        variables["RUNYARD_RESUMED_FROM"] = attempt_name(job.id, job.resume.number)
     if job.spec.array_index is not None:
         variables["RUNYARD_ARRAY_INDEX"] = str(job.spec.array_index)
     if job.spec.params:

@@ -43,6 +43,9 @@ def row_of(job: Job, hosts: Mapping[str, Host], reason: Reason | None, flags: tu
         flags=flags,
         params=job.spec.params,
         template=job.spec.template,
+        place=job.place,
+        note=job.spec.note,
+        version=job.version,
     )
 
 

@@ -164,7 +164,7 @@ class Store(Protocol):
         """Queue name to (state name to number of jobs), done ones left out."""
 
     def position(self, job_id: int) -> int:
-        """How many ready jobs of the same queue stand before this one by priority and age."""
+        """How many ready jobs of the same queue stand before this one by priority and place in line."""
 
     def usual_runtimes(self, fingerprint: str, most: int = 20) -> list[float]:
         """Run times in seconds of the last jobs of this command (see `fingerprint_of`) that succeeded."""

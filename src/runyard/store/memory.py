@@ -155,7 +155,11 @@ class MemoryStore:
         state = self._changing
         applied = apply(list(changes), self)
         state.jobs.update(applied.jobs)
+        for job_id, job in applied.jobs.items():
+            if job.spec is not applied.before[job_id].spec:
+                state.job_shapes[job_id] = self._shape_id(shape_of(job.spec, self._limited(job.group)))
         self._keep_story(state, applied)
+        self._keep_links(state, applied)
         return Committed(applied.jobs, tuple(applied.refused))
 
     def _keep_story(self, state: _State, applied: Applied) -> None:
@@ -164,6 +168,17 @@ class MemoryStore:
             state.feed += 1
         for job_id, attempt in applied.past:
             state.past[job_id] = (*state.past.get(job_id, ()), attempt)
+
+    def _keep_links(self, state: _State, applied: Applied) -> None:
+        for job_id, links in applied.links.items():
+            for on in {wanted.job_id for wanted in applied.before[job_id].spec.after}:
+                state.dependants[on] = tuple(link for link in state.dependants.get(on, ()) if link[0] != job_id)
+            for on, kind in links:
+                state.dependants[on] = (*state.dependants.get(on, ()), (job_id, kind))
+
+    def _limited(self, group: int | None) -> int | None:
+        """The group, if it has a limit."""
+        return group if group is not None and self._seen.groups[group].parallel else None
 
     def waiting_for(self, ids: Collection[int]) -> dict[int, list[tuple[int, str]]]:
         """Who depends on these jobs."""

@@ -18,12 +18,13 @@ from runyard.errors import InvalidSpec
 from runyard.model import codec
 from runyard.model.attempt import Attempt, Placement
 from runyard.model.events import KIND_OF, KINDS, Recorded
-from runyard.model.job import Job, JobState, Outcome, StopRequest
+from runyard.model.job import Job, JobState, Outcome, Resumption, StopRequest
 from runyard.model.spec import JobSpec
 from runyard.model.view import Shape
 from runyard.store.base import fingerprint_of
 from runyard.store.prepared import Prepared
 from runyard.store.schema import events, jobs, placements
+from runyard.store.selection import plain
 
 SPECS_KEPT = 2_048
 
@@ -39,7 +40,7 @@ def inserting(table: Table, names: tuple[str, ...]) -> Prepared:
 _J = jobs.c
 SELECT_JOBS = select(
     _J.id, _J.shape, _J.spec, _J.submitted_at, _J.group_id, _J.state, _J.version, _J.held, _J.waiting_on, _J.wake_at,
-    _J.attempt, _J.retries, _J.losses, _J.stop, _J.outcome, _J.exit_code, _J.reason, _J.ended_at,
+    _J.attempt, _J.retries, _J.losses, _J.stop, _J.outcome, _J.exit_code, _J.reason, _J.ended_at, _J.place, _J.resume,
 )  # fmt: skip
 """What `read_job` reads, in its order."""
 
@@ -48,7 +49,8 @@ _MOVING = (
     "started_at", "attempt", "stop",
 )  # fmt: skip
 _WAITING = ("ready", "wake_at")
-_ENDING = ("outcome", "ended_at", "fingerprint")
+_ENDING = ("outcome", "ended_at", "fingerprint", "resume")
+_WANTED = ("spec", "place", "priority", "shape", "queue", "name", "unique_key")
 
 
 def _updating(*names: str) -> Prepared:
@@ -56,13 +58,18 @@ def _updating(*names: str) -> Prepared:
     return Prepared(update(jobs).where(_J.id == bindparam("job")).values(values), (*names, "job"))
 
 
-UPDATES = (_updating(*_MOVING), _updating(*_MOVING, *_WAITING), _updating(*_MOVING, *_WAITING, *_ENDING))
+UPDATES = (
+    _updating(*_MOVING),
+    _updating(*_MOVING, *_WAITING),
+    _updating(*_MOVING, *_WAITING, *_ENDING),
+    _updating(*_MOVING, *_WAITING, *_ENDING, *_WANTED),
+)
 """What a job's row is changed with, from little to everything: a column that is set costs its indexes even when its
 value stays. See `reach` and `standing`."""
 
 NEW_JOB = (
     "id", "version", "state", "word", "ready", "held", "waiting_on", "wake_at", "shape", "queue", "user", "group_id",
-    "submitted_at", "priority", "name", "array_index", "unique_key", "spec",
+    "submitted_at", "priority", "place", "name", "array_index", "unique_key", "spec",
 )  # fmt: skip
 """The columns of a new job; the others have their defaults."""
 
@@ -78,13 +85,15 @@ def short_hash(text: str) -> str:
 
 def reach(before: Job, after: Job) -> int:
     """Which of UPDATES this change needs."""
-    if after.state is JobState.DONE:
+    if before.spec is not after.spec or before.place != after.place:
+        return 3
+    if JobState.DONE in (before.state, after.state) or before.resume is not after.resume:
         return 2
     return int(before.ready or after.ready or before.wake_at != after.wake_at)
 
 
-def standing(job: Job, reach: int) -> tuple[Any, ...]:
-    """The row for this one of UPDATES."""
+def standing(job: Job, reach: int, shape: int) -> tuple[Any, ...]:
+    """The row for this one of UPDATES; `shape` is the id of its shape."""
     attempt, stop = job.attempt, job.stop
     moving = (
         job.version,
@@ -107,14 +116,20 @@ def standing(job: Job, reach: int) -> tuple[Any, ...]:
     if reach == 1:
         return (*moving, *waiting, job.id)
     fingerprint = short_hash(fingerprint_of(job.spec)) if job.succeeded else None
-    return (*moving, *waiting, job.outcome.value if job.outcome else None, job.ended_at, fingerprint, job.id)
+    resume = codec.dumps(job.resume) if job.resume else None
+    ending = (job.outcome.value if job.outcome else None, job.ended_at, fingerprint, resume)
+    if reach == 2:
+        return (*moving, *waiting, *ending, job.id)
+    spec = job.spec
+    names = (spec.queue, plain(spec.label), plain(spec.unique))
+    return (*moving, *waiting, *ending, codec.dumps(spec), job.place, spec.priority, shape, *names, job.id)
 
 
 def read_job(row: Sequence[Any]) -> Job:
     """The job in a row of SELECT_JOBS."""
     (
         job_id, _, spec, submitted_at, group, state, version, held, waiting_on, wake_at,
-        attempt, retries, losses, stop, outcome, exit_code, reason, ended_at,
+        attempt, retries, losses, stop, outcome, exit_code, reason, ended_at, place, resume,
     ) = row  # fmt: skip
     return Job(
         id=job_id,
@@ -134,6 +149,8 @@ def read_job(row: Sequence[Any]) -> Job:
         exit_code=exit_code,
         reason=json.loads(reason) if reason else "",
         ended_at=ended_at,
+        place=place,
+        resume=codec.loads(Resumption, resume) if resume else None,
     )
 
 

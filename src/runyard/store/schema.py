@@ -24,7 +24,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA = 1
+SCHEMA = 2
 """Raised with each change of a released schema, which then needs a migration."""
 
 NAME = String(255)
@@ -65,6 +65,7 @@ jobs = Table(
     Column("group_id", NUMBER),
     Column("submitted_at", Float(53), nullable=False),
     Column("priority", Integer, nullable=False),
+    Column("place", Float(53), nullable=False),
     Column("name", NAME, nullable=False),
     Column("array_index", Integer),
     Column("unique_key", NAME, nullable=False),
@@ -80,6 +81,7 @@ jobs = Table(
     Column("fingerprint", String(64)),
     Column("attempt", Text),
     Column("stop", Text),
+    Column("resume", Text),
 )
 """`word` is the one of lists, `number` and `attempt` are the present attempt's, `fingerprint` is set by success."""
 
@@ -95,7 +97,7 @@ DONE = "ended_at IS NOT NULL"
 UNIQUE = "unique_key <> ''"
 """Said literally in queries too, so that the database sees that one of these indexes will do."""
 
-Index("jobs_ready", jobs.c.shape, jobs.c.priority.desc(), jobs.c.id, **_part(READY))
+Index("jobs_ready", jobs.c.shape, jobs.c.priority.desc(), jobs.c.place, jobs.c.id, **_part(READY))
 Index("jobs_open", jobs.c.id, **_part(OPEN))
 Index("jobs_open_user", jobs.c.user, jobs.c.id, **_part(OPEN))
 Index("jobs_wake", jobs.c.wake_at, **_part("wake_at IS NOT NULL"))

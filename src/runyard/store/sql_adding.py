@@ -27,7 +27,7 @@ from runyard.store.schema import dependencies, groups, submissions
 from runyard.store.selection import plain
 from runyard.store.sql_shapes import SqlShapes, Tally
 
-_INSERT_LINK = inserting(dependencies, ("on_id", "job_id", "kind"))
+INSERT_LINK = inserting(dependencies, ("on_id", "job_id", "kind"))
 
 
 def insert_jobs(database: Database, shapes: SqlShapes, new: NewJobs, admission: Admission) -> None:
@@ -42,7 +42,7 @@ def insert_jobs(database: Database, shapes: SqlShapes, new: NewJobs, admission: 
     texts = [writer.text(entry.spec) for entry in entries]
     database.run(INSERT_JOB, map(desk.row, entries, texts))
     database.run(INSERT_EVENT, stories(new, entries, texts, counters.feed))
-    database.run(_INSERT_LINK, [(on, entry.id, kind) for entry in entries for on, kind in entry.links])
+    database.run(INSERT_LINK, [(on, entry.id, kind) for entry in entries for on, kind in entry.links])
     shapes.count(desk.tally())
     database.count(replace(counters, last_job=counters.last_job + len(entries), feed=counters.feed + len(entries)))
 
@@ -89,7 +89,7 @@ class _Desk:
         kind = self._kind(entry)
         kind.number += 1
         name, unique = plain(spec.label), plain(spec.unique)
-        return (entry.id, *kind.columns, spec.priority, name, spec.array_index, unique, text)
+        return (entry.id, *kind.columns, spec.priority, entry.id, name, spec.array_index, unique, text)
 
     def _kind(self, entry: Entry) -> _Kind:
         """Most often the same as before: then nothing has to be looked up."""

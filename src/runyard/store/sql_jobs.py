@@ -14,7 +14,7 @@ from runyard.model import codec
 from runyard.model.attempt import Attempt
 from runyard.model.events import Assigned, Change, Recorded
 from runyard.model.job import Job
-from runyard.model.view import Occupied
+from runyard.model.view import Occupied, Shape, shape_of
 from runyard.store.adding import admit
 from runyard.store.applying import Applied, Dependants, apply
 from runyard.store.base import Added, Committed, Criteria, NewJobs
@@ -38,7 +38,7 @@ from runyard.store.rows import (
 )
 from runyard.store.schema import OPEN, READY, UNIQUE, attempts, dependencies, events, jobs, placements, shapes
 from runyard.store.selection import finish, plain
-from runyard.store.sql_adding import insert_jobs, keep_submission, known_submission
+from runyard.store.sql_adding import INSERT_LINK, insert_jobs, keep_submission, known_submission
 from runyard.store.sql_records import SqlRecords, bites
 from runyard.store.sql_shapes import Tally
 from runyard.store.view import occupied
@@ -133,11 +133,14 @@ class SqlJobs(SqlRecords):
         tally = Tally()
         rows: tuple[list[Any], ...] = tuple([] for _ in UPDATES)
         for job_id, job in applied.jobs.items():
-            before, shape = applied.before[job_id], self._memo.jobs[job_id][1]
-            tally.move(shape, before, job)
+            before = applied.before[job_id]
+            known = self._memo.jobs.get(job_id)
+            shape_before = known[1] if known else self.shape_of(job_id)  # what has ended is not remembered
+            shape = shape_before if job.spec is before.spec else self._shapes.id_of(self._shape(job))
+            tally.move(before, shape_before, job, shape)
             self._memo.keep(job, shape)
             much = reach(before, job)
-            rows[much].append(standing(job, much))
+            rows[much].append(standing(job, much, shape))
         for update, changed in zip(UPDATES, rows, strict=True):
             self._db.run(update, changed)
         counters = self._db.counters
@@ -146,6 +149,13 @@ class SqlJobs(SqlRecords):
         self._db.run(_INSERT_ATTEMPT, [(job, past.number, codec.dumps(past)) for job, past in applied.past])
         self._place(applied)
         self._shapes.count(tally)
+        for job_id, links in applied.links.items():
+            self._db.write(delete(dependencies).where(_D.job_id == job_id))
+            self._db.run(INSERT_LINK, [(on, job_id, kind) for on, kind in links])
+
+    def _shape(self, job: Job) -> Shape:
+        limited = job.group is not None and any(group.parallel for group in self.groups([job.group]))
+        return shape_of(job.spec, job.group if limited else None)
 
     def _place(self, applied: Applied) -> None:
         """Keep the rows of placements that came or went."""
@@ -270,11 +280,12 @@ class SqlJobs(SqlRecords):
         return int(rows[0][0])
 
     def position(self, job_id: int) -> int:
-        rows = self._db.read(select(_J.queue, _J.priority).where(_J.id == job_id))
+        rows = self._db.read(select(_J.queue, _J.priority, _J.place).where(_J.id == job_id))
         if not rows:
             raise NotFound(self.absence(job_id))
-        queue, priority = rows[0]
-        before = or_(_J.priority > priority, and_(_J.priority == priority, _J.id < job_id))
+        queue, priority, place = rows[0]
+        sooner = or_(_J.place < place, and_(_J.place == place, _J.id < job_id))
+        before = or_(_J.priority > priority, and_(_J.priority == priority, sooner))
         of_queue = select(shapes.c.id).where(shapes.c.queue == queue, shapes.c.open > 0)
         query = select(func.count()).where(text(READY), _J.shape.in_(of_queue), before)
         return int(self._db.read(query)[0][0])

@@ -32,9 +32,9 @@ def _adding(*counts: str) -> Prepared:
 _MOVE = _adding(*_MOVES)
 _ADD = _adding(*_COUNTS)
 _HEADS = Prepared(
-    select(jobs.c.id, jobs.c.version, jobs.c.priority, jobs.c.number + 1)
+    select(jobs.c.id, jobs.c.version, jobs.c.priority, jobs.c.number + 1, jobs.c.place)
     .where(text(READY), jobs.c.shape == bindparam("shape"))
-    .order_by(jobs.c.priority.desc(), jobs.c.id)
+    .order_by(jobs.c.priority.desc(), jobs.c.place, jobs.c.id)
     .limit(HEADS_MAX),
     ("shape",),
 )
@@ -55,9 +55,9 @@ class Tally:
         for count in _counted(job):
             changes[count] += number
 
-    def move(self, shape: int, before: Job, after: Job) -> None:
-        """A job of this shape was one thing and is another now."""
-        self.come(shape, before, -1)
+    def move(self, before: Job, shape_before: int, after: Job, shape: int) -> None:
+        """A job was one thing, of one shape, and is another now."""
+        self.come(shape_before, before, -1)
         self.come(shape, after)
 
     def rows(self, counts: Sequence[str]) -> list[tuple[int, ...]]:

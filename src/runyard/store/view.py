@@ -13,7 +13,7 @@ from runyard.store.base import SHAPES_MAX
 
 def head_of(job: Job) -> Head:
     """A ready job as the planner sees it."""
-    return Head(job.id, job.version, job.spec.priority, job.attempt.number + 1 if job.attempt else 1)
+    return Head(job.id, job.version, job.spec.priority, job.attempt.number + 1 if job.attempt else 1, job.place)
 
 
 def shape_views(shapes: Iterable[ShapeView]) -> tuple[ShapeView, ...]:

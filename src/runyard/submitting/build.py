@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 KEY_BYTES = 16
 HASH_DIGITS = 64
 REMARKS_MAX = 20
+NOTE_VARIABLE = "DQ_DESC"
+"""Where users of dq say what a job is for."""
+
 FIRST_HOST_S = 5.0
 FIRST_HOST_LOOKS = 50
 """So long, and looking so often, the first host of a new yard is waited for."""
@@ -137,6 +140,7 @@ class Builder:
             resources=self.resources(values),
             unique=values.get("unique", ""),
             params=values.get("param", ()),
+            note=values.get("note", " ".join(here.environ.get(NOTE_VARIABLE, "").split())),
         )
 
     def look_for_program(self, spec: JobSpec) -> None:

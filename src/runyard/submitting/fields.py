@@ -63,6 +63,11 @@ def title(value: Any, name: str, here: Here) -> str:
     return called
 
 
+def remark(value: Any, name: str, here: Here) -> str:
+    """A text for people, on one line."""
+    return " ".join(text(value, name, here).split())
+
+
 def integer(value: Any, name: str, here: Here) -> int:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
@@ -180,6 +185,7 @@ FIELDS: dict[str, Read] = {
     "retry-on": listed,
     "on-lost": text,
     "unique": text,
+    "note": remark,
     "output": output,
     "input": text,
     "shell": text,

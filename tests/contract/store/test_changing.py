@@ -48,7 +48,7 @@ def test_all_in_one_commit_is_the_same(store: Store) -> None:
     for one in (assign(2), start(2), end(2)):
         commit(store, one)
     mine, other = store.job(1), store.job(2)
-    assert replace(mine, id=2, attempt=None) == replace(other, attempt=None)
+    assert replace(mine, id=2, attempt=None, place=2.0) == replace(other, attempt=None)
     assert len(store.events(1)) == len(store.events(2)) == 4
     assert store.feed() == 8
 

@@ -19,11 +19,15 @@ from runyard.model.events import (
     Change,
     DependencyFailed,
     DependencyMet,
+    Edited,
     Ended,
     Event,
     Held,
+    Moved,
     Promoted,
     Released,
+    Reopened,
+    Retried,
     Revoked,
     Started,
     StopRequested,
@@ -32,7 +36,7 @@ from runyard.model.events import (
 )
 from runyard.model.group import GROUP_KINDS
 from runyard.model.host import Agent, Host
-from runyard.model.job import StopRequest
+from runyard.model.job import Resumption, StopRequest
 from runyard.model.queue import Queue
 from runyard.model.spec import DEPENDENCY_KINDS, GpuRequest, JobSpec, Resources
 from runyard.store.base import Criteria, NewGroup, NewJobs, Store
@@ -42,6 +46,7 @@ from runyard.store.sqlite import sqlite_url
 from tests.contract.store.support import QUERIES, check_stories, place, spec, visible
 
 JOBS = st.integers(1, 12)
+BEFORE = st.integers(-3, 8)
 TIMES = st.integers(1, 60).map(float)
 USERS = st.sampled_from(["ann", "bob"])
 TOKENS = st.sampled_from(["t", "t", "t", "u"])
@@ -56,8 +61,8 @@ def keys(draw: st.DrawFn) -> AttemptKey:
 
 
 @st.composite
-def specs(draw: st.DrawFn) -> JobSpec:
-    links = draw(st.lists(st.tuples(st.integers(-3, 8), st.sampled_from(DEPENDENCY_KINDS)), max_size=2))
+def specs(draw: st.DrawFn, others: st.SearchStrategy[int] = BEFORE) -> JobSpec:
+    links = draw(st.lists(st.tuples(others, st.sampled_from(DEPENDENCY_KINDS)), max_size=2))
     return spec(
         *links,
         user=draw(USERS),
@@ -97,6 +102,13 @@ def changes(draw: st.DrawFn) -> Change:
         DependencyMet(at, 1),
         DependencyFailed(at, 1, "because"),
         Submitted(at, spec()),
+        Edited(at, draw(specs(JOBS)), "ann"),
+        Edited(at, draw(specs(JOBS)), "ann"),
+        Moved(at, draw(st.sampled_from([-1.0, 0.5, 2.0, 2.5, 7.75])), draw(st.sampled_from([None, 0, 2]))),
+        Retried(at, "ann", draw(st.sampled_from([None, Resumption(1, (("A", "b"),))])), draw(st.none() | specs(JOBS))),
+        Retried(at),
+        Retried(at),
+        Reopened(at, 1, 1),
     ]
     return Change(key.job_id, draw(st.sampled_from(happens)), draw(st.sampled_from([None, None, None, 1, 2])))
 

@@ -38,7 +38,7 @@ def _check(store: Store, now: float) -> None:
     ready = sorted((job for job in jobs if job.ready), key=lambda job: (-job.spec.priority, job.id))
     by_shape: dict[int, list[Head]] = {}
     for job in ready:
-        head = Head(job.id, job.version, job.spec.priority, job.attempt.number + 1 if job.attempt else 1)
+        head = Head(job.id, job.version, job.spec.priority, job.attempt.number + 1 if job.attempt else 1, job.place)
         by_shape.setdefault(store.shape_of(job.id), []).append(head)
     assert [shape.id for shape in view.shapes] == list(by_shape)[:SHAPES_MAX]
     for shape in view.shapes:
@@ -105,7 +105,7 @@ def test_heads_and_counts_follow_every_change(store: Store) -> None:
     check(store)
     commit(store, end(2, status=256, again_at=1.0), stop(1))
     check(store)
-    assert Head(2, 4, 1, 2) in store.view(1.0).shapes[0].heads
+    assert Head(2, 4, 1, 2, 2.0) in store.view(1.0).shapes[0].heads
     try:
         with store.transaction():
             store.commit([assign(4), stop(6)])

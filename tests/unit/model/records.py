@@ -108,6 +108,7 @@ OWN[spec.JobSpec] = record(
     grace_s=st.floats(0, 86_400),
     on_lost=st.sampled_from(spec.ON_LOST),
     unique=LINE,
+    note=LINE,
     array_index=st.one_of(st.none(), st.integers(0, spec.ARRAY_INDEX_MAX)),
     params=st.dictionaries(st.sampled_from(["lr", "opt", "größe"]), BYTES_LINE, max_size=3).map(
         lambda params: tuple(params.items())

@@ -18,18 +18,22 @@ from runyard.model.events import (
     Assigned,
     DependencyFailed,
     DependencyMet,
+    Edited,
     Ended,
     Event,
     Held,
+    Moved,
     Promoted,
     Released,
+    Reopened,
+    Retried,
     Revoked,
     Started,
     StopRequested,
     Submitted,
     Woken,
 )
-from runyard.model.job import Job, JobState, Outcome, StopRequest
+from runyard.model.job import Job, JobState, Outcome, Resumption, StopRequest
 from runyard.model.lifecycle import TABLE, advance, begin, consequences, exit_code, judge, replay, verdict
 from runyard.model.spec import JobSpec
 
@@ -51,6 +55,9 @@ MOVES = {
         "dependency-failed": "done",
         "assigned": "assigned",
         "stop-requested": "done",
+        "edited": "pending",
+        "moved": "pending",
+        "reopened": "pending",
     },
     "assigned": {
         "held": "assigned",
@@ -60,13 +67,19 @@ MOVES = {
         "stop-requested": "assigned",
         "revoked": "pending",
         "ended": "done",
+        "edited": "assigned",
     },
     "running": {
         "started": "running",
         "stop-requested": "running",
         "ended": "done",
+        "edited": "running",
     },
-    "done": {},
+    "done": {
+        "edited": "done",
+        "retried": "pending",
+        "reopened": "pending",
+    },
 }
 """The table once more, in words: state, event, next state. What is not here is refused."""
 
@@ -83,6 +96,10 @@ EVENTS: dict[str, Any] = {
     "stop-requested": StopRequested(NOW, StopRequest(NOW, "ann")),
     "revoked": Revoked(NOW, KEY, "no space left"),
     "ended": Ended(NOW, KEY, SUCCESS),
+    "edited": Edited(NOW, JobSpec(("true",), name="another"), "ann"),
+    "moved": Moved(NOW, 0.5),
+    "retried": Retried(NOW, "ann"),
+    "reopened": Reopened(NOW, 7, 1),
 }
 """An event of each kind that makes sense for the job of `job_in`."""
 
@@ -102,6 +119,13 @@ def job_in(state: str) -> Job:
     return after(*(EVENTS[kind] for kind in steps[state]))
 
 
+def job_for(state: str, kind: str) -> Job:
+    """A job in this state to which that event can happen, if there is one."""
+    if (state, kind) == ("assigned", "held"):
+        return after(Assigned(NOW, attempt(follows="7.1")))
+    return after(EVENTS["dependency-failed"]) if (state, kind) == ("done", "reopened") else job_in(state)
+
+
 # The table
 
 
@@ -112,7 +136,7 @@ def test_each_kind_of_event_is_tried() -> None:
 
 @pytest.mark.parametrize(("state", "kind"), list(itertools.product(MOVES, EVENTS)))
 def test_the_table(state: str, kind: str) -> None:
-    job = after(Assigned(NOW, attempt(follows="7.1"))) if (state, kind) == ("assigned", "held") else job_in(state)
+    job = job_for(state, kind)
     assert job.state.value == state
     if kind in MOVES[state]:
         moved = advance(job, EVENTS[kind])
@@ -121,7 +145,9 @@ def test_the_table(state: str, kind: str) -> None:
     else:
         with pytest.raises(IllegalMove) as refused:
             advance(job, EVENTS[kind])
-        if state == "done":
+        if kind in ("moved", "retried"):
+            assert str(refused.value).startswith(f"job 1 is {job.word}: only a job that ")
+        elif state == "done":
             assert str(refused.value) == "job 1 has ended already: succeeded"
         elif kind in ("held", "released"):
             assert str(refused.value) == "job 1 is running: only a job that waits can be held or released"
@@ -183,6 +209,11 @@ def events(draw: st.DrawFn, job: Job) -> Any:
         return Revoked(NOW, key, "busy", draw(AGAIN))
     if kind == "ended":
         return Ended(NOW, key, draw(RESULTS), rank, draw(AGAIN))
+    if kind == "edited":
+        spec = draw(st.sampled_from([SPEC, replace(SPEC, hold=True), replace(SPEC, begin_at=NOW + 9, priority=3)]))
+        return Edited(NOW, spec, "ann", draw(st.sampled_from([None, 0, 2])))
+    if kind == "retried":
+        return Retried(NOW, "ann", draw(st.sampled_from([None, Resumption(present)])), draw(st.none() | st.just(SPEC)))
     return EVENTS[kind]
 
 
@@ -206,7 +237,7 @@ def test_replaying_the_legal_part_of_any_story_gives_the_same_job(first: Submitt
 
 
 def check_step(before: Job, event: Any, job: Job) -> None:
-    assert before.state is not JobState.DONE, "final is final"
+    assert before.state is not JobState.DONE or isinstance(event, (Edited, Retried, Reopened)), "final is final"
     assert (before.state, type(event)) in TABLE
     if isinstance(event, (Started, Promoted, Revoked, Ended)):
         assert before.attempt is not None

@@ -59,7 +59,7 @@ def shape(
 ) -> ShapeView:
     """Jobs of one shape that wait, given as ids; `unseen` more of them are not in the view."""
     ids = [jobs] if isinstance(jobs, int) else list(jobs)
-    heads = tuple(Head(job_id, version=3, priority=priority, number=1) for job_id in ids)
+    heads = tuple(Head(job_id, version=3, priority=priority, number=1, place=float(job_id)) for job_id in ids)
     return ShapeView(shape_id, Shape(queue, user, resources, limit_s, group), heads, len(heads) + unseen, usual_s)
 
 

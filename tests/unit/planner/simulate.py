@@ -64,7 +64,7 @@ class Rounds:
             ShapeView(
                 self.shape_ids.setdefault(made, len(self.shape_ids) + 1),
                 made,
-                tuple(Head(task.id, 1, task.priority, 1) for task in tasks[:heads]),
+                tuple(Head(task.id, 1, task.priority, 1, task.id) for task in tasks[:heads]),
                 len(tasks),
                 self.usual_s,
             )

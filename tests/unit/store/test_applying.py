@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable
 from runyard.model.events import Submitted
 from runyard.model.job import Job
 from runyard.model.lifecycle import begin
+from runyard.model.queue import Queue
 from runyard.store.applying import Dependants, apply
 from tests.contract.store.support import assign, end, spec, start
 
@@ -34,6 +35,12 @@ class Fake:
 
     def absence(self, job_id: int) -> str:
         return f"no {job_id}"
+
+    def active_unique(self, user: str, unique: str) -> int | None:
+        return None
+
+    def queues(self) -> list[Queue]:
+        return [Queue()]
 
 
 def test_a_batch_is_loaded_at_once() -> None:
