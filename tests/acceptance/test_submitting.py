@@ -103,8 +103,8 @@ def test_after_two_dashes_a_script_runs_as_it_lies(ry: Typist, tmp_path: Path) -
 
 
 def test_lines_for_other_queues_are_not_dropped_in_silence(ry: Typist, tmp_path: Path) -> None:
-    (tmp_path / "old.sh").write_text("#!/bin/sh\n#SBATCH --gres=gpu:1\ntrue\n")
-    assert "#SBATCH lines are not read" in ry("submit", "old.sh").err
+    (tmp_path / "old.sh").write_text("#!/bin/sh\n#SBATCH --qos=high\ntrue\n")
+    assert "old.sh, line 2: #SBATCH --qos is not done here" in ry("submit", "old.sh").err
 
 
 def test_name(ry: Typist) -> None:

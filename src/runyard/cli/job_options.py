@@ -73,6 +73,7 @@ JOB_OPTIONS: tuple[Callable[[F], F], ...] = (
     click.option("--gres", metavar="gpu:[MODEL:]N", help="GPUs as sbatch has them."),
     click.option("-c", "--cpus", "--cpus-per-task", "cpus", metavar="N", help="CPUs (default: 1)."),
     click.option("--mem", metavar="SIZE", help="Memory: 10G, 500M; a bare number is MB (default: no limit)."),
+    click.option("--mem-per-cpu", metavar="SIZE", help="Memory for each of its CPUs."),
     click.option("-t", "--time", metavar="SPAN", help="Time limit: 30s, 2h, 1-12:00:00; a bare number is minutes."),
     click.option("--grace", metavar="SPAN", help="Between the signal and the kill (default: 10 s)."),
     click.option(
@@ -120,6 +121,7 @@ JOB_OPTIONS: tuple[Callable[[F], F], ...] = (
         "--param", multiple=True, metavar="NAME=VALUE",
         help="A parameter, to find and compare it by; the command finds all of them in $RUNYARD_PARAMS.",
     ),
+    click.option("--slurm-env", is_flag=True, default=None, help="Set Slurm's variables (SLURM_JOB_ID ...) as well."),
     click.option("--detach", is_flag=True, default=None, help="Processes that it leaves behind are not ended."),
 )  # fmt: skip
 """The flags of `submit` and `run`; each has the name of an entry of `submitting.fields`."""

@@ -16,6 +16,7 @@ from runyard.cli.following import Follower
 from runyard.cli.job_options import WordsCommand, job_options, request
 from runyard.cli.options import as_json
 from runyard.cli.render.output import LogOutput
+from runyard.cli.render.text import harmless
 from runyard.cli.submit import deliver, here
 from runyard.cli.wait import told, verdict
 from runyard.cli.waiting import exit_code
@@ -48,12 +49,12 @@ def run(app: App, /, words: tuple[str, ...], **options: Any) -> int:
       ry run -G1 -- python train.py
       ry run -t 10 "make test"
     """
-    if options.get("array"):
-        raise UsageError("run follows one job: submit an array with `ry submit` and wait for it with `ry wait`")
     builder = Builder(app.service(), here(app))
     submission = builder.submission(request(words, options))
+    if submission.arrays:
+        raise UsageError("run follows one job: submit an array with `ry submit` and wait for it with `ry wait`")
     for remark in builder.remarks:
-        app.output.note(f"ry: {remark}")
+        app.output.note(f"ry: {harmless(remark)}")
     early = _EarlyInterrupt()
     try:
         job_id = deliver(app, submission).ids[0]

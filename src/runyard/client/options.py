@@ -41,6 +41,9 @@ class JobOptions(TypedDict, total=False):
     mem: Amount
     """Memory: "10G", "500M"; a number is MB (default: no limit)."""
 
+    mem_per_cpu: Amount
+    """Memory for each of its CPUs, as `mem`."""
+
     time: Amount
     """Time limit: "30s", "2h"; a number is minutes (default: none)."""
 
@@ -106,6 +109,9 @@ class JobOptions(TypedDict, total=False):
 
     setup: Union[str, Sequence[str]]
     """Shell lines to run first."""
+
+    slurm_env: bool
+    """Set Slurm's variables (SLURM_JOB_ID ...) beside ours."""
 
     detach: bool
     """Processes that it leaves behind are not ended."""

@@ -151,6 +151,7 @@ class JobSpec:
     params: Params = ()
     template: str = ""
     note: str = ""
+    slurm_env: bool = False
 
     def __post_init__(self) -> None:
         _check_command(self)

@@ -11,6 +11,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pwd
+import re
 import shlex
 import subprocess
 from collections.abc import Sequence
@@ -27,6 +29,9 @@ JOB_UMASK = 0o022
 _LOG = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
 _INPUT = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 """Not blocking for the open alone: a pipe that nobody is at must not hold the runner."""
+
+NUMBERS = "jaA"
+"""What can be filled up with zeros in the name of an output file."""
 
 Environment = dict[bytes, bytes]
 
@@ -101,21 +106,30 @@ def build_argv(start: Start, run_dir: RunDir, environment: Environment) -> list[
 
 
 def expand_output(start: Start) -> str:
-    """The absolute path of the job's own output file: %j is the job, %a its index in an array, %x its name."""
+    """The absolute path of the job's own output file: %j is the job, %a its index in an array, %A the array's group
+    (without one the job), %x its name, %N the host, %u the account; %4a fills a number up with zeros."""
+    job = str(start.job)
     values = {
-        "j": str(start.job),
+        "j": job,
         "a": start.variables.get("RUNYARD_ARRAY_INDEX", "0"),
+        "A": start.variables.get("RUNYARD_GROUP_ID", job),
         "x": start.variables.get("RUNYARD_JOB_NAME", "job").replace("/", "_").replace("\0", "_"),
+        "N": os.uname().nodename.partition(".")[0],
         "%": "%",
     }
-    text, rest = "", start.output
-    while rest:
-        plain, percent, rest = rest.partition("%")
-        text += plain
-        if percent:
-            text += values.get(rest[:1], percent + rest[:1])
-            rest = rest[1:]
-    return os.path.join(start.workdir, text)
+
+    def expanded(mark: re.Match[str]) -> str:
+        value = _account() if mark[2] == "u" else values.get(mark[2], mark[0])
+        return value.zfill(int(mark[1] or 0)) if mark[2] in NUMBERS else value
+
+    return os.path.join(start.workdir, re.sub(r"%(\d?)(.)", expanded, start.output, flags=re.DOTALL))
+
+
+def _account() -> str:
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
 
 
 def open_output(start: Start, run_dir: RunDir) -> int:

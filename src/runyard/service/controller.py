@@ -326,9 +326,15 @@ class Controller:
         for placement in job.attempt.placements if job.attempt else ():
             if placement.follows:
                 self.followers[placement.follows] = key_of(job)
-            order = order_of(job, placement, hosts.get(placement.host))
+            order = order_of(job, placement, hosts.get(placement.host), self._group_size(job))
             turn.after.append(lambda agent=placement.agent, order=order: self.dispatch.order(agent, order))  # type: ignore[misc]
             turn.topics.add(f"agent:{placement.agent}")
+
+    def _group_size(self, job: Job) -> int:
+        """How many jobs its group has, where the job asks for Slurm's variables."""
+        if job.group is None or not job.spec.slurm_env:
+            return 0
+        return self.store.groups([job.group])[0].size
 
     def resend(self, turn: Turn, agent: str) -> None:
         """An agent that has started anew has said what it has: tell it what is assigned to it, and what is to stop.

@@ -7,6 +7,7 @@ from runyard.model.beat import Order, StopOrder
 from runyard.model.host import Host
 from runyard.model.job import Job, StopRequest
 from runyard.model.params import PARAMS_VARIABLE, params_json
+from runyard.service.twins import slurm_twins
 
 SIGKILL = 9
 
@@ -18,8 +19,8 @@ def key_of(job: Job) -> AttemptKey:
     return AttemptKey(job.id, job.attempt.number, job.attempt.token)
 
 
-def order_of(job: Job, placement: Placement, host: Host | None) -> Order:
-    """What the agent needs to start this placement."""
+def order_of(job: Job, placement: Placement, host: Host | None, group_size: int = 0) -> Order:
+    """What the agent needs to start this placement. `group_size` counts the jobs of its group, for Slurm's names."""
     spec = job.spec
     return Order(
         key=key_of(job),
@@ -30,7 +31,7 @@ def order_of(job: Job, placement: Placement, host: Host | None) -> Order:
         script=spec.script,
         environment=spec.environment,
         setup=spec.setup,
-        variables=tuple(_variables(job, placement, host).items()),
+        variables=tuple(_variables(job, placement, host, group_size).items()),
         output=spec.output,
         input=spec.input,
         cpus=placement.cpus,
@@ -52,7 +53,7 @@ def stop_order(job: Job, request: StopRequest) -> StopOrder:
     return StopOrder(key_of(job), request.outcome.value, request.signal, grace_s, request.at)
 
 
-def _variables(job: Job, placement: Placement, host: Host | None) -> dict[str, str]:
+def _variables(job: Job, placement: Placement, host: Host | None, group_size: int) -> dict[str, str]:
     number = job.attempt.number if job.attempt else 1
     variables = {
         "RUNYARD_JOB_ID": str(job.id),
@@ -64,6 +65,8 @@ def _variables(job: Job, placement: Placement, host: Host | None) -> dict[str, s
         variables.update(job.resume.variables)
         variables["RUNYARD_RESUME"] = "1"
         variables["RUNYARD_RESUMED_FROM"] = attempt_name(job.id, job.resume.number)
+    if job.group is not None:
+        variables["RUNYARD_GROUP_ID"] = str(job.group)
     if job.spec.array_index is not None:
         variables["RUNYARD_ARRAY_INDEX"] = str(job.spec.array_index)
     if job.spec.params:
@@ -72,4 +75,6 @@ def _variables(job: Job, placement: Placement, host: Host | None) -> dict[str, s
     if devices:
         variables["CUDA_VISIBLE_DEVICES"] = ",".join(placement.devices)
         variables["RUNYARD_GPUS"] = ",".join(str(devices[uuid]) for uuid in placement.devices if uuid in devices)
+    if job.spec.slurm_env:
+        variables.update(slurm_twins(job, placement, host, variables, group_size))
     return variables

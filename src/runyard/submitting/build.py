@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -35,6 +36,7 @@ from runyard.submitting.script import Command, command_of, remarks, script_of
 
 if TYPE_CHECKING:
     from runyard.api import Service
+    from runyard.submitting.directives import Directives
 
 KEY_BYTES = 16
 HASH_DIGITS = 64
@@ -73,9 +75,16 @@ class Builder:
 
     def submission(self, request: Request) -> Submission:
         """One job, or one array."""
-        values = self.values(request.options)
+        options = request.options
+        values = self.values(options)
         command = command_of(request.words, request.literal, values.get("shell", ""), self.here.cwd)
-        spec = self.spec(values, command)
+        lines = self.directives(command)
+        try:
+            if lines is not None:
+                values = self.values(lines.below(options))
+            spec = self.spec(values, command)
+        except InvalidSpec as error:
+            raise (lines.located(error, options) if lines else error) from None
         self.look_for_program(spec)
         return Submission((spec,), new_key(), {1: values["array"]} if "array" in values else {})
 
@@ -83,12 +92,22 @@ class Builder:
         """The copy of the script that this word names."""
         return script_of(word, self.here.cwd)
 
+    def directives(self, command: Command) -> Directives | None:
+        """What the lines of a script say; what they say in vain is remarked."""
+        if command.script is None or not command.has_directives:
+            return None
+        reader = import_module("runyard.submitting.directives")  # only scripts with such lines pay for it
+        lines: Directives = reader.read(command.script, command.words[0], self.here, 0 if command.headed else 1)
+        for remark in lines.remarks:
+            self.remark(remark)
+        return lines
+
     def values(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """The options read, with the defaults of their queue below them."""
         values = fields.read(options, self.here)
         queue = self.queue(values.get("queue", DEFAULT_QUEUE))
         if queue.defaults:
-            values = {**fields.read(queue.defaults, self.here), **values}
+            values = fields.layered(fields.read(queue.defaults, self.here), values)
             if "shell" in queue.defaults and "shell" not in options:
                 values["default-shell"] = values.pop("shell")
         return values
@@ -141,6 +160,7 @@ class Builder:
             unique=values.get("unique", ""),
             params=values.get("param", ()),
             note=values.get("note", " ".join(here.environ.get(NOTE_VARIABLE, "").split())),
+            slurm_env=values.get("slurm-env", False),
         )
 
     def look_for_program(self, spec: JobSpec) -> None:
@@ -160,7 +180,9 @@ class Builder:
     def resources(self, values: Mapping[str, Any]) -> Resources:
         """What it asks for. Where that is more than any host has, a yard that is just born must know its first host
         to say so: who asks for more than a CPU waits for it."""
-        asked = Resources(values.get("cpus", 1), values.get("mem", 0), values.get("gpus", GpuRequest()))
+        cpus = values.get("cpus", 1)
+        memory_mb = values.get("mem", values.get("mem-per-cpu", 0) * cpus)
+        asked = Resources(cpus, memory_mb, values.get("gpus", GpuRequest()))
         if not self._knows_hosts and (asked.gpus.count or asked.memory_mb or asked.cpus > 1):
             self._knows_hosts = True
             self._await_host()

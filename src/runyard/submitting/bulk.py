@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runyard.api import Submission
 from runyard.errors import InvalidSpec
@@ -20,6 +20,9 @@ from runyard.submitting import dependencies, fields
 from runyard.submitting.build import Builder, new_key
 from runyard.submitting.nearest import meant
 from runyard.submitting.script import Command, words_of
+
+if TYPE_CHECKING:
+    from runyard.submitting.directives import Directives
 
 JOBS_MAX = 1_000_000
 OWN = frozenset({"command", "script", "name", "after", "unique"})
@@ -120,6 +123,7 @@ class _Batch:
         self.arrays: dict[int, ArraySpec] = {}
         self._builder = builder
         self._common = common
+        self._lines: dict[str, Directives | None] = {}
         self._bases: dict[Any, _Base] = {}
         self._after: dict[tuple[str, ...], tuple[Dependency, ...]] = {}
         self._places: dict[str, int] | None = None
@@ -129,7 +133,18 @@ class _Batch:
         if not isinstance(entry, dict):
             raise InvalidSpec(f"an object with a command was expected, not {str(entry)[:60]!r}")
         command, is_text = words_of(entry.get("command"))
-        is_script = "script" in entry and fields.flag(entry["script"], "script", self._builder.here)
+        is_script = self._is_script(entry)
+        lines = self._directives(command[0]) if is_script else None
+        if lines is None:
+            self._add(entry, command, is_text, is_script)
+            return
+        given = {**self._common, **entry}
+        try:
+            self._add(lines.below(given), command, is_text, is_script)
+        except InvalidSpec as error:
+            raise lines.located(error, given) from None
+
+    def _add(self, entry: Mapping[str, Any], command: tuple[str, ...], is_text: bool, is_script: bool) -> None:
         base, array = self._base(entry, command[0] if is_script else "")
         shell = (base.shell or DEFAULT_SHELL) if is_text and not is_script else ""
         if "shell" in entry and not shell:
@@ -147,6 +162,14 @@ class _Batch:
         self.specs.append(spec)
         if array is not None:
             self.arrays[len(self.specs)] = array
+
+    def _is_script(self, entry: Mapping[str, Any]) -> bool:
+        return "script" in entry and fields.flag(entry["script"], "script", self._builder.here)
+
+    def _directives(self, script: str) -> Directives | None:
+        if script not in self._lines:
+            self._lines[script] = self._builder.directives(self._builder.script(script))
+        return self._lines[script]
 
     def _base(self, entry: Mapping[str, Any], script: str) -> _Base:
         """The checked spec of everything that is not this job's own; the copy of a script is none of that."""
@@ -182,7 +205,7 @@ class _Batch:
         if self._places is None:
             self._places = {}
             for place, entry in enumerate(self._entries, 1):
-                name = entry.get("name") if isinstance(entry, dict) else None
+                name = self._name(entry) if isinstance(entry, dict) else None
                 if isinstance(name, str) and name:
                     self._places[name] = 0 if name in self._places else -place
         if text not in self._places:
@@ -190,6 +213,13 @@ class _Batch:
         if not self._places[text]:
             raise InvalidSpec(f"several jobs of this file are called {text!r}", "after")
         return (self._places[text],)
+
+    def _name(self, entry: Mapping[str, Any]) -> Any:
+        """How others of this file may call it: by its own name, or the one in its script."""
+        if "name" in entry or not self._is_script(entry):
+            return entry.get("name")
+        lines = self._directives(words_of(entry.get("command"))[0][0])
+        return lines.options.get("name") if lines else None
 
 
 def copied(

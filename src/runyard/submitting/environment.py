@@ -20,6 +20,8 @@ KEPT = frozenset(OURS + field.name.upper() for field in fields(Settings))
 GRANTED = ("CUDA_VISIBLE_DEVICES",)
 """What a job was given and must not hand on."""
 INSIDE = "RUNYARD_JOB_ID"
+SLURMS, SLURMS_OWN = "SLURM_JOB_ID", ("SLURM_", "SLURMD_")
+"""Where Slurm's name of the job's id is a twin of ours, so are its others."""
 
 CLEAN_KEPT = ("HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR")
 CLEAN_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
@@ -29,8 +31,12 @@ def captured(environ: Mapping[str, str], clean: bool = False) -> dict[str, str]:
     """The submitter's environment as a job may have it; `clean` keeps only who and where one is."""
     kept = {name: value for name, value in environ.items() if not name.startswith(OURS) or name in KEPT}
     if INSIDE in environ:
-        for name in GRANTED:
-            kept.pop(name, None)
+        twins = environ.get(SLURMS) == environ[INSIDE]
+        kept = {
+            name: value
+            for name, value in kept.items()
+            if name not in GRANTED and not (twins and name.startswith(SLURMS_OWN))
+        }
     if not clean:
         return kept
     few = {name: value for name, value in kept.items() if name in CLEAN_KEPT or name.startswith(("LC_", OURS))}

@@ -22,7 +22,7 @@ SELECTS = re.compile(r"all$|@|(state|queue|group|user|name):")
 
 TRUE = ("true", "yes", "on", "1")
 FALSE = ("false", "no", "off", "0")
-OUTPUT_MARKS = "jax%"
+OUTPUT_MARKS = "jaxANu%"
 """What may follow a % in the name of an output file (see `runtime.spawn`)."""
 
 
@@ -36,6 +36,15 @@ class Here(NamedTuple):
 
 
 Read = Callable[[Any, str, Here], Any]
+
+
+RIVALS = {"mem": "mem-per-cpu", "mem-per-cpu": "mem", "venv": "conda", "conda": "venv"}
+"""Options that say the same in another way: who gives one of them does not mean the other."""
+
+
+def layered(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of both; those above win, also over their rivals."""
+    return {**{name: value for name, value in below.items() if RIVALS.get(name) not in above}, **above}
 
 
 def text(value: Any, name: str, here: Here) -> str:
@@ -158,11 +167,13 @@ def array(value: Any, name: str, here: Here) -> ArraySpec:
 def output(value: Any, name: str, here: Here) -> str:
     """A path with patterns; an unknown one would stay in the name as it is."""
     path = text(value, name, here)
-    for mark in re.findall(r"%(.?)", path, re.DOTALL):
-        if mark == "A":
-            raise InvalidSpec(f"{path!r}: %A is Slurm's; here each job of an array has an id of its own: %j", name)
+    for mark in re.findall(r"%\d?(.?)", path, re.DOTALL):
         if mark not in OUTPUT_MARKS or not mark:
-            raise InvalidSpec(f"{path!r}: there is no %{mark}; use %j id, %a index, %x name, %% a percent sign", name)
+            raise InvalidSpec(
+                f"{path!r}: there is no %{mark}; use %j id, %a index, %A array, %x name, %N host, %u user,"
+                " %% a percent sign",
+                name,
+            )
     return path
 
 
@@ -174,6 +185,7 @@ FIELDS: dict[str, Read] = {
     "gpus": devices,
     "cpus": integer,
     "mem": memory,
+    "mem-per-cpu": memory,
     "time": time_limit,
     "grace": span,
     "after": after,
@@ -197,12 +209,13 @@ FIELDS: dict[str, Read] = {
     "setup": texts,
     "detach": flag,
     "param": parameters,
+    "slurm-env": flag,
 }
 """Every option of a job by its long flag."""
 
 DEFAULTABLE = (
-    "priority", "gpus", "cpus", "mem", "time", "grace", "retries", "backoff", "retry-on", "output", "shell", "venv",
-    "conda", "setup", "clean-env", "detach",
+    "priority", "gpus", "cpus", "mem", "mem-per-cpu", "time", "grace", "retries", "backoff", "retry-on", "output",
+    "shell", "venv", "conda", "setup", "clean-env", "detach", "slurm-env",
 )  # fmt: skip
 """What a queue may give to jobs whose submitter says nothing. (Its on-lost is a limit of the queue itself.)"""
 

@@ -21,7 +21,8 @@ from runyard.model.spec import DEFAULT_SHELL
 
 SCRIPT_MAX = 16 << 20
 SHELL_MARKS = frozenset(" \t\n|&;<>()$`*")
-DIRECTIVES = (b"#SBATCH", b"#PBS", b"#RY")
+DIRECTIVES = (b"#RY", b"#SBATCH")
+UNREAD = (b"#PBS",)
 INTERPRETERS = {".py": b"#!/usr/bin/env python3\n", ".sh": b"#!/usr/bin/env bash\n"}
 """The first line of a script that has none."""
 
@@ -29,13 +30,20 @@ INTERPRETERS = {".py": b"#!/usr/bin/env python3\n", ".sh": b"#!/usr/bin/env bash
 class Command(NamedTuple):
     """What is to be run. `script` is the copy that takes the place of the first word.
 
-    `python_path` is the directory that a Python script's own imports come from: its copy lies elsewhere.
+    `python_path` is the directory that a Python script's own imports come from: its copy lies elsewhere. `headed` says
+    that the first line of the copy is ours.
     """
 
     words: tuple[str, ...]
     shell: str = ""
     script: bytes | None = None
     python_path: str = ""
+    headed: bool = False
+
+    @property
+    def has_directives(self) -> bool:
+        """Whether it is a script in which lines may give options."""
+        return self.script is not None and any(mark in self.script for mark in DIRECTIVES)
 
 
 def command_of(words: tuple[str, ...], literal: bool, shell: str = "", cwd: str = "") -> Command:
@@ -50,9 +58,9 @@ def command_of(words: tuple[str, ...], literal: bool, shell: str = "", cwd: str 
         return Command(words)
     path = os.path.join(cwd, os.path.expanduser(words[0]))
     if os.path.isfile(path):
-        data = _script(path)
-        if data is not None:
-            return _copied(words, data, path)
+        text = _script(path)
+        if text is not None:
+            return _copied(words, text, path)
     if not SHELL_MARKS & set(words[0]) or (len(words) > 1 and os.path.exists(path)):
         return Command(words)
     if len(words) > 1:
@@ -79,10 +87,10 @@ def words_of(value: Any) -> tuple[tuple[str, ...], bool]:
 def script_of(word: str, cwd: str) -> Command:
     """The script in this file, which has to be one."""
     path = os.path.join(cwd, os.path.expanduser(word))
-    data = _script(path)
-    if data is None:
+    text = _script(path)
+    if text is None:
         raise InvalidSpec(f"{path} is no script: it has no #! line, nor is it a *.sh or *.py", "script")
-    return _copied((word,), data, path)
+    return _copied((word,), text, path)
 
 
 def _word(word: Any) -> str:
@@ -95,13 +103,14 @@ def _word(word: Any) -> str:
     raise InvalidSpec(f"{word!r} is no word of a command", "command")
 
 
-def _copied(words: tuple[str, ...], data: bytes, path: str) -> Command:
+def _copied(words: tuple[str, ...], text: tuple[bytes, bytes], path: str) -> Command:
+    data = b"".join(text)
     is_python = b"python" in data.split(b"\n", 1)[0]
-    return Command(words, "", data, os.path.dirname(os.path.abspath(path)) if is_python else "")
+    return Command(words, "", data, os.path.dirname(os.path.abspath(path)) if is_python else "", bool(text[0]))
 
 
-def _script(path: str) -> bytes | None:
-    """The script in this file, or None where it is a program."""
+def _script(path: str) -> tuple[bytes, bytes] | None:
+    """The script in this file, after the first line that it lacks; None where it is a program."""
     first = INTERPRETERS.get(os.path.splitext(path)[1])
     try:
         with open(path, "rb") as file:
@@ -115,11 +124,11 @@ def _script(path: str) -> bytes | None:
         raise InvalidSpec(f"{path} is larger than {SCRIPT_MAX >> 20} MB; after -- it is run as it lies", "command")
     if data.split(b"\n", 1)[0].endswith(b"\r"):
         raise InvalidSpec(f"{path} has line ends of Windows, so its first line names no program; convert it", "command")
-    return data if start == b"#!" else (first or b"") + data
+    return (b"" if start == b"#!" else first or b""), data
 
 
 def remarks(command: Command) -> list[str]:
     """What a script holds that is not done."""
     lines = (command.script or b"").splitlines()
-    known = [mark for mark in DIRECTIVES if any(line.startswith(mark) for line in lines)]
+    known = [mark for mark in UNREAD if any(line.startswith(mark) for line in lines)]
     return [f"{command.words[0]}: its {mark.decode()} lines are not read; give them as flags" for mark in known]

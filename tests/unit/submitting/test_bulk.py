@@ -213,7 +213,7 @@ def test_a_name_of_an_array_means_all_of_the_latest() -> None:
 @pytest.fixture
 def scripts(tmp_path: Path) -> Here:
     (tmp_path / "job.sh").write_text("echo $1\n")
-    (tmp_path / "train.py").write_text("#!/usr/bin/env python3\n# SLURM\n#SBATCH -n 1\n")
+    (tmp_path / "train.py").write_text("#!/usr/bin/env python3\n# SLURM\n#PBS -N x\n")
     (tmp_path / "program").write_bytes(b"\x7fELF")
     return HERE._replace(cwd=str(tmp_path))
 
@@ -231,7 +231,7 @@ def test_a_script_is_copied_once_for_all_its_jobs(scripts: Here) -> None:
     assert (made.specs[5].command, made.specs[7].script) == (("job.sh",), "")
     assert service.environment(made.specs[6])["PYTHONPATH"] == scripts.cwd
     assert "PYTHONPATH" not in service.environment(made.specs[0])
-    assert builder.remarks == ["train.py: its #SBATCH lines are not read; give them as flags"]
+    assert builder.remarks == ["train.py: its #PBS lines are not read; give them as flags"]
 
 
 @pytest.mark.parametrize(
@@ -276,8 +276,7 @@ HALF = "\ud800"
         ({"array": [-1]}, "array: "),
         ({"array": ["x"]}, "array: "),
         ({"array": {}}, "array: "),
-        ({"output": "%q"}, "output: .*there is no %q; use %j id, %a index, %x name"),
-        ({"output": "out-%A"}, "output: .*%A is Slurm's.*%j"),
+        ({"output": "%q"}, "output: .*there is no %q; use %j id, %a index, %A array, %x name"),
         ({"output": "100%"}, "output: .*there is no %;"),
     ],
     ids=str,

@@ -1,0 +1,234 @@
+"""What sbatch's options become here. What becomes nothing is told by name, and so is what is done in another way.
+
+As in sbatch the last of several lines with one option counts. Values are handed on as text, for `submitting.fields`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from runyard.errors import InvalidSpec
+from runyard.submitting import fields, gpus, sizes
+from runyard.submitting.grammar import Grammar, Option, Stray, names
+
+MARK = "#SBATCH"
+
+SAME = {
+    "job-name": "name", "output": "output", "input": "input", "time": "time", "cpus-per-task": "cpus", "mem": "mem",
+    "mem-per-cpu": "mem-per-cpu", "array": "array", "partition": "queue", "chdir": "workdir", "gpus": "gpus",
+    "gpus-per-node": "gpus", "hold": "hold", "priority": "priority", "comment": "note", "dependency": "after",
+}  # fmt: skip
+"""What means the same here, by the name that it has here."""
+
+MEANT_ANYWAY = {
+    ("nodes", "1"), ("nodes", "1-1"), ("ntasks", "1"), ("ntasks-per-node", "1"), ("open-mode", "append"),
+    ("kill-on-invalid-dep", "yes"), ("export", "ALL"), ("mail-type", "NONE"),
+}  # fmt: skip
+"""What is so here without being said."""
+
+DAYTIMES = {"midnight": "00:00", "noon": "12:00", "fika": "15:00", "teatime": "16:00"}
+NICE = "100"
+"""What `--nice` alone means in Slurm."""
+
+SIGNAL_S = "60"
+"""How long before the end of its time Slurm sends the signal if nothing is said."""
+
+MULTIPLIED = ("ntasks", "ntasks-per-node", "gpus-per-task", "mem-per-gpu", "cpus-per-gpu")
+
+UNKNOWN_HERE = names(
+    "account acctg-freq batch bb bbf cluster-constraint clusters constraint container contiguous core-spec "
+    "cores-per-socket cpu-freq deadline delay-boot distribution exclude exclusive export-file extra extra-node-info "
+    "get-user-env gid gpu-bind gpu-freq gpus-per-socket gres-flags hint ignore-pbs licenses mcs-label mem-bind mincpus "
+    "network no-kill nodefile nodelist ntasks-per-core ntasks-per-gpu ntasks-per-socket overcommit oversubscribe "
+    "parsable power prefer profile propagate qos quiet reboot reservation resv-ports segment sockets-per-node "
+    "spread-job switches test-only thread-spec threads-per-core time-min tmp tres-bind tres-per-task uid usage "
+    "use-min-nodes verbose wait wait-all-nodes wckey wrap"
+)
+"""sbatch's other options."""
+
+HANDLED = names(
+    "begin error export gres kill-on-invalid-dep mail-type mail-user nice no-requeue nodes open-mode requeue signal"
+)
+
+GRAMMAR = Grammar(
+    names=frozenset({*SAME, *HANDLED, *MULTIPLIED, *UNKNOWN_HERE}),
+    shorts={
+        "A": "account", "a": "array", "b": "begin", "D": "chdir", "M": "clusters", "C": "constraint", "S": "core-spec",
+        "c": "cpus-per-task", "d": "dependency", "m": "distribution", "e": "error", "x": "exclude",
+        "B": "extra-node-info", "G": "gpus", "H": "hold", "i": "input", "J": "job-name", "L": "licenses",
+        "k": "no-kill", "F": "nodefile", "w": "nodelist", "N": "nodes", "n": "ntasks", "o": "output",
+        "O": "overcommit", "s": "oversubscribe", "p": "partition", "q": "qos", "Q": "quiet", "t": "time",
+        "v": "verbose", "W": "wait",
+    },
+    bare=names(
+        "contiguous hold ignore-pbs no-requeue overcommit oversubscribe parsable quiet reboot requeue spread-job "
+        "test-only use-min-nodes verbose wait"
+),
+    maybe=names("exclusive get-user-env nice no-kill propagate resv-ports"),
+    abbreviates=True,
+)  # fmt: skip
+
+
+class Translated(NamedTuple):
+    """The options by our names (`shown` says how they were given), and what the user should know."""
+
+    options: tuple[Option, ...]
+    remarks: tuple[str, ...]
+
+
+def translated(given: Iterable[Option | Stray], script: str, environ: Mapping[str, str]) -> Translated:
+    """What the `#SBATCH` lines of this script mean here. `environ` is the submitter's."""
+    work = _Translation(script, environ)
+    for said in given:
+        if isinstance(said, Stray):
+            work.undone.append((said.word, said.line))
+        else:
+            work.last[said.name] = said
+    options = tuple(work.options())
+    return Translated(options, tuple(work.told()))
+
+
+class _Translation:
+    """The options of one script on their way; `last` is the last of each."""
+
+    def __init__(self, script: str, environ: Mapping[str, str]) -> None:
+        self.last: dict[str, Option] = {}
+        self.undone: list[tuple[str, int]] = []
+        self._script = script
+        self._environ = environ
+        self._remarks: list[str] = []
+
+    def options(self) -> Iterator[Option]:
+        for name, option in self.last.items():
+            if (name, option.value) in MEANT_ANYWAY:
+                continue
+            made = self._one(name, option)
+            if made is None:
+                self.undone.append((option.shown, option.line))
+                continue
+            yield from made
+        yield from self._multiplied()
+
+    def told(self) -> Iterator[str]:
+        """Remarks, each beginning with its place."""
+        yield from self._remarks
+        if self.undone:
+            lines = sorted({line for _, line in self.undone})
+            which = f"line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines))}"
+            shown = ", ".join(dict.fromkeys(shown for shown, _ in self.undone))
+            yield f"{self._script}, {which}: {MARK} {shown} {'are' if len(self.undone) > 1 else 'is'} not done here"
+
+    def _one(self, name: str, option: Option) -> Iterable[Option] | None:
+        """What one option becomes; None: it is not done here."""
+        if name in MULTIPLIED:
+            return ()
+        if name in SAME:
+            return self._as(SAME[name], option, option.value)
+        special = SPECIAL.get(name)
+        return special(self, option) if special else None
+
+    def _as(self, name: str, option: Option, value: str) -> Iterable[Option] | None:
+        """The option under our name, if there is such a one."""
+        if name not in fields.FIELDS:
+            return None
+        return (Option(name, value, option.line, f"{MARK} {option.shown}"),)
+
+    def _remark(self, option: Option, text: str) -> None:
+        self._remarks.append(f"{self._place(option)}: {text}")
+
+    def _place(self, option: Option) -> str:
+        return f"{self._script}, line {option.line}: {MARK} {option.shown}"
+
+    def _begin(self, option: Option) -> Iterable[Option] | None:
+        value = DAYTIMES.get(option.value.lower(), option.value)
+        return self._as("begin", option, value + "s" if re.fullmatch(r"now\+\d+", value) else value)
+
+    def _error(self, option: Option) -> Iterable[Option] | None:
+        output = self.last.get("output")
+        if output is None or output.value != option.value:
+            self._remark(option, "errors go where the output goes, in one file")
+        return ()
+
+    def _export(self, option: Option) -> Iterable[Option] | None:
+        words = [part.replace("'", "") for part in re.findall(r"(?:'[^']*'|[^,'])+", option.value)]
+        whole = "ALL" in words
+        wanted = [word for word in words if word not in ("ALL", "NONE", "NIL")]
+        absent = [word for word in wanted if "=" not in word and word not in self._environ]
+        if absent:
+            self._remark(option, f"{', '.join(absent)} {'is' if len(absent) == 1 else 'are'} not set here")
+        made = [] if whole else [Option("clean-env", "true", option.line, f"{MARK} {option.shown}")]
+        named = [word for word in wanted if word not in absent and ("=" in word or not whole)]
+        return [*made, *(Option("env", word, option.line, f"{MARK} {option.shown}") for word in named)]
+
+    def _gres(self, option: Option) -> Iterable[Option] | None:
+        kinds = [part for part in option.value.split(",") if part and part != "none"]
+        ours = [re.sub(r"\(.*\)$", "", part) for part in kinds if part.partition(":")[0] == "gpu"]
+        self.undone += [(f"{option.shown}={part}", option.line) for part in kinds if part.partition(":")[0] != "gpu"]
+        if len(ours) > 1:
+            raise InvalidSpec(f"{option.value!r}: GPUs of one model, please", self._place(option))
+        return self._as("gpus", option, gpus.gres(ours[0], self._place(option))) if ours else ()
+
+    def _nice(self, option: Option) -> Iterable[Option] | None:
+        value = option.value or NICE
+        return self._as("priority", option, value[1:] if value.startswith("-") else f"-{value}")
+
+    def _on_lost(self, option: Option) -> Iterable[Option] | None:
+        return self._as("on-lost", option, "requeue" if option.name == "requeue" else "end")
+
+    def _signal(self, option: Option) -> Iterable[Option] | None:
+        which, _, before = option.value.removeprefix("R").removeprefix("B").removeprefix(":").partition("@")
+        return self._as("signal", option, f"{which}@{before or SIGNAL_S}")
+
+    def _multiplied(self) -> Iterator[Option]:
+        """What is said for each task or each GPU."""
+        tasks = self._tasks()
+        cpus = self.last.get("cpus-per-task")
+        if tasks and tasks[1] > 1:
+            each = self._whole(cpus) if cpus else 1
+            self._remark(tasks[0], f"the script runs once, with the CPUs of all {tasks[1]} tasks")
+            yield Option("cpus", str(tasks[1] * each), tasks[0].line, f"{MARK} {tasks[0].shown}")
+        if per_task := self.last.get("gpus-per-task"):
+            yield self._times("gpus", per_task, tasks[1] if tasks else 1)
+        for name, ours in (("mem-per-gpu", "mem"), ("cpus-per-gpu", "cpus")):
+            if option := self.last.get(name):
+                yield self._times(ours, option, self._gpus())
+
+    def _tasks(self) -> tuple[Option, int] | None:
+        option = self.last.get("ntasks") or self.last.get("ntasks-per-node")
+        return (option, self._whole(option)) if option else None
+
+    def _gpus(self) -> int:
+        option = self.last.get("gpus") or self.last.get("gpus-per-node")
+        gres = self.last.get("gres")
+        text = option.value if option else gpus.gres(gres.value.partition(",")[0]) if gres else "1"
+        return max(1, gpus.parse(text).count)
+
+    def _times(self, name: str, option: Option, count: int) -> Option:
+        """The value `count` times."""
+        place = self._place(option)
+        if name == "gpus":
+            asked = gpus.parse(option.value, place)
+            value = f"{asked.count * count}:{asked.model}" if asked.model else str(asked.count * count)
+        else:
+            value = str((sizes.megabytes(option.value, place) if name == "mem" else self._whole(option)) * count)
+        return Option(name, value, option.line, f"{MARK} {option.shown}")
+
+    def _whole(self, option: Option) -> int:
+        if not option.value.isdecimal():
+            raise InvalidSpec(f"a whole number was expected, not {option.value!r}", self._place(option))
+        return int(option.value)
+
+
+SPECIAL: dict[str, Callable[[_Translation, Option], Iterable[Option] | None]] = {
+    "begin": _Translation._begin,
+    "error": _Translation._error,
+    "export": _Translation._export,
+    "gres": _Translation._gres,
+    "nice": _Translation._nice,
+    "requeue": _Translation._on_lost,
+    "no-requeue": _Translation._on_lost,
+    "signal": _Translation._signal,
+}
+"""What becomes something else."""
