@@ -22,7 +22,7 @@ from pkgutil import iter_modules
 
 from runyard import model, settings
 from runyard.errors import IllegalMove
-from runyard.model import lifecycle, view
+from runyard.model import ending, lifecycle, view
 from runyard.model.attempt import Attempt, AttemptKey, Placement, Result
 from runyard.model.events import (
     KINDS,
@@ -34,9 +34,11 @@ from runyard.model.events import (
     Event,
     Held,
     Moved,
+    Paused,
     Promoted,
     Released,
     Reopened,
+    Resumed,
     Retried,
     Revoked,
     Started,
@@ -139,7 +141,7 @@ def meaning(word: str) -> str:
 def outcomes() -> Iterator[tuple[str, ...]]:
     for outcome in Outcome:
         when, code = OUTCOMES[outcome]
-        fixed = lifecycle.EXIT_OF.get(outcome)
+        fixed = ending.EXIT_OF.get(outcome)
         yield (
             f"**{outcome.value}**",
             when,
@@ -161,6 +163,8 @@ EXAMPLES: dict[type, tuple[Event, ...]] = {
     Assigned: (Assigned(1.0, ATTEMPT),),
     Promoted: (Promoted(1.0, KEY),),
     Started: (Started(1.0, KEY),),
+    Paused: (Paused(1.0),),
+    Resumed: (Resumed(1.0),),
     StopRequested: (StopRequested(1.0, StopRequest(1.0)),),
     Revoked: (Revoked(1.0, KEY),),
     Ended: (Ended(1.0, KEY, FAILED), Ended(1.0, KEY, FAILED, again_at=2.0)),

@@ -162,7 +162,7 @@ class QueueRow:
 
 @dataclass(frozen=True)
 class RunningRow:
-    """A job on a host now. `stage` is starting, running, stopping or unkillable."""
+    """A job on a host now. `stage` is starting, running, paused, stopping or unkillable."""
 
     id: int
     attempt: int
@@ -234,6 +234,12 @@ class Service(Protocol):
 
     def release(self, ids: tuple[int, ...]) -> ChangeResult:
         """Let held jobs go."""
+
+    def pause(self, ids: tuple[int, ...]) -> ChangeResult:
+        """Have running jobs stand still, with all that they hold; their time limit stands still too."""
+
+    def resume(self, ids: tuple[int, ...]) -> ChangeResult:
+        """Let paused jobs go on."""
 
     def queues(self) -> tuple[QueueRow, ...]:
         """All queues."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from runyard.engines.base import Capabilities
 from runyard.model.attempt import AttemptKey, Result
-from runyard.model.beat import OVER, Observed, Order, StopOrder
+from runyard.model.beat import OVER, Observed, Order, StopOrder, Terms
 from runyard.model.host import Device, DeviceProcess, Host
 from tests.simulation.history import Forgot, History, Stopped
 
@@ -171,6 +171,9 @@ class Toy:
         if self.revoke(order.key).stage not in OVER:
             self._ground.runs[order.key.job_id, order.key.number].stop = order.why
             self._ground.history.add(Stopped(self._ground.name, order.key))
+
+    def adjust(self, terms: Terms) -> None:
+        """Commands here take no time."""
 
     def revoke(self, key: AttemptKey) -> Observed:
         run = self._ground.runs.setdefault((key.job_id, key.number), Run(key, boot=self._ground.boot))

@@ -16,13 +16,13 @@ from typing import Optional
 from runyard.agent.blobs import BlobCache
 from runyard.agent.link import Arrived, Link
 from runyard.agent.look import Looker, any_withheld, busy_device, is_news
-from runyard.agent.reconcile import Action, Desired, Forget, Lose, Revoke, Start, Stop, reconcile, wanted
+from runyard.agent.reconcile import Action, Adjust, Desired, Forget, Lose, Revoke, Start, Stop, reconcile, wanted
 from runyard.agent.state import Seen, load, save
 from runyard.engines.base import Engine
 from runyard.errors import Conflict, RunyardError, Unavailable
 from runyard.foreign.filesystem import free_mb
 from runyard.model.attempt import AttemptKey, Result
-from runyard.model.beat import OVER, Answer, Hello, Observed, Order, Report, StopOrder, Welcome
+from runyard.model.beat import OVER, Answer, Hello, Observed, Order, Report, StopOrder, Terms, Welcome
 from runyard.model.host import Host
 from runyard.model.record import changed
 from runyard.settings import Home
@@ -267,6 +267,8 @@ class Agent:
                 self._start(action.order)
         elif isinstance(action, Stop):
             self._stop(action.order)
+        elif isinstance(action, Adjust):
+            self._adjust(action.terms)
         elif isinstance(action, Revoke):
             self._note([self._engine.revoke(action.key)])
         elif isinstance(action, Lose):
@@ -302,6 +304,14 @@ class Agent:
             self._note([self._engine.revoke(order.key)])
         else:
             self._engine.stop(order)
+
+    def _adjust(self, terms: Terms) -> None:
+        looked_for = self._looking.get(terms.key)
+        if looked_for is not None:
+            number, order = looked_for
+            self._looking[terms.key] = number, changed(order, time_limit_s=terms.time_limit_s)
+        else:
+            self._engine.adjust(terms)
 
     def _lose(self, order: Order) -> None:
         seen = self._engine.revoke(order.key)

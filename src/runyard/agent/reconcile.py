@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import Union
 
 from runyard.model.attempt import AttemptKey
-from runyard.model.beat import OVER, Answer, Observed, Order, StopOrder
+from runyard.model.beat import OVER, Answer, Observed, Order, StopOrder, Terms
+from runyard.model.record import changed
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,13 @@ class Stop:
     """End what runs."""
 
     order: StopOrder
+
+
+@dataclass(frozen=True)
+class Adjust:
+    """Change how it goes on."""
+
+    terms: Terms
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,7 @@ class Forget:
     key: AttemptKey
 
 
-Action = Union[Start, Stop, Revoke, Lose, Forget]
+Action = Union[Start, Stop, Adjust, Revoke, Lose, Forget]
 
 
 @dataclass(frozen=True)
@@ -64,6 +72,7 @@ class Desired:
 
     start: dict[AttemptKey, Order] = field(default_factory=dict)
     stop: tuple[StopOrder, ...] = ()
+    terms: tuple[Terms, ...] = ()
     forget: tuple[AttemptKey, ...] = ()
     revoke: tuple[AttemptKey, ...] = ()
     passed: dict[str, str] = field(default_factory=dict)
@@ -76,6 +85,7 @@ def wanted(desired: Desired, answer: Answer) -> Desired:
         desired,
         start={**desired.start, **{order.key: order for order in answer.start if order.key not in desired.start}},
         stop=desired.stop + answer.stop,
+        terms=desired.terms + answer.terms,
         forget=desired.forget + answer.forget,
         revoke=desired.revoke + answer.revoke,
     )
@@ -84,12 +94,17 @@ def wanted(desired: Desired, answer: Answer) -> Desired:
 def reconcile(
     desired: Desired, observed: Mapping[AttemptKey, Observed], boot_id: str
 ) -> tuple[tuple[Action, ...], Desired]:
-    """The actions to take now, and what stays to be done. Every stop and forget is settled; starts may have to wait."""
-    if not (desired.start or desired.stop or desired.forget or desired.revoke):
+    """The actions to take now, and what stays to be done. All but starts, which may have to wait, is settled."""
+    if not (desired.start or desired.stop or desired.terms or desired.forget or desired.revoke):
         return (), desired
     waiting = {key: order for key, order in desired.start.items() if key not in observed}
     passed, stopped = dict(desired.passed), dict(desired.stopped)
     actions: list[Action] = []
+    for terms in desired.terms:
+        if terms.key in waiting:
+            waiting[terms.key] = changed(waiting[terms.key], time_limit_s=terms.time_limit_s)
+        elif terms.key in observed and not _over(terms.key, observed):
+            actions.append(Adjust(terms))
     for stop in desired.stop:
         order = waiting.pop(stop.key, None)
         if order is not None:

@@ -26,6 +26,8 @@ VERBS = (
     Verb("grep", "grep", "Search the output of jobs.", (), READ),
     Verb("stop", "stop", "End jobs: signal, grace, kill.", ("cancel", "scancel"), CHANGE),
     Verb("kill", "stop", "End jobs at once.", (), CHANGE),
+    Verb("pause", "pause", "Have running jobs stand still.", ("suspend",), CHANGE),
+    Verb("resume", "pause", "Let paused jobs go on.", ("unpause",), CHANGE),
     Verb("hold", "hold", "Keep waiting jobs back.", (), CHANGE),
     Verb("release", "hold", "Let held jobs go.", (), CHANGE),
     Verb("queue", "queue", "Queues: limits, pauses, defaults.", (), YARD),

@@ -17,8 +17,8 @@ from runyard.cli.selecting import attempt_of, single
 from runyard.cli.submit import asked
 from runyard.errors import NotFound
 from runyard.model.attempt import Attempt
+from runyard.model.ending import describe, exit_code
 from runyard.model.events import KIND_OF
-from runyard.model.lifecycle import describe, exit_code
 from runyard.model.spec import JobSpec
 
 NAMES_SHOWN = 8

@@ -14,9 +14,9 @@ from runyard.api import JobRow
 from runyard.cli.context import App
 from runyard.cli.render.text import label, numbers, ranges
 from runyard.errors import StorageFull, TimedOut, Unavailable
+from runyard.model.ending import EXIT_OF, EXIT_SIGNAL
 from runyard.model.filter import JobQuery
 from runyard.model.job import JobState, Outcome
-from runyard.model.lifecycle import EXIT_OF, EXIT_SIGNAL
 
 if TYPE_CHECKING:
     from runyard.api import Service

@@ -186,6 +186,14 @@ class Job:
         """Let it go again."""
         return self._yard.service.release((self.id,))
 
+    def pause(self) -> ChangeResult:
+        """Have it stand still while it runs; it keeps all that it holds."""
+        return self._yard.service.pause((self.id,))
+
+    def resume(self) -> ChangeResult:
+        """Let it go on."""
+        return self._yard.service.resume((self.id,))
+
     def logs(self, attempt: int = 0) -> bytes:
         """All of its output so far (`attempt` 0: of the latest, also if another begins meanwhile)."""
         return b"".join(self._pieces(attempt or self.row.attempt))

@@ -66,6 +66,12 @@ class RemoteService:
     def release(self, ids: tuple[int, ...]) -> ChangeResult:
         return self._call(ChangeResult, "POST", "/jobs/release", ids)
 
+    def pause(self, ids: tuple[int, ...]) -> ChangeResult:
+        return self._call(ChangeResult, "POST", "/jobs/pause", ids)
+
+    def resume(self, ids: tuple[int, ...]) -> ChangeResult:
+        return self._call(ChangeResult, "POST", "/jobs/resume", ids)
+
     def queues(self) -> tuple[QueueRow, ...]:
         return self._call(tuple[QueueRow, ...], "GET", "/queues")
 

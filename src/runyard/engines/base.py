@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from runyard.model.attempt import AttemptKey
-from runyard.model.beat import Observed, Order, StopOrder
+from runyard.model.beat import Observed, Order, StopOrder, Terms
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,10 @@ class Engine(Protocol):
 
     def stop(self, order: StopOrder) -> None:
         """End it: signal, grace, kill of the whole family. One that is not known here is revoked (see `revoke`)."""
+
+    def adjust(self, terms: Terms) -> None:
+        """Change its time limit, pause it (all its processes) or let it go on; as often as told. `poll` tells where
+        that cannot be done (`Observed.why`)."""
 
     def revoke(self, key: AttemptKey) -> Observed:
         """Take the claim so that the attempt can never start, or say how far it has come."""

@@ -17,7 +17,7 @@ from typing import Optional
 from runyard.engines.base import Capabilities
 from runyard.foreign import process
 from runyard.model.attempt import AttemptKey, Result
-from runyard.model.beat import Observed, Order, StopOrder
+from runyard.model.beat import Observed, Order, StopOrder, Terms
 from runyard.runtime import family, verdict
 from runyard.runtime.cgroup import CgroupTree
 from runyard.runtime.family import Member
@@ -120,6 +120,11 @@ class ProcessEngine:
             if held.link is not None:
                 held.link.send(held.stop)
 
+    def adjust(self, terms: Terms) -> None:
+        held = self._held.get(terms.key)
+        if held is not None and not held.final:
+            held.adjust(terms)
+
     def revoke(self, key: AttemptKey) -> Observed:
         held = self._held.get(key)
         if held is None:
@@ -189,8 +194,6 @@ class ProcessEngine:
     def _bind(self, held: Held, link: Link) -> None:
         held.bind(link)
         self._by_link[link] = held
-        if held.stop is not None:
-            link.send(held.stop)
 
     def _free(self, link: Link) -> None:
         """The runner has nothing to do: the next order, or a place among the idle."""
@@ -266,6 +269,7 @@ class ProcessEngine:
             link.send(stop_message(key.token, "killed", signal.SIGKILL, 0.0))
         elif held.link is link:
             held.learn_start(started_in(attempt))
+            held.tell_terms()
 
     def _wake_stopped(self, now: bool = False) -> None:
         """A runner that was stopped would never end what is to end."""

@@ -66,13 +66,26 @@ class Placement:
 
 
 @dataclass(frozen=True)
+class Pause:
+    """Somebody has stopped it for a while; it keeps all that it holds."""
+
+    at: float
+    by: str = ""
+
+
+@dataclass(frozen=True)
 class Attempt:
-    """One try of a job, numbered from 1, with the random token that its runner must show."""
+    """One try of a job, numbered from 1, with the random token that its runner must show.
+
+    `pause` is there while it stands still; `paused_s` is how long it has stood still before that.
+    """
 
     number: int
     token: str
     assigned_at: float
     placements: tuple[Placement, ...]
+    pause: Optional[Pause] = None
+    paused_s: float = 0.0
 
     @property
     def started_at(self) -> Optional[float]:

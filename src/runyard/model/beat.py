@@ -59,7 +59,8 @@ class Observed:
     """An attempt as the agent sees it.
 
     `stage` is one of: `claimed`, `started`, `ended`, `revoked` (the agent took the claim itself: it never started and
-    never will) and `unkillable`. Times are wall time of the host. `pid` belongs to the command.
+    never will) and `unkillable`. Times are wall time of the host. `pid` belongs to the command. `why` says of one
+    that is revoked why, and of one that runs why it cannot be paused.
     """
 
     key: AttemptKey
@@ -137,6 +138,16 @@ class StopOrder:
 
 
 @dataclass(frozen=True)
+class Terms:
+    """How this attempt is to go on: its time limit, counted from its start without its pauses (None: none), and whether
+    it stands still. Always all of it, so that the last one counts and a repeated one changes nothing."""
+
+    key: AttemptKey
+    time_limit_s: Optional[float] = None
+    paused: bool = False
+
+
+@dataclass(frozen=True)
 class Answer:
     """What the yard wants. `revoke` lists attempts that are not to start if they still wait to follow another; `whole`
     asks for `all` in the next report; `feed` is as in `Welcome`."""
@@ -150,7 +161,8 @@ class Answer:
     revoke: tuple[AttemptKey, ...] = ()
     whole: bool = False
     feed: int = 0
+    terms: tuple[Terms, ...] = ()
 
     @property
     def empty(self) -> bool:
-        return not (self.start or self.stop or self.forget or self.revoke or self.whole)
+        return not (self.start or self.stop or self.forget or self.revoke or self.terms or self.whole)

@@ -143,6 +143,23 @@ class Started:
 
 
 @dataclass(frozen=True)
+class Paused:
+    """Somebody wants it to stand still, with all that it holds."""
+
+    at: float
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """It goes on. Without `by` its host could not pause it: `why` says so."""
+
+    at: float
+    by: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True)
 class StopRequested:
     """Somebody wants it to end."""
 
@@ -178,8 +195,8 @@ class Ended:
 
 
 Event = Union[
-    Submitted, Held, Released, Woken, DependencyMet, DependencyFailed, Assigned, Promoted, Started, StopRequested,
-    Revoked, Ended, Edited, Moved, Retried, Reopened,
+    Submitted, Held, Released, Woken, DependencyMet, DependencyFailed, Assigned, Promoted, Started, Paused, Resumed,
+    StopRequested, Revoked, Ended, Edited, Moved, Retried, Reopened,
 ]  # fmt: skip
 
 KINDS: dict[str, type[Event]] = {
@@ -192,6 +209,8 @@ KINDS: dict[str, type[Event]] = {
     "assigned": Assigned,
     "promoted": Promoted,
     "started": Started,
+    "paused": Paused,
+    "resumed": Resumed,
     "stop-requested": StopRequested,
     "revoked": Revoked,
     "ended": Ended,

@@ -97,6 +97,11 @@ class Job:
         return self.state is JobState.ASSIGNED and self.attempt is not None and bool(self.attempt.placements[0].follows)
 
     @property
+    def paused(self) -> bool:
+        """It runs, and stands still because somebody wants it so."""
+        return self.attempt is not None and self.attempt.pause is not None
+
+    @property
     def succeeded(self) -> bool:
         return self.outcome is Outcome.SUCCEEDED
 
@@ -108,7 +113,7 @@ class Job:
         if self.stop is not None:
             return "stopping"
         if self.state is JobState.RUNNING:
-            return "running"
+            return "paused" if self.paused else "running"
         if self.state is JobState.ASSIGNED and not self.ahead:
             return "starting"
         if self.held:

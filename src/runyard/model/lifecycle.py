@@ -6,13 +6,13 @@ or skips. Replaying a job's events gives the job.
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Optional
 
 from runyard.errors import IllegalMove
 from runyard.model import wishes
-from runyard.model.attempt import Attempt, AttemptKey, Placement, Result
+from runyard.model.attempt import Attempt, AttemptKey, Pause, Placement, Result
+from runyard.model.ending import describe, judge, worst
 from runyard.model.events import (
     KIND_OF,
     Assigned,
@@ -23,9 +23,11 @@ from runyard.model.events import (
     Event,
     Held,
     Moved,
+    Paused,
     Promoted,
     Released,
     Reopened,
+    Resumed,
     Retried,
     Revoked,
     Started,
@@ -36,23 +38,6 @@ from runyard.model.events import (
 from runyard.model.job import Job, JobState, Outcome, StopRequest
 from runyard.model.record import changed
 from runyard.model.spec import Dependency
-
-EXIT_LOST = 70
-EXIT_SKIPPED = 71
-EXIT_TIMEOUT = 124
-EXIT_NOT_STARTED = 127
-EXIT_CANCELLED = 130
-EXIT_SIGNAL = 128
-
-EXIT_OF = {
-    Outcome.SUCCEEDED: 0,
-    Outcome.LOST: EXIT_LOST,
-    Outcome.SKIPPED: EXIT_SKIPPED,
-    Outcome.TIMEOUT: EXIT_TIMEOUT,
-    Outcome.NOT_STARTED: EXIT_NOT_STARTED,
-    Outcome.CANCELLED: EXIT_CANCELLED,
-}
-"""What `run` and `wait` return where the outcome, not the command, decides."""
 
 
 def begin(job_id: int, event: Submitted) -> Job:
@@ -89,6 +74,9 @@ def _refusal(job: Job, event: Event) -> str:
         return f"job {job.id} has ended already: {job.word}"
     if isinstance(event, (Held, Released)):
         return f"job {job.id} is {job.word}: only a job that waits can be held or released"
+    if isinstance(event, (Paused, Resumed)):
+        instead = "; hold keeps it back" if isinstance(event, Paused) and job.state is JobState.PENDING else ""
+        return f"job {job.id} is {job.word}: only a job that runs can be paused or resumed{instead}"
     return f"job {job.id} is {job.word}: {KIND_OF[type(event)]} does not apply"
 
 
@@ -143,50 +131,6 @@ def still_open(after: Iterable[Dependency], jobs: Mapping[int, Job]) -> tuple[in
     return count, None
 
 
-def judge(result: Result) -> tuple[Outcome, Optional[int]]:
-    """Outcome and the command's exit code (128+n for signal n; None where there is none)."""
-    code = exit_code(result.wait_status)
-    named = NAMED_ENDS.get(result.why)
-    if named is not None:
-        return named, code
-    if code is None:
-        return Outcome.LOST, None
-    if code == 0:
-        return Outcome.SUCCEEDED, 0
-    return (Outcome.KILLED if (result.wait_status or 0) & 0x7F else Outcome.FAILED), code
-
-
-NAMED_ENDS = {
-    "cancelled": Outcome.CANCELLED,
-    "timeout": Outcome.TIMEOUT,
-    "oom": Outcome.OOM,
-    "lost": Outcome.LOST,
-    "not-started": Outcome.NOT_STARTED,
-}
-"""Causes in a Result that decide the outcome whatever the wait status says."""
-
-
-def exit_code(wait_status: Optional[int]) -> Optional[int]:
-    """The shell's view of a kernel wait status."""
-    if wait_status is None:
-        return None
-    number = wait_status & 0x7F
-    return EXIT_SIGNAL + number if number else (wait_status >> 8) & 0xFF
-
-
-def describe(result: Result) -> str:
-    """One sentence on how a placement ended ("" for a plain exit)."""
-    if result.detail:
-        return result.detail
-    number = (result.wait_status or 0) & 0x7F
-    if number and not result.why:
-        return f"killed by {signal.Signals(number).name}" if number in KNOWN_SIGNALS else f"killed by signal {number}"
-    return ""
-
-
-KNOWN_SIGNALS = {int(s) for s in signal.Signals}
-
-
 def _hold(job: Job, event: Held) -> Job:
     return changed(job, held=True)
 
@@ -238,6 +182,26 @@ def _start(job: Job, event: Started) -> Job:
     return changed(job, state=JobState.RUNNING, attempt=placed)
 
 
+def _pause(job: Job, event: Paused) -> Job:
+    """One that stands still already does so since the first time."""
+    if job.stop is not None or job.attempt is None:
+        raise IllegalMove(_refusal(job, event))
+    return changed(job, attempt=changed(job.attempt, pause=job.attempt.pause or Pause(event.at, event.by)))
+
+
+def _resume(job: Job, event: Resumed) -> Job:
+    if job.stop is not None or job.attempt is None:
+        raise IllegalMove(_refusal(job, event))
+    return changed(job, attempt=_moving(job.attempt, event.at), reason=event.why)
+
+
+def _moving(attempt: Attempt, at: float) -> Attempt:
+    """The attempt when it stands still no more."""
+    if attempt.pause is None:
+        return attempt
+    return changed(attempt, pause=None, paused_s=attempt.paused_s + max(0.0, at - attempt.pause.at))
+
+
 def _request_stop(job: Job, event: StopRequested) -> Job:
     request = event.request
     if job.state is JobState.PENDING:
@@ -270,6 +234,7 @@ def _end(job: Job, event: Ended) -> Job:
     job = changed(job, attempt=attempt)
     if not attempt.over:
         return job
+    job = changed(job, attempt=_moving(attempt, event.at))
     result = worst(attempt)
     outcome, code = judge(result)
     if event.again_at is None:
@@ -281,12 +246,6 @@ def _end(job: Job, event: Ended) -> Job:
     return _again(
         changed(job, reason=f"attempt {attempt.number} ended {outcome.value} ({detail})"), event.again_at, event.at
     )
-
-
-def worst(attempt: Attempt) -> Result:
-    """The result that decides for the attempt: the first placement that did not succeed, else the first."""
-    results = [p.result for p in attempt.placements if p.result is not None]
-    return next((r for r in results if judge(r)[0] is not Outcome.SUCCEEDED), results[0])
 
 
 def _again(job: Job, again_at: Optional[float], now: float) -> Job:
@@ -347,6 +306,8 @@ TABLE: dict[tuple[JobState, type], Move] = {
     (JobState.ASSIGNED, Ended): _end,
     (JobState.ASSIGNED, Edited): wishes.edit_started,
     (JobState.RUNNING, Started): _start,
+    (JobState.RUNNING, Paused): _pause,
+    (JobState.RUNNING, Resumed): _resume,
     (JobState.RUNNING, StopRequested): _request_stop,
     (JobState.RUNNING, Ended): _end,
     (JobState.RUNNING, Edited): wishes.edit_started,

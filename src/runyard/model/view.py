@@ -63,7 +63,7 @@ class ShapeView:
 class Occupied:
     """A placement that holds something, or waits to take over (`placement.follows`).
 
-    `ends_by` is the wall time at which its time limit ends it at the latest (None: no limit).
+    `ends_by` is the wall time at which its time limit ends it at the latest (None: no limit, or it is `paused`).
     """
 
     job_id: int
@@ -75,6 +75,7 @@ class Occupied:
     group: int = 0
     ends_by: Optional[float] = None
     unkillable: bool = False
+    paused: bool = False
 
     @property
     def name(self) -> str:

@@ -74,7 +74,7 @@ class Pace:
     def end(self, held: Occupied, now: float) -> float:
         """The wall time at which this one is taken to end."""
         usual = self.usual.get(held.shape)
-        if held.unkillable or (usual is None and held.ends_by is None):
+        if held.unkillable or held.paused or (usual is None and held.ends_by is None):
             return NEVER
         limit = NEVER if held.ends_by is None else max(held.ends_by, now)
         if usual is None:

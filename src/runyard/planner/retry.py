@@ -1,6 +1,6 @@
 """Another try for a job whose attempt has ended, or the end of the job.
 
-Called by the service with the result that decides for the attempt (`lifecycle.worst`), before it commits `Ended`; the
+Called by the service with the result that decides for the attempt (`ending.worst`), before it commits `Ended`; the
 answer is that event's `again_at`. Repeated is only what the user allowed: a failure by `retry`, a loss (it may have
 started, and nobody knows how it ended) by `on_lost = requeue` or `retry.on` with `lost`. What was cancelled, or could
 not be started, is not repeated.
@@ -9,8 +9,8 @@ not be started, is not repeated.
 from __future__ import annotations
 
 from runyard.model.attempt import Result
+from runyard.model.ending import judge
 from runyard.model.job import Job, Outcome
-from runyard.model.lifecycle import judge
 from runyard.model.queue import Queue
 
 MAX_LOST = 3

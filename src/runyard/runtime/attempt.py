@@ -1,8 +1,9 @@
 """One attempt in a runner's hands: claimed, started, perhaps stopped, ended when nobody of its family is left.
 
-The runner calls: `stop` and `limit` on request, `tick` when `due` has come, `reaped` for every dead child, and
-`childless` when it has no child any more. Ending is a ladder: signal, grace, SIGKILL to all until nobody is left; what
-is left after the command's own end goes down the same ladder. All times are monotonic, but for what is recorded.
+The runner calls: `stop`, `limit`, `pause` and `resume` on request, `tick` when `due` has come, and `reaped` for every
+dead child. Ending is a ladder: signal, grace, SIGKILL to all until nobody is left; what is left after the command's own
+end goes down the same ladder. All times are monotonic, but for what is recorded. The time limit does not count pauses;
+what is to end is paused no more.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from typing import Optional
 
 from runyard.runtime import family, runfile
 from runyard.runtime.family import Member
+from runyard.runtime.groups import RunnerGroups
 from runyard.runtime.protocol import Message, Start
 from runyard.runtime.runfile import Ended, Slate, Started
+from runyard.runtime.standstill import NEVER, Standstill
 
 FIRST_KILL_ROUND_S, LAST_KILL_ROUND_S = 0.02, 1.0
 UNKILLABLE_S = 5.0
@@ -24,13 +27,11 @@ UNKILLABLE_S = 5.0
 ROUNDS_AT_ONCE = 50
 """How often in a row new processes are looked for while killing; a fork bomb runs ahead of the first rounds."""
 
-NEVER = float("inf")
-
 
 class Attempt:
     """A started attempt. `slate` is its run file."""
 
-    def __init__(self, start: Start, slate: Slate, child: Member) -> None:
+    def __init__(self, start: Start, slate: Slate, child: Member, groups: RunnerGroups) -> None:
         self.start = start
         self.slate = slate
         self.pid = child.pid
@@ -39,12 +40,17 @@ class Attempt:
         self.started_at = time.time()
         self.status: Optional[int] = None
         self.unkillable = False
+        self._groups = groups
+        self._still: Optional[Standstill] = None
+        self._still_since = 0.0
+        self._stood_s = 0.0
         self._why = ""
-        self._limit_at = NEVER
-        self.limit(start.time_limit_s)
         self._kill_at = NEVER
         self._kill_round_s = 0.0
         self._killing_since = NEVER
+        self._limit_s = NEVER
+        self._limit_at = NEVER
+        self.limit(start.time_limit_s)
         self._left_over = 0
         self._cpu_s = 0.0
         self._max_rss_mb = 0.0
@@ -52,7 +58,7 @@ class Attempt:
     @property
     def due(self) -> float:
         """When `tick` has something to do."""
-        return min(self._limit_at, self._kill_at)
+        return min(self._limit_at, self._kill_at, self._still.due if self._still is not None else NEVER)
 
     def record(self) -> None:
         """Write down what was started. Raises OSError."""
@@ -64,22 +70,47 @@ class Attempt:
             self.stop("timeout", signal.SIGTERM, self.start.grace_s)
         if now >= self._kill_at:
             self._kill(now)
+        if self._still is not None and now >= self._still.due:
+            self._still.look(now)
 
     def limit(self, seconds: Optional[float]) -> None:
         """A new time limit, counted from the start; None: no limit."""
-        self._limit_at = NEVER if seconds is None else self.began + _duration(seconds)
+        self._limit_s = NEVER if seconds is None else _duration(seconds)
+        self._set_clock()
+
+    def _set_clock(self) -> None:
+        """When the time limit comes: never while it stands still, or is to end already."""
+        counts = self._still is None and self._kill_at == NEVER and self.status is None
+        self._limit_at = self.began + self._stood_s + self._limit_s if counts else NEVER
+
+    def pause(self) -> None:
+        """All its processes stand still; again: nothing. What has ended, or is to end, is left alone."""
+        if self._still is None and self._kill_at == NEVER and self.status is None:
+            now = time.monotonic()
+            self._still, self._still_since = Standstill(self._groups, self._family), now
+            self._set_clock()
+            self._still.look(now)
+
+    def resume(self) -> None:
+        """It goes on, if it stands still."""
+        if self._still is not None:
+            still, self._still = self._still, None
+            self._stood_s += time.monotonic() - self._still_since
+            still.end()
+            self._set_clock()
 
     def stop(self, why: str, number: int, grace_s: float) -> None:
         """Signal the family, kill it after the grace. The first cause stays; a shorter grace shortens. Should the
         signal fail, the kill comes all the same."""
         wait_s = 0.0 if number == signal.SIGKILL else _duration(grace_s)
         self._kill_at = min(self._kill_at, time.monotonic() + wait_s)
-        self._limit_at = NEVER
+        self._set_clock()
         if self.status is None:
             self._why = self._why or why
         if number != signal.SIGKILL:
             first = [self._child] if self.status is None else []
             family.send([*first, *(member for member in self._family() if member not in first)], number)
+        self.resume()
 
     def reaped(self, pid: int, status: int, usage: resource.struct_rusage) -> None:
         """A child is dead."""
@@ -87,7 +118,8 @@ class Attempt:
         self._max_rss_mb = max(self._max_rss_mb, usage.ru_maxrss / 1024)
         if pid == self.pid:
             self.status = status
-            self._limit_at = NEVER
+            self._set_clock()
+            self.resume()
 
     def is_over(self) -> bool:
         """The command has ended; there are children still. False: some are of its family, and on the ladder now."""
@@ -122,6 +154,8 @@ class Attempt:
 
     def started_message(self) -> Message:
         process = {"pid": self.pid, "start_time": self._child.start_time, "at": self.started_at}
+        if self._still is not None:
+            process["paused"] = True
         return {"is": "started", **names(self.start), "rank": self.start.rank, **process}
 
     def _family(self) -> list[Member]:

@@ -103,6 +103,11 @@ class CgroupTree:
         told = [(1, first), (2, second)]
         return "cgroup " + "; ".join(f"v{version} {', '.join(names)}" for version, names in told if names)
 
+    @property
+    def freezes(self) -> bool:
+        """Whether a group can stand still, and its processes be killed meanwhile (v1 cannot do both)."""
+        return bool(self.unified)
+
     def group(self, name: str) -> Optional[Group]:
         """The group of this name, made if need be; None if it cannot be made."""
         group = self._named(name)
@@ -199,6 +204,10 @@ class Group:
                 _strike(directory, left[start : start + AT_ONCE])
             struck.update(left)
         _write(f"{directory}/{freezer}", thawed)
+
+    def freeze(self, still: bool) -> bool:
+        """Have everybody in it stand still, or go on (v2). False: the kernel does not do that."""
+        return _write(f"{self._ending()[1]}/{_FREEZERS[2][0]}", _FREEZERS[2][1 if still else 2])
 
     def oom_kills(self) -> int:
         """How many of its processes the kernel has killed for want of memory."""

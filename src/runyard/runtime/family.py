@@ -164,6 +164,15 @@ def send(members: Iterable[Member], number: int) -> None:
                 signal.pidfd_send_signal(fd, number)
 
 
+def halt(members: Iterable[Member]) -> None:
+    """Have these stand still, each if it is still the same process."""
+    for member in members:
+        fd = open_member(member)
+        if fd is not None:
+            with _letting_go(fd):
+                signal.pidfd_send_signal(fd, signal.SIGSTOP)
+
+
 def wake(member: Member) -> None:
     """Let it go on, if somebody has stopped it."""
     fd = open_member(member)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+from collections.abc import Iterable
 from typing import Optional
 
 from runyard.foreign import process
@@ -55,6 +56,27 @@ class RunnerGroups:
             for member in family.descendants(os.getpid()):
                 if member.pid != pid:
                     self._limited.add(member.pid)
+
+    def freeze(self, members: Iterable[Member]) -> Optional[list[Member]]:
+        """Have these stand still as one, those too whom they start; who of them was not in it before. None: that cannot
+        be done here."""
+        if self._tree is None or not self._tree.freezes:
+            return None
+        if self._limited is None:
+            self._limited = self._tree.group(self._name + LIMITED)
+            if self._limited is None:
+                return None
+            self._limited.limit(self._cpus, 0)
+        inside = set(self._limited.pids())
+        new = [member for member in members if member.pid not in inside]
+        for member in new:
+            self._limited.add(member.pid)
+        return new if self._limited.freeze(True) else None
+
+    def thaw(self) -> None:
+        """They go on."""
+        if self._limited is not None:
+            self._limited.freeze(False)
 
     def finish(self) -> bool:
         """The attempt is over. Whether the kernel has killed one of its processes for want of memory."""

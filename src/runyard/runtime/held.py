@@ -9,25 +9,26 @@ from collections.abc import Callable
 from typing import Any, Optional
 
 from runyard.model.attempt import AttemptKey, Result
-from runyard.model.beat import Observed
+from runyard.model.beat import Observed, Terms
 from runyard.model.record import changed
 from runyard.runtime import family, verdict
 from runyard.runtime.family import Member
 from runyard.runtime.funeral import Funeral
 from runyard.runtime.link import Link
-from runyard.runtime.protocol import Message
+from runyard.runtime.protocol import PAUSES, Message, terms_messages
 from runyard.runtime.rundir import RunDir
 from runyard.runtime.runfile import Claim, Records, Started
 from runyard.runtime.verdict import Here
 
 FINAL = ("ended", "revoked")
+TOO_OLD = "its runner is of an older version, which cannot pause it"
 
 
 class Held:
     """`order` waits for a runner; `link` is the runner that has it, `last_link` the last that may have; `started` is
-    what is known of the command; `stop` is kept for a runner that is not reached yet; a `funeral` is held where the
-    runner is dead. Every change of `observed` is published. Not `own`: the directory is another attempt's, or the
-    attempt is done already."""
+    what is known of the command; `stop` and `terms` are kept for a runner that is not reached yet; a `funeral` is held
+    where the runner is dead. Every change of `observed` is published. Not `own`: the directory is another attempt's,
+    or the attempt is done already."""
 
     def __init__(self, observed: Observed, run_dir: RunDir, publish: Callable[[Observed], None]) -> None:
         self.observed = observed
@@ -35,6 +36,7 @@ class Held:
         self.assigned_boot_id = ""
         self.order: Optional[Message] = None
         self.stop: Optional[Message] = None
+        self.terms: Optional[Terms] = None
         self.link: Optional[Link] = None
         self.last_link: Optional[Link] = None
         self.started: Optional[Started] = None
@@ -77,6 +79,25 @@ class Held:
     def bind(self, link: Link) -> None:
         """This runner has it."""
         self.link = self.last_link = link
+        if self.stop is not None:
+            link.send(self.stop)
+
+    def adjust(self, terms: Terms) -> None:
+        """It is to go on like this: what starts later starts so."""
+        self.terms = terms
+        if self.order is not None:
+            self.order["time_limit_s"] = terms.time_limit_s
+        self.tell_terms()
+
+    def tell_terms(self) -> None:
+        """Its runner hears how it is to go on, once it has greeted."""
+        if self.terms is None or self.link is None or not self.link.version:
+            return
+        for message in terms_messages(self.terms):
+            self.link.send(message)
+        if self.terms.paused and self.link.version < PAUSES:
+            self.tell(why=TOO_OLD)
+        self.terms = None
 
     def wake_runner(self) -> None:
         """One that was stopped (by its own job, perhaps) hears nothing."""

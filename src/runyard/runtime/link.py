@@ -16,7 +16,8 @@ class Link:
     lock may be held a moment longer), or has dropped us.
 
     `member` is known when it has said so, or from the start where its socket has told; `zygote` and `pid_namespace`
-    when it has greeted (not by an old runner). `usable`: it may be given another attempt.
+    when it has greeted (not by an old runner). `usable`: it may be given another attempt;
+    `version` is that of its protocol (0: not known yet).
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Link:
         self.zygote = Member(0, 0)
         self.pid_namespace = 0
         self.usable = False
+        self.version = 0
         self._greeted = False
         self._channel = Channel(connection)
         self._watch = watch
@@ -76,4 +78,5 @@ class Link:
         self.member = Member(greeting["pid"], greeting["start_time"])
         self.zygote = Member(greeting.get("zygote", 0), greeting.get("zygote_start", 0))
         self.pid_namespace = greeting.get("pid_namespace", 0)
-        self.usable = greeting["v"] == VERSION and not greeting["retired"]
+        self.version = greeting["v"]
+        self.usable = self.version == VERSION and not greeting["retired"]

@@ -3,13 +3,15 @@
 To the runner:    {"do":"start", "job":12, "number":1, "token":..., ...}   (the fields of `Start`)
                   {"do":"stop", "token":..., "why":"cancelled", "signal":15, "grace_s":10.0}
                       (of this attempt only; without a token: of whichever there is)
-                  {"do":"limit", "seconds":3600.0}    seconds since the start; null: none
+                  {"do":"limit", "token":..., "seconds":3600.0}
+                      (counted from the start, without its pauses; null: none)
+                  {"do":"pause", "token":...}, {"do":"resume", "token":...}   all its processes; since version 2
                   {"do":"state"}
 From the runner:  {"is":"state", "v":1, "pid":..., "start_time":..., "zygote":..., "zygote_start":...,
                    "pid_namespace":..., "attempt":{...} or null, "retired":false}
                       (also its greeting; the attempt as in "started")
                   {"is":"started", "job":..., "number":..., "token":..., "rank":..., "pid":..., "start_time":...,
-                   "at":...}                                           (left out where the command has ended at once)
+                   "at":..., "paused":false}                           (left out where the command has ended at once)
                   {"is":"ended", ..., "started_at":..., "at":..., "wait_status":..., "why":..., ..., "retired":false}
                   {"is":"unkillable", "job":..., "number":..., "token":...}
                   {"is":"refused", "job":..., "number":..., "token":..., "reason":...}   nothing was started
@@ -26,9 +28,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 
 if TYPE_CHECKING:
-    from runyard.model.beat import Order
+    from runyard.model.beat import Order, Terms
 
-VERSION = 1
+VERSION = 2
+PAUSES = 2
+"""The first version of a runner that can pause what it holds."""
+
 CHUNK = 65536
 LINE_MAX = 16 * 1024 * 1024
 """A longer line is nobody of ours."""
@@ -94,6 +99,13 @@ def start_message(order: Order, environment: str, script: str) -> Message:
 def stop_message(token: str, why: str, number: int, grace_s: Optional[float]) -> Message:
     """The wish that this attempt ends; without a grace, with the one of its order."""
     return {"do": "stop", "token": token, "why": why, "signal": number, "grace_s": grace_s}
+
+
+def terms_messages(terms: Terms) -> tuple[Message, ...]:
+    """How an attempt is to go on."""
+    token = terms.key.token
+    stands = "pause" if terms.paused else "resume"
+    return {"do": "limit", "token": token, "seconds": terms.time_limit_s}, {"do": stands, "token": token}
 
 
 def read_start(message: Message) -> Start:

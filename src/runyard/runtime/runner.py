@@ -25,7 +25,7 @@ from typing import NamedTuple, Optional
 
 from runyard.foreign import sockets
 from runyard.runtime import family, native, runfile
-from runyard.runtime.attempt import NEVER, Attempt, names
+from runyard.runtime.attempt import Attempt, names
 from runyard.runtime.cgroup import CgroupTree
 from runyard.runtime.family import Member
 from runyard.runtime.groups import RunnerGroups
@@ -33,6 +33,7 @@ from runyard.runtime.protocol import VERSION, Channel, Message, Start, read_star
 from runyard.runtime.rundir import RunDir, RunDirs
 from runyard.runtime.runfile import Claim, Ended, Slate, Slates
 from runyard.runtime.spawn import NotStarted, Spawner
+from runyard.runtime.standstill import NEVER
 
 ANNOUNCE_S = 0.002
 """A start is told this much later: if the command has ended by then, that message says it all."""
@@ -176,15 +177,32 @@ class Runner:
             self._start(read_start(message))
         elif wanted == "stop":
             self._stop(message)
-        elif wanted == "limit" and self._attempt is not None:
-            self._attempt.limit(message["seconds"])
+        elif wanted in ("limit", "pause", "resume"):
+            self._adjust(message)
         elif wanted == "state":
             self._send(channel, self._state())
 
-    def _stop(self, message: Message) -> None:
+    def _meant(self, message: Message) -> Optional[Attempt]:
+        """The attempt that a message is about, if we still have it."""
         self._reap()
         attempt = self._attempt
-        if attempt is None or message.get("token", attempt.start.token) != attempt.start.token:
+        mine = attempt is not None and message.get("token", attempt.start.token) == attempt.start.token
+        return attempt if mine else None
+
+    def _adjust(self, message: Message) -> None:
+        attempt = self._meant(message)
+        if attempt is None:
+            return
+        if message["do"] == "limit":
+            attempt.limit(message["seconds"])
+        elif message["do"] == "pause":
+            attempt.pause()
+        else:
+            attempt.resume()
+
+    def _stop(self, message: Message) -> None:
+        attempt = self._meant(message)
+        if attempt is None:
             return
         grace_s = message.get("grace_s")
         number = message.get("signal", signal.SIGTERM)
@@ -271,7 +289,7 @@ class Runner:
             self._not_started(start, slate, f"{type(error).__name__}: {error}")
         else:
             self._childless = False
-            self._attempt = Attempt(start, slate, child)
+            self._attempt = Attempt(start, slate, child, self._groups)
             self._announce_at = time.monotonic() + ANNOUNCE_S
             self._record_start(self._attempt)
             self._groups.take(child.pid)

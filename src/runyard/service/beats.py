@@ -13,10 +13,10 @@ from dataclasses import replace
 from runyard.errors import Conflict
 from runyard.model.attempt import Attempt, AttemptKey, Result
 from runyard.model.beat import OVER, PROTOCOL, Hello, Observed, Report, Welcome
-from runyard.model.events import Change, Ended, Revoked, Started
+from runyard.model.ending import judge
+from runyard.model.events import Change, Ended, Resumed, Revoked, Started
 from runyard.model.host import Agent
 from runyard.model.job import Job, JobState, Outcome
-from runyard.model.lifecycle import judge
 from runyard.planner.retry import decide
 from runyard.service.controller import Controller
 from runyard.service.orders import key_of
@@ -117,7 +117,7 @@ def _change(turn: Turn, seen: Observed, job: Job | None) -> Change | None:
         return None
     if seen.stage == "started":
         if job.state is JobState.RUNNING and key_of(job) == seen.key and _known(job.attempt, seen):
-            return None
+            return Change(job.id, Resumed(turn.now, why=seen.why)) if seen.why and job.paused else None
         at = seen.started_at or turn.now
         return Change(job.id, Started(at, seen.key, seen.rank, seen.pid, seen.native_id))
     if seen.stage == "revoked":

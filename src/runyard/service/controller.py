@@ -337,7 +337,8 @@ class Controller:
         return self.store.groups([job.group])[0].size
 
     def resend(self, turn: Turn, agent: str) -> None:
-        """An agent that has started anew has said what it has: tell it what is assigned to it, and what is to stop.
+        """An agent that has started anew has said what it has: tell it what is assigned to it, what is to stop, and
+        how the others go on.
 
         One that is to stop before it started is told both, so that the agent knows whom it followed.
         """
@@ -347,6 +348,8 @@ class Controller:
         for job in self.store.active(agent):
             if job.state is JobState.ASSIGNED:
                 self._send(turn, job, hosts)
+            else:
+                turn.tell_terms(job)
             if job.held:
                 turn.take_back(job)
             turn.tell_stop(job)

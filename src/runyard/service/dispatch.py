@@ -1,4 +1,4 @@
-"""What each agent still has to be told: orders, stops, revokes and forgets that it has not acknowledged.
+"""What each agent still has to be told: orders, stops, terms, revokes and forgets that it has not acknowledged.
 
 An answer carries everything that is open, so a lost answer costs nothing; the number that an agent applied acknowledges
 all that was open when that answer was made. Filled only after the commit that decided it. Safe from any thread.
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from runyard.errors import Conflict
 from runyard.model.attempt import AttemptKey
-from runyard.model.beat import Answer, Order, Report, StopOrder
+from runyard.model.beat import Answer, Order, Report, StopOrder, Terms
 from runyard.store.base import YardId
 
 
@@ -28,6 +28,7 @@ class _Outbox:
     problem: str = ""
     start: dict[AttemptKey, tuple[int, Order]] = field(default_factory=dict)
     stop: dict[AttemptKey, tuple[int, StopOrder]] = field(default_factory=dict)
+    terms: dict[AttemptKey, tuple[int, Terms]] = field(default_factory=dict)
     revoke: dict[AttemptKey, int] = field(default_factory=dict)
     forget: dict[AttemptKey, int] = field(default_factory=dict)
 
@@ -105,6 +106,11 @@ class Dispatch:
             if outbox := self._outboxes.get(agent):
                 outbox.stop[order.key] = (outbox.number + 1, order)
 
+    def terms(self, agent: str, terms: Terms) -> None:
+        with self._lock:
+            if outbox := self._outboxes.get(agent):
+                outbox.terms[terms.key] = (outbox.number + 1, terms)
+
     def revoke(self, agent: str, key: AttemptKey) -> None:
         with self._lock:
             if outbox := self._outboxes.get(agent):
@@ -113,7 +119,7 @@ class Dispatch:
     def forget(self, agent: str, key: AttemptKey) -> None:
         with self._lock:
             if outbox := self._outboxes.get(agent):
-                for open_ones in (outbox.start, outbox.stop, outbox.revoke):
+                for open_ones in (outbox.start, outbox.stop, outbox.terms, outbox.revoke):
                     open_ones.pop(key, None)
                 outbox.forget[key] = outbox.number + 1
 
@@ -134,6 +140,7 @@ class Dispatch:
                 revoke=tuple(outbox.revoke),
                 whole=outbox.whole,
                 feed=feed,
+                terms=tuple(terms for _, terms in outbox.terms.values()),
             )
 
     def _box(self, agent: str, incarnation: int) -> _Outbox:
@@ -150,5 +157,6 @@ class Dispatch:
 def _acknowledge(outbox: _Outbox, number: int) -> None:
     outbox.start = {key: item for key, item in outbox.start.items() if item[0] > number}
     outbox.stop = {key: item for key, item in outbox.stop.items() if item[0] > number}
+    outbox.terms = {key: item for key, item in outbox.terms.items() if item[0] > number}
     outbox.revoke = {key: first for key, first in outbox.revoke.items() if first > number}
     outbox.forget = {key: first for key, first in outbox.forget.items() if first > number}

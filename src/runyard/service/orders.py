@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runyard.model.attempt import AttemptKey, Placement, attempt_name
-from runyard.model.beat import Order, StopOrder
+from runyard.model.beat import Order, StopOrder, Terms
 from runyard.model.host import Host
 from runyard.model.job import Job, StopRequest
 from runyard.model.params import PARAMS_VARIABLE, params_json
@@ -51,6 +51,11 @@ def stop_order(job: Job, request: StopRequest) -> StopOrder:
     grace_s = 0.0 if request.signal == SIGKILL else request.grace_s
     grace_s = job.spec.grace_s if grace_s is None else grace_s
     return StopOrder(key_of(job), request.outcome.value, request.signal, grace_s, request.at)
+
+
+def terms_of(job: Job) -> Terms:
+    """How a job's present attempt is to go on."""
+    return Terms(key_of(job), job.spec.time_limit_s, job.paused)
 
 
 def _variables(job: Job, placement: Placement, host: Host | None, group_size: int) -> dict[str, str]:

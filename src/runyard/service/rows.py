@@ -52,7 +52,7 @@ def row_of(job: Job, hosts: Mapping[str, Host], reason: Reason | None, flags: tu
 def short_reason(job: Job, reason: Reason | None) -> str:
     """Why it waits, or how it ended, in a few words."""
     if job.state is not JobState.PENDING and not job.ahead:
-        return job.reason
+        return _paused(job) if job.word == "paused" else job.reason
     if job.held:
         return "held by a user"
     if job.ahead and job.attempt:
@@ -62,6 +62,11 @@ def short_reason(job: Job, reason: Reason | None) -> str:
     if job.wake_at is not None:
         return job.reason or "waits for its time"
     return (reason.text or reason.code) if reason else "is about to be planned"
+
+
+def _paused(job: Job) -> str:
+    pause = job.attempt.pause if job.attempt else None
+    return f"by {pause.by}" if pause and pause.by else ""
 
 
 def running_row(job: Job, hosts: Mapping[str, Host], unkillable: frozenset[str]) -> RunningRow:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from runyard.model.events import Change, Promoted
-from runyard.model.job import Job
-from runyard.service.orders import key_of, stop_order
+from runyard.model.job import Job, JobState
+from runyard.service.orders import key_of, stop_order, terms_of
 from runyard.store.base import Committed
 
 if TYPE_CHECKING:
@@ -62,6 +62,16 @@ class Turn:
         order = stop_order(job, job.stop)
         for placement in job.attempt.placements if job.attempt else ():
             self.after.append(lambda agent=placement.agent: self.dispatch.stop(agent, order))  # type: ignore[misc]
+            self.topics.add(f"agent:{placement.agent}")
+
+    def tell_terms(self, job: Job) -> None:
+        """Have the agents of a job that was given a place told how it goes on from now: after a change of its time
+        limit, a pause, its end."""
+        if job.attempt is None or job.state not in (JobState.ASSIGNED, JobState.RUNNING):
+            return
+        terms = terms_of(job)
+        for placement in job.attempt.placements:
+            self.after.append(lambda agent=placement.agent: self.dispatch.terms(agent, terms))  # type: ignore[misc]
             self.topics.add(f"agent:{placement.agent}")
 
     def take_back(self, job: Job) -> None:

@@ -28,7 +28,7 @@ Condition = ColumnElement[bool]
 _J = jobs.c
 
 OUTCOMES = frozenset(outcome.value for outcome in Outcome)
-ON_HOSTS = frozenset(("starting", "running", "stopping"))
+ON_HOSTS = frozenset(("starting", "running", "paused", "stopping"))
 
 ORDERS = {
     "id": _J.id,

@@ -28,7 +28,7 @@ def occupied(job: Job, shape: int, now: float) -> list[Occupied]:
     """
     if job.attempt is None:
         return []
-    limit_s = job.spec.time_limit_s
+    limit_s = None if job.paused or job.spec.time_limit_s is None else job.spec.time_limit_s + job.attempt.paused_s
     return [
         Occupied(
             job_id=job.id,
@@ -39,6 +39,7 @@ def occupied(job: Job, shape: int, now: float) -> list[Occupied]:
             placement=placement,
             group=job.group or 0,
             ends_by=None if limit_s is None else (placement.started_at or now) + limit_s + job.spec.grace_s,
+            paused=job.paused,
         )
         for placement in job.attempt.placements
         if placement.result is None

@@ -18,7 +18,7 @@ from runyard.client.remote import RemoteService
 from runyard.client.transport import UnixTransport
 from runyard.errors import InvalidSpec, NotFound
 from runyard.model.attempt import AttemptKey, Result
-from runyard.model.beat import OVER, Answer, Hello, Observed, Order, Report, Welcome
+from runyard.model.beat import OVER, Answer, Hello, Observed, Order, Report, Terms, Welcome
 from runyard.model.filter import JobQuery
 from runyard.model.host import Device, Host
 from runyard.model.spec import ArraySpec, JobSpec
@@ -144,6 +144,7 @@ class Hand:
         self.here: dict[AttemptKey, Observed] = {}
         self.orders: dict[AttemptKey, Order] = {}
         self.stops: dict[AttemptKey, str] = {}
+        self.terms: dict[AttemptKey, Terms] = {}
         self.forgotten: set[AttemptKey] = set()
 
     def hello(self, **about: object) -> Welcome:
@@ -170,6 +171,7 @@ class Hand:
         self.applied = max(self.applied, answer.number)
         self.orders.update({order.key: order for order in answer.start})
         self.stops.update({order.key: order.why for order in answer.stop})
+        self.terms.update({terms.key: terms for terms in answer.terms})
         self.forgotten.update(answer.forget)
         for key in answer.forget:
             if key in self.here and self.here[key].stage in OVER:

@@ -14,7 +14,7 @@ from typing import Any
 from runyard.engines.process import ProcessEngine
 from runyard.foreign import process
 from runyard.model.attempt import AttemptKey, Result
-from runyard.model.beat import Observed, Order, StopOrder
+from runyard.model.beat import Observed, Order, StopOrder, Terms
 from runyard.runtime import runfile
 from runyard.runtime.cgroup import CgroupTree
 from runyard.runtime.groups import sweep
@@ -65,6 +65,9 @@ class Rig:
 
     def stop(self, key: AttemptKey, why: str = "cancelled", number: int = signal.SIGTERM, **more: Any) -> None:
         self.engine.stop(StopOrder(key, why, number, **more))
+
+    def adjust(self, key: AttemptKey, limit_s: float | None = None, paused: bool = False) -> None:
+        self.engine.adjust(Terms(key, limit_s, paused))
 
     # waiting
 

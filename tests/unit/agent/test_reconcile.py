@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runyard.agent.reconcile import Action, Desired, Forget, Lose, Revoke, Start, Stop, reconcile, wanted
+from runyard.agent.reconcile import Action, Adjust, Desired, Forget, Lose, Revoke, Start, Stop, reconcile, wanted
 from runyard.model.attempt import AttemptKey
-from runyard.model.beat import OVER, Answer, Observed, Order, StopOrder
+from runyard.model.beat import OVER, Answer, Observed, Order, StopOrder, Terms
 
 BOOT = "boot-1"
 ALIVE = ("claimed", "started", "unkillable")
@@ -27,6 +27,10 @@ def order(job: int, follows: int = 0, boot: str = BOOT) -> Order:
 
 def stop(job: int, signal: int = 15, at: float = 1.0) -> StopOrder:
     return StopOrder(key(job), "cancelled", signal, 10.0, at)
+
+
+def terms(job: int) -> Terms:
+    return Terms(key(job), 60.0, True)
 
 
 class Here:
@@ -326,3 +330,12 @@ def drain(here: Here, check: Callable[[list[Action]], None]) -> None:
             break
         check(here.ends(alive))
     assert not here.desired.start
+
+
+def test_terms_change_what_is_here_and_what_still_waits() -> None:
+    here = Here(j1="started", j2="ended")
+    told = tuple(map(terms, (1, 2, 3, 4)))
+    here.desired = wanted(here.desired, Answer("yard", 1, 1, (order(3, follows=1),), terms=told))
+    assert here.do() == [Adjust(terms(1))]
+    assert here.desired.start[key(3)].time_limit_s == 60.0
+    assert here.do() == []

@@ -124,6 +124,7 @@ class FakeService:
     existing: tuple[int, ...] = ()
     cleaned: tuple[int, ...] = ()
     held: list[int] = field(default_factory=list)
+    paused: list[int] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
     position: int = 1
 
@@ -196,6 +197,14 @@ class FakeService:
 
     def release(self, ids: tuple[int, ...]) -> ChangeResult:
         self.held += [-job_id for job_id in ids]
+        return self._change(ids)
+
+    def pause(self, ids: tuple[int, ...]) -> ChangeResult:
+        self.paused += ids
+        return self._change(ids)
+
+    def resume(self, ids: tuple[int, ...]) -> ChangeResult:
+        self.paused += [-job_id for job_id in ids]
         return self._change(ids)
 
     def _change(self, ids: tuple[int, ...]) -> ChangeResult:

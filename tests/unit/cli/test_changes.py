@@ -95,13 +95,15 @@ def test_what_has_ended_cannot_be_held() -> None:
     assert cli("hold", "3").exit_code == 1
 
 
-@pytest.mark.parametrize(("verb", "count"), [("stop", 2), ("kill", 2), ("hold", 1), ("release", 0)])
+@pytest.mark.parametrize(
+    ("verb", "count"), [("stop", 2), ("kill", 2), ("hold", 1), ("release", 0), ("pause", 1), ("resume", 0)]
+)
 def test_dry_run_changes_nothing(verb: str, count: int) -> None:
     cli = three()
     shown = cli.ok(verb, "all", "--dry-run")
     assert shown.count(f"would {verb} job") == count
     assert len(cli.json(verb, "all", "--dry-run")[f"would_{verb}"]) == count
-    assert not cli.service.stops and not cli.service.held
+    assert not cli.service.stops and not cli.service.held and not cli.service.paused
 
 
 def test_hold_and_release() -> None:
@@ -110,6 +112,17 @@ def test_hold_and_release() -> None:
     cli.service.add(row(2, word="held"))
     cli.ok("release", "state:held")
     assert cli.service.held == [2, -2]
+
+
+def test_pause_says_what_stays_held_and_resume_lets_it_go_on() -> None:
+    cli = three()
+    cli.service.add(row(2, word="running", gpus=(0, 1)))
+    told = cli("pause", "2")
+    assert (told.exit_code, told.stdout) == (0, "job 2 paused\n")
+    assert told.stderr.startswith("2 GPUs with all memory on them stay held")
+    cli.service.add(row(2, word="paused"))
+    cli.ok("resume", "state:paused")
+    assert cli.service.paused == [2, -2]
 
 
 def test_nothing_to_do_is_no_error() -> None:

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runyard.errors import IllegalMove
-from runyard.model.attempt import Attempt, AttemptKey, Placement, Result
+from runyard.model.attempt import Attempt, AttemptKey, Pause, Placement, Result
+from runyard.model.ending import exit_code, judge
 from runyard.model.events import (
     KIND_OF,
     KINDS,
@@ -23,9 +24,11 @@ from runyard.model.events import (
     Event,
     Held,
     Moved,
+    Paused,
     Promoted,
     Released,
     Reopened,
+    Resumed,
     Retried,
     Revoked,
     Started,
@@ -34,7 +37,7 @@ from runyard.model.events import (
     Woken,
 )
 from runyard.model.job import Job, JobState, Outcome, Resumption, StopRequest
-from runyard.model.lifecycle import TABLE, advance, begin, consequences, exit_code, judge, replay, verdict
+from runyard.model.lifecycle import TABLE, advance, begin, consequences, replay, verdict
 from runyard.model.spec import JobSpec
 
 NOW = 1_000.0
@@ -71,6 +74,8 @@ MOVES = {
     },
     "running": {
         "started": "running",
+        "paused": "running",
+        "resumed": "running",
         "stop-requested": "running",
         "ended": "done",
         "edited": "running",
@@ -93,6 +98,8 @@ EVENTS: dict[str, Any] = {
     "assigned": Assigned(NOW, Attempt(1, TOKEN, NOW, (Placement("a", "h"),))),
     "promoted": Promoted(NOW, KEY),
     "started": Started(NOW, KEY, pid=42),
+    "paused": Paused(NOW, "ann"),
+    "resumed": Resumed(NOW, "ann"),
     "stop-requested": StopRequested(NOW, StopRequest(NOW, "ann")),
     "revoked": Revoked(NOW, KEY, "no space left"),
     "ended": Ended(NOW, KEY, SUCCESS),
@@ -151,6 +158,8 @@ def test_the_table(state: str, kind: str) -> None:
             assert str(refused.value) == "job 1 has ended already: succeeded"
         elif kind in ("held", "released"):
             assert str(refused.value) == "job 1 is running: only a job that waits can be held or released"
+        elif kind in ("paused", "resumed"):
+            assert "only a job that runs can be paused or resumed" in str(refused.value)
         else:
             assert str(refused.value) == f"job 1 is {job.word}: {kind} does not apply"
 
@@ -359,6 +368,37 @@ def test_another_try_is_counted_by_its_kind(result: Result, retries: int, losses
     assert (job.state, job.wake_at) == (JobState.PENDING, NOW + 10)
     assert (job.retries, job.losses) == (retries, losses)
     assert "attempt 1 ended" in job.reason
+
+
+def test_a_pause_is_of_the_attempt_and_counted() -> None:
+    job = after(EVENTS["assigned"], EVENTS["started"], Paused(NOW + 10, "ann"), Paused(NOW + 20, "bob"))
+    assert job.attempt is not None and job.attempt.pause is not None
+    assert (job.word, job.state, job.attempt.pause) == ("paused", JobState.RUNNING, Pause(NOW + 10, "ann"))
+    job = advance(job, Resumed(NOW + 40, "bob"))
+    assert job.attempt is not None
+    assert (job.word, job.attempt.pause, job.attempt.paused_s) == ("running", None, 30.0)
+    assert advance(job, Resumed(NOW + 50, "bob")).attempt == job.attempt
+
+
+def test_a_paused_job_ends_as_any_other() -> None:
+    paused = after(EVENTS["assigned"], EVENTS["started"], Paused(NOW, "ann"))
+    stopping = advance(paused, EVENTS["stop-requested"])
+    assert stopping.word == "stopping"
+    with pytest.raises(IllegalMove, match="job 1 is stopping"):
+        advance(stopping, Paused(NOW, "ann"))
+    ended = advance(paused, Ended(NOW + 7, KEY, FAILURE))
+    assert ended.attempt is not None
+    assert (ended.word, ended.attempt.pause, ended.attempt.paused_s) == ("failed", None, 7.0)
+
+
+def test_a_host_that_cannot_pause_it_says_so() -> None:
+    job = after(EVENTS["assigned"], EVENTS["started"], Paused(NOW, "ann"), Resumed(NOW, why="its runner is too old"))
+    assert (job.word, job.reason) == ("running", "its runner is too old")
+
+
+def test_what_waits_is_kept_back_by_another_verb() -> None:
+    with pytest.raises(IllegalMove, match="hold keeps it back"):
+        advance(job_in("pending"), Paused(NOW))
 
 
 def test_a_successor_holds_when_the_one_before_it_is_gone() -> None:
