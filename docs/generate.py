@@ -91,6 +91,8 @@ HOME = {
     "high_water": "",
     "sockets": "the sockets of our processes",
     "server_socket": "where the server listens",
+    "far": "",
+    "remembered": "",
     "runner_sockets": "one socket for each runner",
     "locks": "the locks, with the pid of who holds them; `host-id` where the machine has no id",
     "server_lock": "",

@@ -11,6 +11,7 @@ parts() {
 strace:strace:the runner killed at every system call
 gcc:gcc libc6-dev:GPUs, by a small fake NVML library
 git:git:what reads a repository
+/usr/sbin/sshd:openssh-server openssh-client:the yards of other machines
 zsh:zsh:the Tab key in zsh
 fish:fish:the Tab key in fish
 END

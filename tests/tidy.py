@@ -39,6 +39,7 @@ MAY_IMPORT = {
     "wiring/cli": "model api foreign client submitting config",
     "wiring/door": "model foreign server",
     "wiring/connect": "model api foreign client",
+    "wiring/far": "model api foreign client submitting",
     "wiring/python": "model api client submitting config",
     "wiring/server": "model api foreign runtime planner store service server config",
     "wiring/agent": "model api foreign runtime engines agent client config",

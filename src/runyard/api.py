@@ -17,12 +17,16 @@ from runyard.model.beat import Answer, Hello, Report, Welcome
 from runyard.model.events import Recorded
 from runyard.model.filter import JobQuery
 from runyard.model.host import Agent, Host
+from runyard.model.landing import Place
 from runyard.model.output import Chunk as Chunk
 from runyard.model.output import GrepQuery as GrepQuery
 from runyard.model.params import Params
 from runyard.model.queue import Queue
 from runyard.model.record import dataclass
 from runyard.model.spec import ArraySpec, JobSpec
+
+PROTOCOL = 1
+"""What a client from another machine has to speak; raised when one that does not know of a change could misread us."""
 
 SIGNAL_MAX = 64
 GRACE_MAX_S = 86_400.0
@@ -255,6 +259,9 @@ class Service(Protocol):
 
     def status(self) -> ServerStatus:
         """The server itself."""
+
+    def places(self, paths: tuple[str, ...]) -> tuple[Place, ...]:
+        """What is at these absolute paths, for who submits from another machine. At most `landing.PATHS_MAX`."""
 
     def put_blob(self, data: bytes) -> str:
         """Keep an environment or a script; returns its hash (SHA-256, hex)."""

@@ -17,6 +17,12 @@ from runyard.settings import BOUNDS, Home, Settings
 DEFAULT_HOME = "~/.runyard"
 PREFIX = "RUNYARD_"
 
+JOB = "RUNYARD_JOB_ID"
+"""Set in the environment of a job."""
+
+REMEMBERED = ("host", "ssh_user", "ssh_key", "ssh_command", "far_home")
+"""The settings that `ry use` remembers."""
+
 KINDS: dict[str, str] = {field.name: str(field.type) for field in fields(Settings)}
 """Every setting and the name of its type."""
 
@@ -24,13 +30,19 @@ MOST = 1e15
 """No number is higher: neither infinity nor what no clock and no disk can hold."""
 
 
-def load(environ: Mapping[str, str], flags: Mapping[str, Any] | None = None) -> Settings:
-    """The settings. `flags` maps names of settings to values; None means not given."""
+def load(environ: Mapping[str, str], flags: Mapping[str, Any] | None = None, remembered: bool = False) -> Settings:
+    """The settings. `flags` maps names of settings to values; None means not given.
+
+    `remembered`: the machine that `ry use` has remembered counts, between the file and the environment; not for what
+    runs inside a job, which belongs to the yard of that job.
+    """
     given = {name: value for name, value in (flags or {}).items() if value is not None}
     _check_names(given, "the command line")
     from_environment = {name: environ[PREFIX + name.upper()] for name in KINDS if environ.get(PREFIX + name.upper())}
     home = home_path(given.get("home") or from_environment.get("home") or DEFAULT_HOME, environ)
     values = _from_file(Home(home).config)
+    if remembered and JOB not in environ:
+        values.update(remembered_host(home))
     values.update({name: _read(name, text, PREFIX + name.upper()) for name, text in from_environment.items()})
     values.update({name: _read(name, value, name) for name, value in given.items()})
     return Settings(**{**values, "home": home})
@@ -41,6 +53,21 @@ def home_path(text: str, environ: Mapping[str, str]) -> str:
     if text == "~" or text.startswith("~/"):
         text = (environ.get("HOME") or os.path.expanduser("~")) + text[1:]
     return os.path.abspath(os.path.expanduser(text))
+
+
+def remembered_host(home: str) -> dict[str, str]:
+    """The settings that `ry use` remembers in this home."""
+    path = Home(home).remembered
+    try:
+        with open(path, "rb") as file:
+            text = file.read()
+    except OSError:  # mostly there is none
+        return {}
+    try:
+        found = import_module("json").loads(text)
+        return {name: str(found[name]) for name in REMEMBERED if name in found}
+    except (ValueError, TypeError):
+        raise UsageError(f"{path} is not right: remove it, or write it anew with `ry use HOST`") from None
 
 
 def _from_file(path: str) -> dict[str, Any]:

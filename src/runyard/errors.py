@@ -74,11 +74,15 @@ class IllegalMove(Conflict):
 
 
 class Unavailable(RunyardError):
-    """The server cannot be reached."""
+    """The server cannot be reached.
+
+    `unheard` is set where the server has certainly not heard the call, so that it may be made again.
+    """
 
     exit_code = 69
     http_status = 503
     retryable = True
+    unheard = False
 
 
 class StorageFull(Unavailable):

@@ -6,11 +6,31 @@ import os
 
 from runyard.model.record import dataclass
 
+LOCAL = "local"
+"""The name of this machine, as a host."""
+
+OF_A_CLIENT = (
+    "host",
+    "ssh_user",
+    "ssh_key",
+    "ssh_command",
+    "ssh_retries",
+    "ssh_retry_delay_s",
+    "ssh_keep_s",
+    "far_home",
+)
+"""Settings that say which yard somebody uses: nothing that a job should inherit."""
+
 BEAT_WAIT_MAX_S = 30.0
 """The longest that a beat may wait on the server, whatever it asks for: well below the silence (60 s) after which its
 agent gets nothing new."""
 
-BOUNDS: dict[str, tuple[float, float]] = {"beat_wait_s": (1.0, BEAT_WAIT_MAX_S), "look_every_s": (0.1, 3_600.0)}
+BOUNDS: dict[str, tuple[float, float]] = {
+    "beat_wait_s": (1.0, BEAT_WAIT_MAX_S),
+    "look_every_s": (0.1, 3_600.0),
+    "ssh_retries": (1, 1_000),
+    "ssh_keep_s": (1, 86_400),
+}
 """The least and the most of settings that are no good everywhere from 0."""
 
 
@@ -41,6 +61,27 @@ class Settings:
     environment_max_kb: int = 1_280
     """The largest environment that is accepted with a job. With the arguments it has to fit into what a program can be
     handed (2 MB by default)."""
+    host: str = ""
+    """The machine whose yard is used, over SSH, if no `--host` says so and none is remembered (`ry use`)."""
+    ssh_user: str = ""
+    """The account there; empty: as ssh's configuration has it."""
+    ssh_key: str = ""
+    """The file of the key to log in with; empty: as ssh's configuration has it."""
+    ssh_command: str = "ry"
+    """How `ry` is called there, if a login shell does not find it by its name."""
+    ssh_retries: int = 5
+    """How often a connection is tried to be made where the network is at fault ..."""
+    ssh_retry_delay_s: float = 2.0
+    """... and the pause between two tries."""
+    ssh_keep_s: int = 600
+    """How long a connection that nobody uses is kept for the next command."""
+    far_home: str = ""
+    """The home of the yard there (with `--host`, `--home` says so); empty: as that account has it."""
+
+    @property
+    def is_far(self) -> bool:
+        """Whether the yard is that of another machine."""
+        return self.host not in ("", LOCAL)
 
 
 @dataclass(frozen=True)
@@ -85,6 +126,16 @@ class Home:
     @property
     def runner_sockets(self) -> str:
         return os.path.join(self.sockets, "runners")
+
+    @property
+    def far(self) -> str:
+        """Connections to other machines, each in a directory of its own: ssh's sockets, and what was found there."""
+        return os.path.join(self.sockets, "far")
+
+    @property
+    def remembered(self) -> str:
+        """The machine that `ry use` remembers, as settings in JSON."""
+        return os.path.join(self.root, "use.json")
 
     @property
     def locks(self) -> str:

@@ -37,6 +37,7 @@ class Typist:
     def __init__(self, yard: Yard, directory: Path) -> None:
         self.yard = yard
         self.directory = directory
+        self.environ = yard.environ
 
     def __call__(self, *words: str, stdin: str = "", cwd: Path | None = None, **environ: str) -> Ended:
         """Type it into a pipe, and wait for its end."""
@@ -44,7 +45,7 @@ class Typist:
             source.write(stdin.encode("utf-8", "surrogateescape"))
             source.seek(0)
             ended = subprocess.run(
-                [RY, *words], stdin=source, stdout=out, stderr=err, env={**self.yard.environ, **environ},
+                [RY, *words], stdin=source, stdout=out, stderr=err, env={**self.environ, **environ},
                 cwd=cwd or self.directory, timeout=COMMAND_S, check=False,
             )  # fmt: skip
             texts = [file.read().decode("utf-8", "surrogateescape") for file in (out, err) if not file.seek(0)]
@@ -104,7 +105,7 @@ class Typist:
         """Type it and leave it running; its output and errors come through one pipe each."""
         process = subprocess.Popen(
             [RY, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env={**self.yard.environ, **environ}, cwd=self.directory,
+            env={**self.environ, **environ}, cwd=self.directory,
         )  # fmt: skip
         with process:
             try:
@@ -116,7 +117,7 @@ class Typist:
     @contextmanager
     def terminal(self, *words: str, **environ: str) -> Iterator[Terminal]:
         """Type it on a terminal of 120 columns."""
-        terminal = Terminal([RY, *words], {**self.yard.environ, "TERM": "xterm-256color", **environ}, self.directory)
+        terminal = Terminal([RY, *words], {**self.environ, "TERM": "xterm-256color", **environ}, self.directory)
         try:
             yield terminal
         finally:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 import click
 
 from runyard.cli.context import App
 from runyard.cli.lazy import Root, Verb
-from runyard.cli.options import complete_directories
+from runyard.cli.options import complete_directories, ssh_options
 
 SUBMIT, SEE, READ, CHANGE, YARD = "Submit", "See", "Read", "Change", "The yard"
 
@@ -31,9 +32,10 @@ VERBS = (
     Verb("hold", "hold", "Keep waiting jobs back.", (), CHANGE),
     Verb("release", "hold", "Let held jobs go.", (), CHANGE),
     Verb("queue", "queue", "Queues: limits, pauses, defaults.", (), YARD),
-    Verb("server", "server", "Start, stop and see the server.", (), YARD),
+    Verb("server", "server", "Start, stop and see the server.", (), YARD, there=True),
+    Verb("use", "use", "Remember another machine: later commands use its yard.", (), YARD),
     Verb("clean", "clean", "Collect the output of old jobs.", (), YARD),
-    Verb("doctor", "doctor", "Check this yard and say what to do.", (), YARD),
+    Verb("doctor", "doctor", "Check this yard and say what to do.", (), YARD, there=True),
     Verb("help", "help", "Help about a verb.", (), YARD),
     Verb("completion", "completion", "Completion for bash, zsh and fish.", (), YARD),
 )
@@ -56,14 +58,13 @@ def _version(ctx: click.Context, parameter: click.Parameter, value: bool) -> Non
 )
 @click.option(
     "--home", metavar="DIR", shell_complete=complete_directories,
-    help="The yard to use (default: $RUNYARD_HOME, else ~/.runyard).",
+    help="The yard to use (default: $RUNYARD_HOME, else ~/.runyard); with --host: there.",
 )  # fmt: skip
+@ssh_options
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 @click.pass_context
-def root(ctx: click.Context, home: str | None) -> int | None:
+def root(ctx: click.Context, /, **options: Any) -> int | None:
     """Runyard: a job queue for training runs and shell commands."""
-    app: App = ctx.obj
-    app.flags = {"home": home}
     if ctx.invoked_subcommand is not None:
         return None
     listing = root.get_command(ctx, "ls")

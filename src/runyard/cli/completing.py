@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import click
@@ -20,8 +20,11 @@ from runyard.errors import InvalidSpec, RunyardError
 from runyard.model.filter import JobQuery, parse_selector
 from runyard.model.job import WORDS, Outcome
 from runyard.model.spec import DEPENDENCY_KINDS
+from runyard.settings import LOCAL
 
 MOST = 200
+SSH_CONFIG = "~/.ssh/config"
+SSH_CONFIG_MAX = 1 << 20
 FIELDS = ("state:", "queue:", "user:", "group:", "name:")
 ALIVE = tuple(word for word in WORDS if word not in {outcome.value for outcome in Outcome})
 CHANGED = {"stop": ALIVE, "kill": ALIVE, "hold": ("queued", "waiting"), "release": ("held",)}
@@ -67,6 +70,11 @@ def queues(ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
     return _matching(ctx, incomplete, lambda app: _items(_queues(app)))
 
 
+def hosts(ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
+    """Machines that ssh's configuration names."""
+    return _matching(ctx, incomplete, lambda app: _items(dict.fromkeys((*_configured(), LOCAL))))
+
+
 def verbs(ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
     """Verbs, and below one that has verbs of its own those."""
     command: click.Command | None = ctx.find_root().command
@@ -86,6 +94,19 @@ def files(ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
 def directories(ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
     """Directories that the shell finds."""
     return [CompletionItem(incomplete, type="dir")]
+
+
+def _configured() -> Iterator[str]:
+    """The names after `Host`, patterns apart."""
+    try:
+        with open(os.path.expanduser(SSH_CONFIG), encoding="utf-8", errors="replace") as file:
+            lines = file.read(SSH_CONFIG_MAX).splitlines()
+    except OSError:
+        return
+    for line in lines:
+        word, *names = line.replace("=", " ", 1).split() or [""]
+        if word.lower() == "host":
+            yield from (name for name in names if _PLAIN.fullmatch(name))
 
 
 def _values(app: App, field: str, incomplete: str, words: tuple[str, ...]) -> Iterable[str]:
@@ -142,9 +163,9 @@ def _matching(ctx: click.Context, incomplete: str, items: Callable[[App], Items]
     app = ctx.obj
     if not isinstance(app, App):
         return []
-    home = ctx.find_root().params.get("home")
-    if home:
-        app.flags = {"home": os.path.expandvars(home)}
+    given = {name: value for name, value in ctx.find_root().params.items() if value is not None}
+    if given:
+        app.use({name: os.path.expandvars(value) for name, value in given.items() if isinstance(value, str)})
     try:
         return [item for item in items(app) if item.value.startswith(incomplete)]
     except (RunyardError, OSError):

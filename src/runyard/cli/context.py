@@ -16,6 +16,32 @@ from runyard.settings import Home, Settings
 
 if TYPE_CHECKING:
     from runyard.api import Service
+    from runyard.model.landing import Landing
+    from runyard.submitting.ground import Ground
+
+
+class Far(Protocol):
+    """The yard of another machine (`--host`)."""
+
+    name: str
+
+    def connect(self) -> Service:
+        """The service; makes the connection, and starts a server there if none runs."""
+
+    def reach(self) -> Service | None:
+        """The service if the connection stands; makes none."""
+
+    def ground(self, service: Service) -> Ground:
+        """That machine, as far as a submit looks at it."""
+
+    def run_there(self, words: tuple[str, ...], terminal: bool) -> int:
+        """Run `ry` with these words over there; its exit code."""
+
+    def enter(self) -> Landing:
+        """Log in anew; what was found there."""
+
+    def leave(self) -> None:
+        """End the connection."""
 
 
 class Wiring(Protocol):
@@ -26,6 +52,9 @@ class Wiring(Protocol):
 
     def reach(self, settings: Settings) -> Service | None:
         """The service if a server answers at once; starts nothing."""
+
+    def far(self, settings: Settings, tell: Callable[[str], None], asks: bool) -> Far:
+        """The yard of the machine that the settings name. `tell` gives the user remarks; `asks`: he can be asked."""
 
     def start_server(self, settings: Settings, accept_older_store: bool = False) -> int:
         """Start a server in the background and return its pid when it answers; one that runs already is left alone."""
@@ -58,9 +87,16 @@ class App:
         self.sleep = sleep
         self.flags: dict[str, Any] = {}
 
+    def use(self, flags: dict[str, Any], anew: bool = False) -> None:
+        """Take these flags; what was made of others is let go (`anew`: also what was made of the same)."""
+        if anew or flags != self.flags:
+            self.flags = flags
+            for made in ("settings", "home", "far", "_service"):
+                self.__dict__.pop(made, None)
+
     @cached_property
     def settings(self) -> Settings:
-        return config.load(self.environ, self.flags)
+        return config.load(self.environ, self.flags, remembered=True)
 
     @cached_property
     def wiring(self) -> Wiring:
@@ -71,8 +107,18 @@ class App:
         return self.wiring.home(self.settings)
 
     @cached_property
+    def far(self) -> Far:
+        """The machine whose yard is used, where `settings.is_far`."""
+        return self.wiring.far(self.settings, self.output.note, self.output.asks)
+
+    @property
+    def ground(self) -> Ground | None:
+        """The machine that jobs are submitted to, where that is another one."""
+        return self.far.ground(self.service()) if self.settings.is_far else None
+
+    @cached_property
     def _service(self) -> Service:
-        return self.wiring.connect(self.settings)
+        return self.far.connect() if self.settings.is_far else self.wiring.connect(self.settings)
 
     def service(self) -> Service:
         """The verbs; the first call may start a server."""
@@ -83,8 +129,8 @@ class App:
         self.__dict__.pop("_service", None)
 
     def reach(self) -> Service | None:
-        """The verbs if a server runs."""
-        return self.wiring.reach(self.settings)
+        """The verbs if a server runs (on another machine: if there is a connection to it)."""
+        return self.far.reach() if self.settings.is_far else self.wiring.reach(self.settings)
 
     def told(self, error: OSError) -> RunyardError | None:
         """What this error of the system means to the user, where it is not for a traceback: this directory is gone,

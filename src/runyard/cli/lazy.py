@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ import click
 
 from runyard.cli.context import App
 from runyard.errors import RunyardError
+from runyard.settings import LOCAL
 from runyard.submitting.nearest import meant
 
 EXIT_INTERRUPTED = 130
@@ -29,13 +30,17 @@ def completes() -> bool:
 
 
 class Verb(NamedTuple):
-    """One command: its name, the module below `runyard.cli` that holds it, and how help lists it."""
+    """One command: its name, the module below `runyard.cli` that holds it, and how help lists it.
+
+    `there`: it is about the machine itself, so with `--host` it is that machine's own `ry` that runs it.
+    """
 
     name: str
     module: str
     help: str
     aliases: tuple[str, ...] = ()
     section: str = ""
+    there: bool = False
 
 
 class LazyGroup(click.Group):
@@ -82,8 +87,40 @@ class LazyGroup(click.Group):
                 formatter.write_dl(rows)
 
 
+class There(click.Command):
+    """A verb that another machine's own `ry` runs, with these words."""
+
+    ignore_unknown_options = True
+    allow_interspersed_args = False
+
+    def __init__(self, name: str) -> None:
+        words = click.Argument(["words"], nargs=-1, type=click.UNPROCESSED)
+        super().__init__(name, params=[words], add_help_option=False)
+
+    def invoke(self, ctx: click.Context) -> int:
+        app: App = ctx.obj
+        app.output.note(f"ry: on {app.settings.host}")
+        return app.far.run_there((self.name or "", *ctx.params["words"]), app.output.asks and app.output.terminal)
+
+
 class Root(LazyGroup):
     """The whole command: what goes wrong becomes one line and an exit code."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        rest = super().parse_args(ctx, args)
+        if not ctx.resilient_parsing:
+            ctx.obj.use(_flags(ctx.params))
+        return rest
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        verb = self.verbs.get(self._names.get(args[0], "")) if args else None
+        goes = verb is not None and verb.there and not ctx.resilient_parsing and _is_far(ctx.obj)
+        if verb is None or not goes or set(ctx.help_option_names) & set(rest):
+            return name, command, rest
+        return name, There(verb.name), rest
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -125,6 +162,22 @@ class Root(LazyGroup):
             app.output.failure(type(told).__name__, told.message, told.exit_code)
             code = told.exit_code
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _is_far(app: App) -> bool:
+    """Whether another machine's yard is used; doctor has to see settings that cannot be read."""
+    try:
+        return app.settings.is_far
+    except RunyardError:
+        return False
+
+
+def _flags(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of `ry` itself as settings. With a host, the home is that of its yard over there."""
+    found = dict(options)
+    if found.get("host") not in (None, LOCAL):
+        found["far_home"] = found.pop("home", None)
+    return found
 
 
 def _usage(app: App, error: click.ClickException, args: Sequence[str]) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from runyard.cli.context import App
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 Complete = Callable[[click.Context, click.Parameter, str], Any]
 """Says what the Tab key offers for a parameter."""
@@ -26,6 +28,7 @@ def _complete(what: str) -> Complete:
 complete_jobs = _complete("jobs")
 complete_after = _complete("after")
 complete_queues = _complete("queues")
+complete_hosts = _complete("hosts")
 complete_verbs = _complete("verbs")
 complete_files = _complete("files")
 complete_directories = _complete("directories")
@@ -49,6 +52,28 @@ dry_run = click.option("--dry-run", is_flag=True, help="Say what would be done, 
 some_jobs = click.argument("selectors", nargs=-1, required=True, metavar="JOB...", shell_complete=complete_jobs)
 any_jobs = click.argument("selectors", nargs=-1, metavar="[JOB]...", shell_complete=complete_jobs)
 one_job = click.argument("selector", default="@", metavar="[JOB]", shell_complete=complete_jobs)
+
+SSH_OPTIONS = (
+    click.option(
+        "--host", metavar="HOST", shell_complete=complete_hosts,
+        help="Use the yard of this machine, over SSH (`local`: this one).",
+    ),
+    click.option("--ssh-user", metavar="USER", help="The account there (default: ssh's)."),
+    click.option(
+        "--ssh-key", metavar="FILE", shell_complete=complete_files, help="The key to log in with (default: ssh's)."
+    ),
+    click.option("--ssh-command", metavar="PATH", help="How ry is called there (default: ry)."),
+    click.option("--retries", "ssh_retries", metavar="N", help="Tries to connect (default: 5)."),
+    click.option("--retry-delay", "ssh_retry_delay_s", metavar="SECONDS", help="Pause between them (default: 2)."),
+)  # fmt: skip
+
+
+def ssh_options(command: F) -> F:
+    """The options that choose another machine; their names are those of settings."""
+    for option in reversed(SSH_OPTIONS):
+        command = option(command)
+    return command
+
 
 SELECTORS = """\b
 JOB is an id (12), a range (12-20), @ (your last), @~2, a name, a pattern

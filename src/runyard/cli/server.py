@@ -9,6 +9,7 @@ import click
 
 from runyard.api import RunningRow, ServerStatus
 from runyard.cli.context import App
+from runyard.cli.landing import landing
 from runyard.cli.ls import ON_HOSTS
 from runyard.cli.options import as_json
 from runyard.cli.render.grid import Column, Grid, Row
@@ -60,6 +61,22 @@ def start(app: App, accept: bool) -> int:
         app.output.line(
             f"the server {'runs already' if running else 'is started'}: pid {pid}, home {app.settings.home}"
         )
+    return 0
+
+
+@server.command("door", hidden=True)
+@click.pass_obj
+def door(app: App) -> int:
+    """Say as JSON where the server listens and how a login shell finds things here; it is started if none runs.
+
+    It is what `ry --host` calls on the other machine before anything else.
+
+    \b
+    Example:
+      ry server door
+    """
+    app.output.as_json = True
+    app.output.json(landing(app.service(), app.environ, app.home))
     return 0
 
 

@@ -84,8 +84,8 @@ def submit(app: App, /, words: tuple[str, ...], file: str | None, dry_run: bool,
 
 
 def here(app: App) -> Here:
-    """Where and when this command runs."""
-    return Here(app.environ, os.getcwd(), app.now(), app.settings.environment_max_kb)
+    """Where and when this command runs, and the machine that it submits to."""
+    return Here(app.environ, os.getcwd(), app.now(), app.settings.environment_max_kb, app.ground)
 
 
 def _bulk(builder: Builder, file: str, common: dict[str, Any]) -> Submission:

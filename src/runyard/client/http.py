@@ -17,12 +17,21 @@ HEAD_MAX = 64 * 1024
 
 @dataclass(frozen=True)
 class Request:
-    """One call. `path` is percent-encoded, with its query."""
+    """One call. `path` is percent-encoded, with its query.
+
+    `repeatable`: that it is done twice makes no difference, so it may be sent again when nobody knows whether it was
+    heard. Every GET is.
+    """
 
     method: str
     path: str
     body: Optional[bytes] = None
     content_type: str = "application/json"
+    repeatable: bool = False
+
+    @property
+    def may_repeat(self) -> bool:
+        return self.repeatable or self.method == "GET"
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from runyard.model import codec
 from runyard.model.beat import Answer, Hello, Report, Welcome
 from runyard.model.filter import JobQuery
 from runyard.model.host import Host
+from runyard.model.landing import Place
 from runyard.model.queue import Queue
 from runyard.model.record import changed
 from runyard.model.spec_text import SpecWriter
@@ -46,7 +47,8 @@ class RemoteService:
 
     def submit(self, submission: Submission) -> Receipt:
         wire = encode_submission(submission)
-        return codec.decode(Receipt, _json(self._request(Request("POST", "/jobs", wire), timeout_s=600.0)))
+        request = Request("POST", "/jobs", wire, repeatable=True)
+        return codec.decode(Receipt, _json(self._request(request, timeout_s=600.0)))
 
     def jobs(self, query: JobQuery) -> tuple[JobRow, ...]:
         return self._call(tuple[JobRow, ...], "GET", "/jobs" + query_text(codec.encode(query)))
@@ -87,8 +89,11 @@ class RemoteService:
     def status(self) -> ServerStatus:
         return self._call(ServerStatus, "GET", "/status")
 
+    def places(self, paths: tuple[str, ...]) -> tuple[Place, ...]:
+        return self._call(tuple[Place, ...], "GET", "/places" + query_text({"path": list(paths)}))
+
     def put_blob(self, data: bytes) -> str:
-        response = self._request(Request("POST", "/blobs", data, "application/octet-stream"), CALL_S)
+        response = self._request(Request("POST", "/blobs", data, "application/octet-stream", repeatable=True), CALL_S)
         return codec.decode(str, json.loads(response.body))
 
     def blob(self, name: str) -> bytes:
@@ -118,10 +123,14 @@ class RemoteService:
         return self._call(int, "GET", "/changes" + query, timeout_s=timeout_s + CALL_S)
 
     def hello(self, hello: Hello) -> Welcome:
-        return self._call(Welcome, "POST", "/agents/hello", hello)
+        wire = codec.dumps(hello).encode("ascii")
+        response = self._request(Request("POST", "/agents/hello", wire, repeatable=True), CALL_S)
+        return codec.decode(Welcome, _json(response))
 
     def beat(self, report: Report) -> Answer:
-        return self._call(Answer, "POST", f"/agents/{quote(report.agent)}/beat", report, report.wait_s + CALL_S)
+        wire = codec.dumps(report).encode("ascii")
+        request = Request("POST", f"/agents/{quote(report.agent)}/beat", wire, repeatable=True)
+        return codec.decode(Answer, _json(self._request(request, report.wait_s + CALL_S)))
 
     def _call(self, cls: type[T], method: str, path: str, body: Any = None, timeout_s: float = CALL_S) -> T:
         wire = None if body is None else codec.dumps(body).encode("ascii")

@@ -27,6 +27,7 @@ from runyard.model import codec
 from runyard.model.beat import Answer, Hello, Order, Welcome
 from runyard.model.filter import JobQuery
 from runyard.model.host import Host
+from runyard.model.landing import Place
 from runyard.model.queue import Queue
 
 BODY_MAX = 256 * 1024 * 1024
@@ -149,6 +150,9 @@ ROUTES = (
     Route("GET", "/hosts", "Hosts and their devices", lambda service, call: service.hosts(), tuple[Host, ...]),
     Route("GET", "/status", "The server, its agents and what runs",
           lambda service, call: service.status(), ServerStatus),
+    Route("GET", "/places", "What is at these paths of the server's machine",
+          lambda service, call: service.places(tuple(call.query.get("path", ()))), tuple[Place, ...],
+          query={"path": TEXT}),
     Route("POST", "/blobs", "Keep an environment or a script; its hash",
           lambda service, call: service.put_blob(call.body), str, takes=bytes),
     Route("GET", "/blobs/{name}", "A blob by its hash",

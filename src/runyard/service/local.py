@@ -9,8 +9,16 @@ from runyard.service.agent_verbs import AgentVerbs
 from runyard.service.job_verbs import JobVerbs
 from runyard.service.output_verbs import OutputVerbs
 from runyard.service.pause_verbs import PauseVerbs
+from runyard.service.place_verbs import PlaceVerbs
 from runyard.service.yard_verbs import YardVerbs
 
 
-class LocalService(JobVerbs, PauseVerbs, OutputVerbs, YardVerbs, AgentVerbs):
+class LocalService(
+    JobVerbs,
+    PauseVerbs,
+    OutputVerbs,
+    YardVerbs,
+    PlaceVerbs,
+    AgentVerbs,
+):
     """All verbs, as one caller."""

@@ -30,6 +30,7 @@ from runyard.submitting import environment as environments
 from runyard.submitting import fields, venv
 from runyard.submitting.dependencies import resolve
 from runyard.submitting.fields import Here
+from runyard.submitting.ground import Ground
 from runyard.submitting.nearest import meant
 from runyard.submitting.presence import look_for_output, look_for_program
 from runyard.submitting.script import Command, command_of, remarks, script_of
@@ -64,6 +65,7 @@ class Builder:
         self._dry = dry
         self._service = service
         self.here = here
+        self.ground = here.ground
         self._queues: dict[str, Queue] | None = None
         self._knows_hosts = False
         self._blobs: dict[bytes, str] = {}
@@ -126,16 +128,19 @@ class Builder:
 
     def spec(self, values: Mapping[str, Any], command: Command, after: tuple[Dependency, ...] | None = None) -> JobSpec:
         """The job. `after` are dependencies that have been looked up already."""
-        here = self.here
-        workdir = os.path.abspath(os.path.join(here.cwd, os.path.expanduser(values.get("workdir", ""))))
+        ground = self.ground
+        workdir = os.path.abspath(os.path.join(ground.cwd, ground.expand(values.get("workdir", ""))))
+        output = ground.expand(values.get("output", ""))
         if not values.get("after"):  # what it waits for may make the directory
-            _check_workdir(workdir)
-            self.remark(look_for_output(os.path.expanduser(values.get("output", "")), workdir))
+            _check_workdir(workdir, ground)
+            self._look_for_output(output, workdir)
         shell = command.shell
         if shell == DEFAULT_SHELL and "shell" not in values:
             shell = values.get("default-shell", shell)
         for remark in remarks(command) if command.script is not None else ():
             self.remark(remark)
+        if command.python_path and ground.is_far:
+            self.remark(f"{command.words[0]}: only a copy of it is sent; what it imports has to be{ground.where}")
         return JobSpec(
             command=command.words,
             name=values.get("name", ""),
@@ -144,8 +149,8 @@ class Builder:
             script=self.blob(command.script) if command.script is not None else "",
             environment=self.environment(values, command.python_path),
             setup=self.setup(values, workdir),
-            output=os.path.expanduser(values.get("output", "")),
-            input=_input(values, workdir),
+            output=output,
+            input=_input(values, workdir, ground),
             queue=values.get("queue", DEFAULT_QUEUE),
             priority=values.get("priority", 0),
             after=resolve(values.get("after", ()), self.jobs_of) if after is None else after,
@@ -170,7 +175,14 @@ class Builder:
         key = (spec.command[0], spec.workdir, spec.environment)
         if key not in self._programs:
             self._programs.add(key)
-            self.remark(look_for_program(*key[:2], self._paths[spec.environment]))
+            self.remark(look_for_program(*key[:2], self._paths[spec.environment], self.ground))
+
+    def _look_for_output(self, output: str, workdir: str) -> None:
+        """Whether its directory is there. That of another machine was perhaps meant to be here: that is refused."""
+        missing = look_for_output(output, workdir, self.ground)
+        if missing and self.ground.is_far:
+            raise InvalidSpec(missing, "output")
+        self.remark(missing)
 
     def remark(self, text: str) -> None:
         """Something that the user should know, said once."""
@@ -201,11 +213,11 @@ class Builder:
         key = (sets, files, clean, python_path)
         if key not in self._environments:
             environ = self.here.environ
-            wanted = environments.captured(environ, clean)
+            wanted = environments.captured(self.ground.environ, clean)
             for path in files:
                 wanted.update(environments.read_file(_text(path, self.here.cwd), environ, path))
             wanted.update(environments.assignments(sets, environ))
-            if python_path:
+            if python_path and not self.ground.is_far:
                 rest = wanted.get("PYTHONPATH", "")
                 wanted["PYTHONPATH"] = f"{python_path}:{rest}" if rest else python_path
             blob = self.blob(environments.blob(wanted, self.here.environment_max_kb))
@@ -219,9 +231,9 @@ class Builder:
             raise InvalidSpec("either --venv or --conda, please", "conda")
         lines: tuple[str, ...] = ()
         if values.get("venv"):
-            lines += venv.venv_lines(values["venv"], self.here.cwd)
+            lines += venv.venv_lines(values["venv"], self.ground)
         if values.get("conda"):
-            lines += venv.conda_lines(values["conda"], self.here.environ)
+            lines += venv.conda_lines(values["conda"], self.ground)
         return lines + venv.setup_lines(values.get("setup", ()))
 
     def blob(self, data: bytes) -> str:
@@ -255,16 +267,16 @@ def new_key() -> str:
     return os.urandom(KEY_BYTES).hex()
 
 
-def _check_workdir(workdir: str) -> None:
-    if not os.path.isdir(workdir):
-        raise InvalidSpec(f"there is no directory {workdir}", "workdir")
+def _check_workdir(workdir: str, ground: Ground) -> None:
+    if not ground.is_directory(workdir):
+        raise InvalidSpec(f"there is no directory {workdir}{ground.where}", "workdir")
 
 
-def _input(values: Mapping[str, Any], workdir: str) -> str:
-    path: str = os.path.expanduser(values.get("input", ""))
+def _input(values: Mapping[str, Any], workdir: str, ground: Ground) -> str:
+    path = ground.expand(values.get("input", ""))
     whole = os.path.join(workdir, path)
-    if path and not values.get("after") and (os.path.isdir(whole) or not os.path.exists(whole)):
-        raise InvalidSpec(f"there is no file {path}", "input")
+    if path and not values.get("after") and (ground.is_directory(whole) or not ground.exists(whole)):
+        raise InvalidSpec(f"there is no file {path}{ground.where}", "input")
     return path
 
 

@@ -12,11 +12,13 @@ from dataclasses import fields
 
 from runyard.errors import InvalidSpec
 from runyard.model.spec import ARGUMENT_BYTES
-from runyard.settings import Settings
+from runyard.settings import OF_A_CLIENT, Settings
 
 OURS = "RUNYARD_"
 KEPT = frozenset(OURS + field.name.upper() for field in fields(Settings))
 """Variables of ours that are settings; all others belong to one attempt."""
+HANDED_ON = KEPT - {OURS + name.upper() for name in OF_A_CLIENT}
+"""Those that a job inherits from whoever submits it. (Others only where he says so.)"""
 GRANTED = ("CUDA_VISIBLE_DEVICES",)
 """What a job was given and must not hand on."""
 INSIDE = "RUNYARD_JOB_ID"
@@ -29,7 +31,7 @@ CLEAN_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 
 def captured(environ: Mapping[str, str], clean: bool = False) -> dict[str, str]:
     """The submitter's environment as a job may have it; `clean` keeps only who and where one is."""
-    kept = {name: value for name, value in environ.items() if not name.startswith(OURS) or name in KEPT}
+    kept = {name: value for name, value in environ.items() if not name.startswith(OURS) or name in HANDED_ON}
     if INSIDE in environ:
         twins = environ.get(SLURMS) == environ[INSIDE]
         kept = {

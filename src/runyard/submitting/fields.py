@@ -14,6 +14,7 @@ from runyard.errors import InvalidSpec
 from runyard.model.params import Params
 from runyard.model.spec import ARRAY_INDEX_MAX, ARRAY_MAX, ArraySpec
 from runyard.submitting import arrays, dependencies, durations, gpus, sizes
+from runyard.submitting.ground import Ground, Near
 from runyard.submitting.nearest import meant
 
 NO_LIMIT = ("0", "none", "unlimited", "infinite")
@@ -27,12 +28,21 @@ OUTPUT_MARKS = "jaxANu%"
 
 
 class Here(NamedTuple):
-    """Where and when something is submitted. `environment_max_kb` is the yard's limit."""
+    """Where and when something is typed. `environment_max_kb` is the yard's limit.
+
+    `far` is the machine that it is submitted to, where that is another one.
+    """
 
     environ: Mapping[str, str]
     cwd: str
     now: float
     environment_max_kb: int = 1_280
+    far: Ground | None = None
+
+    @property
+    def ground(self) -> Ground:
+        """The machine that it is submitted to: the one place that says so."""
+        return self.far or Near(self.environ, self.cwd)
 
 
 Read = Callable[[Any, str, Here], Any]

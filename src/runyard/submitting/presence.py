@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 
 from runyard.errors import InvalidSpec
+from runyard.submitting.ground import Ground
 
 
-def look_for_program(program: str, workdir: str, path: str) -> str:
+def look_for_program(program: str, workdir: str, path: str, ground: Ground) -> str:
     """A remark on the program of an argv ("" where all is well); InvalidSpec if there is no such file.
 
     As the runner looks for it: from `workdir`, and without a slash along this `path`.
@@ -19,23 +20,25 @@ def look_for_program(program: str, workdir: str, path: str) -> str:
     whole = os.path.join(workdir, program)
     if "/" not in program:
         places = [os.path.join(workdir, place, program) for place in path.split(":")]
-        if any(os.path.isfile(place) and os.access(place, os.X_OK) for place in places):
+        if ground.has_program(places):
             return ""
-        where = f"; there is one in {workdir}: say ./{program}" if os.path.isfile(whole) else ""
-        return f"there is no program {program!r} on the job's PATH{where}"
+        where = f"; there is one in {workdir}: say ./{program}" if ground.exists(whole) else ""
+        return f"there is no program {program!r} on the job's PATH{ground.where}{where}"
     shown = os.path.normpath(whole)
-    if os.path.isdir(whole):
+    if ground.is_directory(whole):
         raise InvalidSpec(f"{shown} is a directory, not a program", "command")
-    if not os.path.exists(whole):
-        raise InvalidSpec(f"there is no file {shown}; if another job makes it, wait for that one by --after", "command")
-    if not os.access(whole, os.X_OK):
+    if not ground.exists(whole):
+        raise InvalidSpec(
+            f"there is no file {shown}{ground.where}; if another job makes it, wait for that one by --after", "command"
+        )
+    if not ground.may_execute(whole):
         return f"{shown} may not be executed: `chmod +x` it, or name its interpreter first"
     return ""
 
 
-def look_for_output(output: str, workdir: str) -> str:
+def look_for_output(output: str, workdir: str, ground: Ground) -> str:
     """A remark on the directory of an output file ("" where it is there, or hangs on a pattern)."""
     directory = os.path.dirname(os.path.join(workdir, output))
-    if not output or "%" in directory.replace("%%", "") or os.path.isdir(directory.replace("%%", "%")):
+    if not output or "%" in directory.replace("%%", "") or ground.is_directory(directory.replace("%%", "%")):
         return ""
-    return f"there is no directory {directory} for the output; a job makes none, and would not start"
+    return f"there is no directory {directory}{ground.where} for the output; a job makes none, and would not start"

@@ -6,7 +6,10 @@ import os
 import select
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 from runyard.errors import TimedOut
 from runyard.settings import Settings
@@ -16,7 +19,16 @@ from runyard.wiring.connect import reach as reach
 from runyard.wiring.connect import server_pid
 from runyard.wiring.connect import start_server as start_server
 
+if TYPE_CHECKING:
+    from runyard.wiring.far import Far
+
 STOP_S = 15.0
+
+
+def far(settings: Settings, tell: Callable[[str], None], asks: bool) -> Far:
+    """The yard of another machine; only who wants one loads what it takes."""
+    made: Far = import_module("runyard.wiring.far").Far(settings, tell, asks)
+    return made
 
 
 def stop_server(settings: Settings) -> bool:

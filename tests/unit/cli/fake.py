@@ -26,13 +26,14 @@ from runyard.api import (
     Submission,
 )
 from runyard.cli.app import root
-from runyard.cli.context import App
+from runyard.cli.context import App, Far
 from runyard.cli.render.output import Output
 from runyard.errors import Conflict, NotFound, Unavailable
 from runyard.model.beat import Answer, Hello, Report, Welcome
 from runyard.model.filter import JobQuery, Selector, is_pattern, parse_selector
 from runyard.model.host import Agent, Host
 from runyard.model.job import JobState
+from runyard.model.landing import Place
 from runyard.model.queue import Queue
 from runyard.model.spec import JobSpec
 from runyard.service.finding import narrowed, needs_rows
@@ -230,6 +231,9 @@ class FakeService:
     def status(self) -> ServerStatus:
         return self.status_told
 
+    def places(self, paths: tuple[str, ...]) -> tuple[Place, ...]:
+        return tuple(Place(path, "", False, path) for path in paths)
+
     def put_blob(self, data: bytes) -> str:
         name = hashlib.sha256(data).hexdigest()
         self.blobs[name] = data
@@ -298,6 +302,9 @@ class FakeWiring:
 
     def reach(self, settings: Settings) -> FakeService | None:
         return self.service if self.runs else None
+
+    def far(self, settings: Settings, tell: Callable[[str], None], asks: bool) -> Far:
+        raise NotImplementedError
 
     def start_server(self, settings: Settings, accept_older_store: bool = False) -> int:
         self.runs = True

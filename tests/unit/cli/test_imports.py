@@ -23,6 +23,7 @@ OURS = {
         "model.label", "model.old_words", "model.output", "model.params", "model.queue", "model.record", "model.spans",
         "model.spec", "settings", "submitting", "submitting.arrays", "submitting.build", "submitting.dependencies",
         "submitting.durations", "submitting.environment", "submitting.fields", "submitting.gpus", "submitting.nearest",
+        "model.landing", "submitting.ground",
         "submitting.presence", "submitting.script", "submitting.sizes", "submitting.venv",
     },
     "ls": {
@@ -31,6 +32,7 @@ OURS = {
         "model.beat", "model.events", "model.filter", "model.host", "model.job", "model.label", "model.old_words",
         "model.output", "model.params", "model.queue", "model.record", "model.spec", "settings", "submitting",
         "submitting.nearest",
+        "model.landing",
     },
 }  # fmt: skip
 

@@ -17,6 +17,7 @@ from runyard.submitting import build as build_module
 from runyard.submitting import bulk
 from runyard.submitting.build import Builder
 from runyard.submitting.fields import Here
+from runyard.submitting.ground import Ground
 from tests.unit.cli.fake import FakeService, row
 
 HERE = Here({"HOME": "/h"}, "/", 1_700_000_000.0)
@@ -321,7 +322,7 @@ def test_several_documents_are_none() -> None:
 def test_each_program_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[tuple[str, str, str]] = []
 
-    def look(program: str, workdir: str, path: str) -> str:
+    def look(program: str, workdir: str, path: str, ground: Ground) -> str:
         looked.append((program, workdir, path))
         return f"no {program}"
 

@@ -10,6 +10,7 @@ import pytest
 
 from runyard.errors import InvalidSpec
 from runyard.submitting import environment, venv
+from runyard.submitting.ground import Near
 
 INSIDE = {
     "HOME": "/h", "PATH": "/p", "RUNYARD_HOME": "/yard", "RUNYARD_JOB_ID": "1", "RUNYARD_ARRAY_INDEX": "2",
@@ -82,9 +83,9 @@ def test_a_virtual_environment(tmp_path: Path) -> None:
     python = tmp_path / "it's" / "bin" / "python"
     python.parent.mkdir(parents=True)
     with pytest.raises(InvalidSpec, match="venv: "):
-        venv.venv_lines("it's", str(tmp_path))
+        venv.venv_lines("it's", Near({}, str(tmp_path)))
     python.touch(mode=0o755)
-    lines = venv.venv_lines("it's", str(tmp_path))
+    lines = venv.venv_lines("it's", Near({}, str(tmp_path)))
     assert lines[0] == f"export VIRTUAL_ENV='{tmp_path}/it'\\''s'"
     assert lines[1].endswith('/bin\':"$PATH"')
 
@@ -94,15 +95,15 @@ def test_a_conda_environment(tmp_path: Path) -> None:
     (tmp_path / "etc" / "profile.d").mkdir(parents=True)
     environ = {"CONDA_EXE": str(tmp_path / "bin" / "conda"), "HOME": "/h"}
     with pytest.raises(InvalidSpec, match="no conda"):
-        venv.conda_lines("ml", environ)
+        venv.conda_lines("ml", Near(environ, "/"))
     (tmp_path / "bin" / "conda").touch(mode=0o755)
     with pytest.raises(InvalidSpec, match=r"conda\.sh is not there"):
-        venv.conda_lines("ml", environ)
+        venv.conda_lines("ml", Near(environ, "/"))
     (tmp_path / "etc" / "profile.d" / "conda.sh").touch()
     with pytest.raises(InvalidSpec, match="no conda environment 'ml'"):
-        venv.conda_lines("ml", environ)
+        venv.conda_lines("ml", Near(environ, "/"))
     (tmp_path / "envs" / "ml" / "conda-meta").mkdir(parents=True)
-    assert venv.conda_lines("ml", environ)[1] == f"conda activate '{tmp_path}/envs/ml'"
+    assert venv.conda_lines("ml", Near(environ, "/"))[1] == f"conda activate '{tmp_path}/envs/ml'"
 
 
 def test_setup() -> None:
