@@ -164,7 +164,7 @@ class Builder:
             resources=self.resources(values),
             unique=values.get("unique", ""),
             params=values.get("param", ()),
-            note=values.get("note", " ".join(here.environ.get(NOTE_VARIABLE, "").split())),
+            note=values.get("note", " ".join(self.here.environ.get(NOTE_VARIABLE, "").split())),
             slurm_env=values.get("slurm-env", False),
         )
 
