@@ -14,6 +14,7 @@ from typing import Optional, Protocol
 from runyard.errors import InvalidSpec
 from runyard.model.attempt import Attempt
 from runyard.model.beat import Answer, Hello, Report, Welcome
+from runyard.model.editing import Draft, MoveCall, RetryCall
 from runyard.model.events import Recorded
 from runyard.model.filter import JobQuery
 from runyard.model.host import Agent, Host
@@ -149,10 +150,12 @@ class StopCall:
 
 @dataclass(frozen=True)
 class ChangeResult:
-    """Which jobs were changed, and for each other one why not."""
+    """Which jobs were changed, and for each other one why not. `also` are others that came along: skipped because of
+    one that is retried now."""
 
     changed: tuple[int, ...]
     refused: dict[int, str] = field(default_factory=dict)
+    also: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -244,6 +247,24 @@ class Service(Protocol):
 
     def resume(self, ids: tuple[int, ...]) -> ChangeResult:
         """Let paused jobs go on."""
+
+    def drafts(self, ids: tuple[int, ...]) -> tuple[Draft, ...]:
+        """What these jobs are, to be changed; those that do not exist are left out."""
+
+    def edit(self, drafts: tuple[Draft, ...]) -> ChangeResult:
+        """Change jobs: waiting ones in everything, running and ended ones in what can still change."""
+
+    def move(self, call: MoveCall) -> ChangeResult:
+        """Give waiting jobs another place in line, and where need be the priority of that place."""
+
+    def retry(self, call: RetryCall) -> ChangeResult:
+        """Another attempt of jobs that have ended; those that were skipped because of them come along."""
+
+    def remove(self, ids: tuple[int, ...]) -> ChangeResult:
+        """Remove jobs with their events and output: not one that is on a host, nor one that another waits for."""
+
+    def drain(self, on: bool) -> bool:
+        """Finish what runs and start nothing new, also after a restart; False goes on. Whether that is news."""
 
     def queues(self) -> tuple[QueueRow, ...]:
         """All queues."""

@@ -93,6 +93,7 @@ class World:
             now=self.now,
             free_mb=lambda: 1_000,
             collect=lambda dry: (),
+            remove_output=lambda jobs: None,
         )
         self.controller.accepted = self.accepts
         self.controller.begin()

@@ -24,6 +24,7 @@ from runyard.client.transport import Transport
 from runyard.errors import BY_NAME, InvalidSpec, ProtocolError, RunyardError
 from runyard.model import codec
 from runyard.model.beat import Answer, Hello, Report, Welcome
+from runyard.model.editing import Draft, MoveCall, RetryCall
 from runyard.model.filter import JobQuery
 from runyard.model.host import Host
 from runyard.model.landing import Place
@@ -73,6 +74,24 @@ class RemoteService:
 
     def resume(self, ids: tuple[int, ...]) -> ChangeResult:
         return self._call(ChangeResult, "POST", "/jobs/resume", ids)
+
+    def drafts(self, ids: tuple[int, ...]) -> tuple[Draft, ...]:
+        return self._call(tuple[Draft, ...], "POST", "/jobs/drafts", ids)
+
+    def edit(self, drafts: tuple[Draft, ...]) -> ChangeResult:
+        return self._call(ChangeResult, "POST", "/jobs/edit", drafts)
+
+    def move(self, call: MoveCall) -> ChangeResult:
+        return self._call(ChangeResult, "POST", "/jobs/move", call)
+
+    def retry(self, call: RetryCall) -> ChangeResult:
+        return self._call(ChangeResult, "POST", "/jobs/retry", call)
+
+    def remove(self, ids: tuple[int, ...]) -> ChangeResult:
+        return self._call(ChangeResult, "POST", "/jobs/remove", ids)
+
+    def drain(self, on: bool) -> bool:
+        return self._call(bool, "PUT", "/draining", on)
 
     def queues(self) -> tuple[QueueRow, ...]:
         return self._call(tuple[QueueRow, ...], "GET", "/queues")

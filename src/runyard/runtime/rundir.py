@@ -18,7 +18,7 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import NamedTuple
 
 from runyard.foreign import process
@@ -161,6 +161,14 @@ class RunDirs:
             removed.append(Collected(run_dir.job, run_dir.number, size))
             excess -= size
         return removed
+
+    def remove(self, jobs: Collection[int]) -> None:
+        """Remove all directories of these jobs, which have ended."""
+        shards = {job // SHARD for job in jobs}
+        for path in (self._live, *(f"{self._done}/{shard:d}" for shard in shards)):
+            for run_dir in _named(path):
+                if run_dir.job in jobs:
+                    _remove(run_dir.path)
 
     def _sized(self) -> Iterator[tuple[float, int, RunDir]]:
         """When each done directory was last written to, its size on disk, and itself."""

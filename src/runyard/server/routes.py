@@ -25,6 +25,7 @@ from runyard.api import (
 from runyard.errors import InvalidSpec
 from runyard.model import codec
 from runyard.model.beat import Answer, Hello, Order, Welcome
+from runyard.model.editing import Draft, MoveCall, RetryCall
 from runyard.model.filter import JobQuery
 from runyard.model.host import Host
 from runyard.model.landing import Place
@@ -134,6 +135,18 @@ ROUTES = (
           lambda service, call: service.pause(call.body), ChangeResult, takes=tuple[int, ...]),
     Route("POST", "/jobs/resume", "Let paused jobs go on",
           lambda service, call: service.resume(call.body), ChangeResult, takes=tuple[int, ...]),
+    Route("POST", "/jobs/drafts", "What jobs are, to be changed",
+          lambda service, call: service.drafts(call.body), tuple[Draft, ...], takes=tuple[int, ...]),
+    Route("POST", "/jobs/edit", "Change jobs",
+          lambda service, call: service.edit(call.body), ChangeResult, takes=tuple[Draft, ...]),
+    Route("POST", "/jobs/move", "Give waiting jobs another place in line",
+          lambda service, call: service.move(call.body), ChangeResult, takes=MoveCall),
+    Route("POST", "/jobs/retry", "Another attempt of jobs that have ended",
+          lambda service, call: service.retry(call.body), ChangeResult, takes=RetryCall),
+    Route("POST", "/jobs/remove", "Remove jobs with their events and output",
+          lambda service, call: service.remove(call.body), ChangeResult, takes=tuple[int, ...]),
+    Route("PUT", "/draining", "Start nothing new (true), or go on (false)",
+          lambda service, call: service.drain(call.body), bool, takes=bool),
     Route("GET", "/jobs/{job_id}/output", "A range of an attempt's output", _output, Chunk,
           query={"attempt": INT, "offset": INT, "length": INT}),
     Route("GET", "/jobs/{job_id}/tail", "The last lines of an attempt's output",

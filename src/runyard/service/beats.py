@@ -7,10 +7,10 @@ with forget, after the commit.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import replace
 
-from runyard.errors import Conflict
+from runyard.errors import Conflict, NotFound
 from runyard.model.attempt import Attempt, AttemptKey, Result
 from runyard.model.beat import OVER, PROTOCOL, Hello, Observed, Report, Welcome
 from runyard.model.ending import judge
@@ -100,7 +100,7 @@ def _facts(controller: Controller, turn: Turn, agent: str, observed: Iterable[Ob
     _note_unkillable(controller, turn, told)
     now = {**before, **committed.jobs}
     for seen in over:
-        if _settled(turn, now.get(seen.key.job_id), seen.key):
+        if _settled(turn, now.get(seen.key.job_id), seen.key) or _removed(turn, seen.key.job_id, now):
             _forget(controller, turn, agent, seen.key)
             turn.topics.add(f"agent:{agent}")
             if seen.key.job_id not in committed.jobs:
@@ -172,6 +172,17 @@ def _settled(turn: Turn, job: Job | None, key: AttemptKey) -> bool:
     return any(attempt.number == key.number and attempt.token == key.token for attempt in turn.store.attempts(job.id))
 
 
+def _removed(turn: Turn, job_id: int, known: Container[int]) -> bool:
+    """Whether there was such a job in this store, and a user has removed it."""
+    if job_id in known or job_id > turn.store.last_id():
+        return False
+    try:
+        turn.store.shape_of(job_id)  # what cannot be read is not removed
+    except NotFound:
+        return True
+    return False
+
+
 def _compare(controller: Controller, turn: Turn, report: Report) -> None:
     """Everything that an agent has, against everything that this yard has on it."""
     agent, keys = report.agent, set(report.all or ())
@@ -184,7 +195,7 @@ def _compare(controller: Controller, turn: Turn, report: Report) -> None:
     jobs = turn.store.load({key.job_id for key in keys if key not in active})
     unknown, never_given = [], []
     for key in sorted(keys - set(active)):
-        settled = _settled(turn, jobs.get(key.job_id), key)
+        settled = _settled(turn, jobs.get(key.job_id), key) or _removed(turn, key.job_id, jobs)
         if settled and key not in living:
             _forget(controller, turn, agent, key)
         else:

@@ -43,6 +43,9 @@ PUT_BACK = (
     "`ry server start --accept-older-store`"
 )
 
+DRAINING = ("yard", "draining")
+"""The document that says whether the yard starts nothing new."""
+
 SHORT_RUNS_KEPT = 0.7
 """Weight of the past in the usual run time of a shape."""
 
@@ -109,8 +112,16 @@ class Controller:
         """Take the yard: the epoch rises."""
         with self.store.transaction():
             self.yard = self.store.raise_epoch()
+        self.draining = bool(self.store.document(*DRAINING))
         self.feed = self.store.feed()
         self.changes.begin(self.yard.epoch)
+
+    def drain(self, turn: Turn, on: bool) -> None:
+        """Finish what runs and start nothing new, or go on (inside a turn)."""
+        turn.store.save_document(*DRAINING, on)
+        turn.draining, turn.dirty = on, True
+        turn.topics.add("jobs")
+        turn.after.append(lambda: setattr(self, "draining", on))
 
     def stop(self) -> None:
         """Finish what has arrived, and end."""
@@ -300,7 +311,7 @@ class Controller:
 
     def _view_of(self, turn: Turn) -> View:
         ready = self.dispatch.ready(turn.now - CONNECTED_S)
-        return self._view(turn.now, (ready - turn.left) | turn.joined)
+        return replace(self._view(turn.now, (ready - turn.left) | turn.joined), draining=turn.draining)
 
     def _view(self, now: float, ready: Collection[str]) -> View:
         view = self.store.view(now)

@@ -10,11 +10,13 @@ from runyard.service.job_verbs import JobVerbs
 from runyard.service.output_verbs import OutputVerbs
 from runyard.service.pause_verbs import PauseVerbs
 from runyard.service.place_verbs import PlaceVerbs
+from runyard.service.queue_verbs import QueueVerbs
 from runyard.service.yard_verbs import YardVerbs
 
 
 class LocalService(
     JobVerbs,
+    QueueVerbs,
     PauseVerbs,
     OutputVerbs,
     YardVerbs,

@@ -23,6 +23,7 @@ class Turn:
         self.yard = controller.yard
         self.now = now
         self.dirty = False
+        self.draining = controller.draining
         self.topics: set[str] = set()
         self.after: list[Callable[[], None]] = []
         self.joined: set[str] = set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 from runyard.api import ChangeResult, Files
@@ -43,6 +43,7 @@ class Yard:
     now: Callable[[], float]
     free_mb: Callable[[], int]
     collect: Callable[[bool], tuple[int, ...]]
+    remove_output: Callable[[Collection[int]], None]
     min_free_mb: int = 50
 
 

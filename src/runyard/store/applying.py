@@ -64,7 +64,7 @@ class Source(Protocol):
 @dataclass
 class Applied:
     """What has to be kept. `before` and `jobs` have the same keys; `past` are attempts that a newer one replaced;
-    `links` are the new ones of jobs that wait for something else now."""
+    `links` are the new ones of jobs that wait for something else now; `back` were skipped and wait again."""
 
     before: dict[int, Job] = field(default_factory=dict)
     jobs: dict[int, Job] = field(default_factory=dict)
@@ -72,6 +72,7 @@ class Applied:
     past: list[tuple[int, Attempt]] = field(default_factory=list)
     refused: list[Refused] = field(default_factory=list)
     links: dict[int, Links] = field(default_factory=dict)
+    back: list[int] = field(default_factory=list)
 
 
 def apply(changes: Sequence[Change], source: Source) -> Applied:
@@ -247,6 +248,7 @@ class _Bench:
                     continue
                 after = self._advance(job, Reopened(at, on, count))
                 if job.state is JobState.DONE:
+                    self.applied.back.append(who)
                     level.append(after)
 
     def _waits_again(self, job: Job) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from runyard.model.attempt import Attempt
 from runyard.model.events import Change, Recorded, Refused
@@ -86,10 +86,36 @@ class Criteria:
 
 @dataclass(frozen=True)
 class Committed:
-    """What `commit` did: every job that changed, also by consequences, as it now is, and what it refused."""
+    """What `commit` did: every job that changed, also by consequences, as it now is, and what it refused. `back` were
+    skipped and wait again because another one is retried."""
 
     jobs: dict[int, Job]
     refused: tuple[Refused, ...] = ()
+    back: tuple[int, ...] = ()
+
+
+class Standing(NamedTuple):
+    """A pending job in line."""
+
+    id: int
+    priority: int
+    place: float
+    queue: str
+
+    @property
+    def rank(self) -> tuple[int, float, int]:
+        """Smaller comes first (see `Head.rank`)."""
+        return (-self.priority, self.place, self.id)
+
+
+class Line(NamedTuple):
+    """Pending jobs, ready or not, in the order of priority and place: of this queue ("": of all), those after `beside`
+    (None: from the first on), at most so many. `back` goes the other way: those before it, the nearest first."""
+
+    queue: str = ""
+    beside: Standing | None = None
+    back: bool = False
+    most: int = 1
 
 
 class Store(Protocol):
@@ -166,6 +192,12 @@ class Store(Protocol):
     def position(self, job_id: int) -> int:
         """How many ready jobs of the same queue stand before this one by priority and place in line."""
 
+    def line(self, part: Line) -> list[Standing]:
+        """A part of the line in which pending jobs wait."""
+
+    def last_id(self) -> int:
+        """The highest id that was ever given to a job."""
+
     def usual_runtimes(self, fingerprint: str, most: int = 20) -> list[float]:
         """Run times in seconds of the last jobs of this command (see `fingerprint_of`) that succeeded."""
 
@@ -214,6 +246,9 @@ class Store(Protocol):
         At most PRUNE_MAX go at a time, those that ended first. Groups go with their last job, submission keys older
         than `before` with theirs.
         """
+
+    def remove(self, ids: Iterable[int]) -> None:
+        """Remove these jobs, which have ended, with their attempts and events. Their ids stay used."""
 
     def close(self) -> None:
         """Let go of everything."""

@@ -27,10 +27,21 @@ from runyard.model.spec import DEFAULT_QUEUE
 from runyard.model.view import Shape, ShapeView, View, shape_of
 from runyard.store.adding import admit
 from runyard.store.applying import Applied, apply
-from runyard.store.base import HEADS_MAX, PRUNE_MAX, Added, Committed, Criteria, NewJobs, YardId, fingerprint_of
+from runyard.store.base import (
+    HEADS_MAX,
+    PRUNE_MAX,
+    Added,
+    Committed,
+    Criteria,
+    Line,
+    NewJobs,
+    Standing,
+    YardId,
+    fingerprint_of,
+)
 from runyard.store.queueing import check_removal, check_version
 from runyard.store.selection import select, started_at
-from runyard.store.view import groups_of, head_of, host_views, occupied, shape_views
+from runyard.store.view import groups_of, head_of, host_views, in_line, occupied, shape_views
 
 T = TypeVar("T")
 Links = tuple[tuple[int, str], ...]
@@ -160,7 +171,7 @@ class MemoryStore:
                 state.job_shapes[job_id] = self._shape_id(shape_of(job.spec, self._limited(job.group)))
         self._keep_story(state, applied)
         self._keep_links(state, applied)
-        return Committed(applied.jobs, tuple(applied.refused))
+        return Committed(applied.jobs, tuple(applied.refused), tuple(applied.back))
 
     def _keep_story(self, state: _State, applied: Applied) -> None:
         for recorded in applied.recorded:
@@ -266,6 +277,12 @@ class MemoryStore:
             for other in self._seen.jobs.values()
         )
 
+    def line(self, part: Line) -> list[Standing]:
+        return in_line(self._seen.jobs.values(), part)
+
+    def last_id(self) -> int:
+        return self._seen.last_job
+
     def usual_runtimes(self, fingerprint: str, most: int = 20) -> list[float]:
         runs = sorted(
             (job.ended_at, job.id, job.ended_at - started)
@@ -336,6 +353,16 @@ class MemoryStore:
             if job.ended_at is not None and job.ended_at < before and not self._awaited(job.id)
         )
         gone = {job_id for _, job_id in old[:PRUNE_MAX]}
+        self.remove(gone)
+        state.submissions = {
+            key: (at, added)
+            for key, (at, added) in state.submissions.items()
+            if at >= before or any(min(added.ids) <= job_id <= max(added.ids) for job_id in state.jobs if added.ids)
+        }
+        return len(gone)
+
+    def remove(self, ids: Iterable[int]) -> None:
+        state, gone = self._changing, set(ids)
         for name in ("jobs", "past", "story", "dependants", "job_shapes"):
             table = getattr(state, name)
             setattr(state, name, {key: value for key, value in table.items() if key not in gone})
@@ -344,12 +371,6 @@ class MemoryStore:
         }
         kept = {job.group for job in state.jobs.values()}
         state.groups = {key: group for key, group in state.groups.items() if key in kept}
-        state.submissions = {
-            key: (at, added)
-            for key, (at, added) in state.submissions.items()
-            if at >= before or any(min(added.ids) <= job_id <= max(added.ids) for job_id in state.jobs if added.ids)
-        }
-        return len(gone)
 
     def _awaited(self, job_id: int) -> bool:
         return any(self._seen.jobs[who].state is not JobState.DONE for who, _ in self.dependants(job_id))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+
 from sqlalchemy import delete, exists, select, text
 
 from runyard.store.base import PRUNE_MAX
@@ -14,7 +16,15 @@ _J = jobs.c
 def prune(database: Database, before: float) -> int:
     """Remove jobs that ended before this time, and what only they had."""
     old = _old(database, before)
-    ids, of_groups = [job_id for job_id, _ in old], {group for _, group in old if group is not None}
+    remove(database, [job_id for job_id, _ in old], {group for _, group in old if group is not None})
+    s = submissions.c
+    stands = exists().where(_J.id.between(s.first, s.last))
+    database.write(delete(submissions).where(s.at < before, ~stands))
+    return len(old)
+
+
+def remove(database: Database, ids: Sequence[int], of_groups: Collection[int]) -> None:
+    """Remove these jobs, what only they had, and those of their groups that have no job left."""
     for table, column in (
         (attempts, attempts.c.job_id),
         (events, events.c.job_id),
@@ -25,10 +35,6 @@ def prune(database: Database, before: float) -> int:
         database.write(delete(table).where(column.in_(ids)))
     has_jobs = exists().where(_J.group_id == groups.c.id)
     database.write(delete(groups).where(groups.c.id.in_(of_groups), ~has_jobs))
-    s = submissions.c
-    stands = exists().where(_J.id.between(s.first, s.last))
-    database.write(delete(submissions).where(s.at < before, ~stands))
-    return len(ids)
 
 
 def _old(database: Database, before: float) -> list[tuple[int, int | None]]:

@@ -8,7 +8,7 @@ shapes. A database that a newer Runyard made is left as it is. One that has lost
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
@@ -23,9 +23,10 @@ from runyard.store.base import YardId
 from runyard.store.database import Database
 from runyard.store.highwater import HighWater, Level
 from runyard.store.memo import Memo
-from runyard.store.pruning import prune
+from runyard.store.pruning import prune, remove
 from runyard.store.schema import SCHEMA, metadata, queues, yard
 from runyard.store.sql_jobs import SqlJobs
+from runyard.store.sql_records import bites
 from runyard.store.sql_shapes import SqlShapes
 from runyard.store.sqlite import (
     BEGIN_WRITING,
@@ -128,6 +129,14 @@ class SqlStore(SqlJobs):
 
     def prune(self, before: float) -> int:
         return prune(self._db, before)
+
+    def remove(self, ids: Iterable[int]) -> None:
+        for some in bites(dict.fromkeys(ids)):
+            found = self.load(some).values()
+            remove(self._db, [job.id for job in found], {job.group for job in found if job.group is not None})
+
+    def last_id(self) -> int:
+        return self._db.counters.last_job
 
     def close(self) -> None:
         self._db.close()

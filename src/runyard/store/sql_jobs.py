@@ -7,17 +7,17 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import BindParameter, Select, and_, bindparam, delete, func, or_, select, text
+from sqlalchemy import BindParameter, ColumnElement, Select, and_, bindparam, delete, func, or_, select, text
 
 from runyard.errors import Conflict, NotFound
 from runyard.model import codec
 from runyard.model.attempt import Attempt
 from runyard.model.events import Assigned, Change, Recorded
-from runyard.model.job import Job
+from runyard.model.job import Job, JobState
 from runyard.model.view import Occupied, Shape, shape_of
 from runyard.store.adding import admit
 from runyard.store.applying import Applied, Dependants, apply
-from runyard.store.base import Added, Committed, Criteria, NewJobs
+from runyard.store.base import Added, Committed, Criteria, Line, NewJobs, Standing
 from runyard.store.memo import Memo
 from runyard.store.prepared import Prepared
 from runyard.store.queries import selections
@@ -101,6 +101,15 @@ def _dependants(ids: list[BindParameter[Any]]) -> Select[Any]:
     return query.order_by(_D.on_id, _D.job_id, _D.kind)
 
 
+def _beside(mark: Standing, back: bool) -> ColumnElement[bool]:
+    """Before it or after it in line."""
+    if back:
+        among = or_(_J.place < mark.place, and_(_J.place == mark.place, _J.id < mark.id))
+        return or_(_J.priority > mark.priority, and_(_J.priority == mark.priority, among))
+    among = or_(_J.place > mark.place, and_(_J.place == mark.place, _J.id > mark.id))
+    return or_(_J.priority < mark.priority, and_(_J.priority == mark.priority, among))
+
+
 class SqlJobs(SqlRecords):
     """The part of a SQL store that keeps jobs."""
 
@@ -127,7 +136,7 @@ class SqlJobs(SqlRecords):
         applied = apply(list(changes), self)
         if applied.jobs:
             self._keep(applied)
-        return Committed(applied.jobs, tuple(applied.refused))
+        return Committed(applied.jobs, tuple(applied.refused), tuple(applied.back))
 
     def _keep(self, applied: Applied) -> None:
         tally = Tally()
@@ -284,11 +293,21 @@ class SqlJobs(SqlRecords):
         if not rows:
             raise NotFound(self.absence(job_id))
         queue, priority, place = rows[0]
-        sooner = or_(_J.place < place, and_(_J.place == place, _J.id < job_id))
-        before = or_(_J.priority > priority, and_(_J.priority == priority, sooner))
+        before = _beside(Standing(job_id, priority, place, queue), back=True)
         of_queue = select(shapes.c.id).where(shapes.c.queue == queue, shapes.c.open > 0)
         query = select(func.count()).where(text(READY), _J.shape.in_(of_queue), before)
         return int(self._db.read(query)[0][0])
+
+    def line(self, part: Line) -> list[Standing]:
+        order = (_J.priority.desc(), _J.place, _J.id)
+        back = (_J.priority, _J.place.desc(), _J.id.desc())
+        query = select(_J.id, _J.priority, _J.place, _J.queue).where(text(OPEN), _J.state == JobState.PENDING.value)
+        if part.queue:
+            query = query.where(_J.queue == part.queue)
+        if part.beside is not None:
+            query = query.where(_beside(part.beside, part.back))
+        rows = self._db.read(query.order_by(*(back if part.back else order)).limit(part.most))
+        return [Standing(*row) for row in rows]
 
     def usual_runtimes(self, fingerprint: str, most: int = 20) -> list[float]:
         return [seconds for (seconds,) in self._db.fetch(_RUNTIMES, (short_hash(fingerprint), most))]

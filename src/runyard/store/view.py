@@ -4,16 +4,29 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 from runyard.model.host import Agent, Host
-from runyard.model.job import Job
+from runyard.model.job import Job, JobState
 from runyard.model.view import Head, HostView, Occupied, ShapeView
-from runyard.store.base import SHAPES_MAX
+from runyard.store.base import SHAPES_MAX, Line, Standing
 
 
 def head_of(job: Job) -> Head:
     """A ready job as the planner sees it."""
     return Head(job.id, job.version, job.spec.priority, job.attempt.number + 1 if job.attempt else 1, job.place)
+
+
+def in_line(jobs: Iterable[Job], part: Line) -> list[Standing]:
+    """The pending ones of these jobs that are meant."""
+    standing = (
+        Standing(job.id, job.spec.priority, job.place, job.spec.queue)
+        for job in jobs
+        if job.state is JobState.PENDING and part.queue in ("", job.spec.queue)
+    )
+    mark = part.beside.rank if part.beside is not None else None
+    found = [one for one in standing if mark is None or (one.rank < mark if part.back else one.rank > mark)]
+    return sorted(found, key=attrgetter("rank"), reverse=part.back)[: part.most]
 
 
 def shape_views(shapes: Iterable[ShapeView]) -> tuple[ShapeView, ...]:

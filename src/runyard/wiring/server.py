@@ -69,6 +69,7 @@ def build(settings: Settings, home: Home, accept_older_store: bool = False) -> Y
         now=time.time,
         free_mb=lambda: free_mb(home.root),
         collect=collect,
+        remove_output=lambda jobs: runs.remove(frozenset(jobs)),
         min_free_mb=settings.min_free_mb,
     )
 

@@ -50,6 +50,7 @@ class Outputs:
 
     def __init__(self) -> None:
         self.written: dict[tuple[int, int], bytes] = {}
+        self.removed: set[int] = set()
 
     def _data(self, job_id: int, number: int) -> bytes:
         try:
@@ -229,6 +230,7 @@ def build(store: Store, directory: Path) -> tuple[Shared, Clock, Outputs]:
         now=clock.now,
         free_mb=lambda: 1_000,
         collect=lambda dry: (7, 8, 9) if dry else (7, 8),
+        remove_output=outputs.removed.update,
     )
     return shared, clock, outputs
 

@@ -30,6 +30,7 @@ from runyard.cli.context import App, Far
 from runyard.cli.render.output import Output
 from runyard.errors import Conflict, NotFound, Unavailable
 from runyard.model.beat import Answer, Hello, Report, Welcome
+from runyard.model.editing import Draft, MoveCall, RetryCall
 from runyard.model.filter import JobQuery, Selector, is_pattern, parse_selector
 from runyard.model.host import Agent, Host
 from runyard.model.job import JobState
@@ -126,6 +127,9 @@ class FakeService:
     cleaned: tuple[int, ...] = ()
     held: list[int] = field(default_factory=list)
     paused: list[int] = field(default_factory=list)
+    edits: list[Draft] = field(default_factory=list)
+    moves: list[MoveCall] = field(default_factory=list)
+    retries: list[RetryCall] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
     position: int = 1
 
@@ -207,6 +211,32 @@ class FakeService:
     def resume(self, ids: tuple[int, ...]) -> ChangeResult:
         self.paused += [-job_id for job_id in ids]
         return self._change(ids)
+
+    def drafts(self, ids: tuple[int, ...]) -> tuple[Draft, ...]:
+        return tuple(Draft(job_id, self.job(job_id).spec, 1) for job_id in ids)
+
+    def edit(self, drafts: tuple[Draft, ...]) -> ChangeResult:
+        self.edits += drafts
+        return self._change(tuple(draft.id for draft in drafts))
+
+    def move(self, call: MoveCall) -> ChangeResult:
+        self.moves.append(call)
+        return self._change(call.ids)
+
+    def retry(self, call: RetryCall) -> ChangeResult:
+        self.retries.append(call)
+        return self._change(call.ids)
+
+    def remove(self, ids: tuple[int, ...]) -> ChangeResult:
+        told = self._change(ids)
+        for job_id in told.changed:
+            del self.rows[job_id]
+        return told
+
+    def drain(self, on: bool) -> bool:
+        before = self.status_told.draining
+        self.status_told = replace(self.status_told, draining=on)
+        return before != on
 
     def _change(self, ids: tuple[int, ...]) -> ChangeResult:
         refused = {job_id: self.refused[job_id] for job_id in ids if job_id in self.refused}
