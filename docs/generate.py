@@ -15,12 +15,13 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import MISSING, fields, is_dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
 from runyard import model, settings
+from runyard.config import TABLES
 from runyard.errors import IllegalMove
 from runyard.model import ending, lifecycle, view
 from runyard.model.attempt import Attempt, AttemptKey, Placement, Result
@@ -234,14 +235,22 @@ def mermaid() -> str:
 def settings_part() -> str:
     words = attribute_docs(settings.Settings)
     rows = [
-        (f"`{field.name}`", f"`RUNYARD_{field.name.upper()}`", default_of(field.default), words[field.name])
+        (f"`{field.name}`", variable_of(field.name), default_of(field.default), words[field.name])
         for field in fields(settings.Settings)
         if field.name != "home"
     ]
     return table(("in config.toml", "in the environment", "default", "means"), rows)
 
 
+def variable_of(name: str) -> str:
+    return "" if name in TABLES else f"`RUNYARD_{name.upper()}`"
+
+
 def default_of(value: object) -> str:
+    if value is MISSING:
+        return "none"
+    if isinstance(value, tuple):
+        return f"`{','.join(value)}`"
     return f"`{value}`" if value != "" else "empty"
 
 

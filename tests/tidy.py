@@ -18,7 +18,7 @@ from functools import cached_property
 MAY_IMPORT = {
     "errors": "",
     "settings": "model",
-    "config": "",
+    "config": "model",
     "model": "",
     "planner": "model",
     "store": "model",

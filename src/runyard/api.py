@@ -66,6 +66,7 @@ class JobRow:
     or last attempt's devices, `gpus_wanted` how many it asks for. `params` are pairs of a name and a value as text,
     `metrics` the last value of each that it has reported. Jobs of one priority wait in the order of
     their `place` (the id, unless they were moved). `version` rises with each change.
+    `public` are variables of its environment whose values may be shown (name, value).
     """
 
     id: int
@@ -97,6 +98,7 @@ class JobRow:
     place: float = 0.0
     note: str = ""
     version: int = 0
+    public: Params = ()
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Any
 
 from runyard.model.record import dataclass
 
@@ -61,6 +64,12 @@ class Settings:
     environment_max_kb: int = 1_280
     """The largest environment that is accepted with a job. With the arguments it has to fit into what a program can be
     handed (2 MB by default)."""
+    public_prefixes: tuple[str, ...] = ("DQ_",)
+    """What the names of public variables begin with: their values are shown."""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """Options of jobs whose submitter and queue say nothing, by long flag (a table in the file)."""
+    hooks: Mapping[str, Any] = field(default_factory=dict)
+    """Whom to tell what happens to jobs (tables in the file)."""
     host: str = ""
     """The machine whose yard is used, over SSH, if no `--host` says so and none is remembered (`ry use`)."""
     ssh_user: str = ""

@@ -121,6 +121,9 @@ JOB_OPTIONS: tuple[Callable[[F], F], ...] = (
         "--param", multiple=True, metavar="NAME=VALUE",
         help="A parameter, to find and compare it by; the command finds all of them in $RUNYARD_PARAMS.",
     ),
+    click.option(
+        "--notify", multiple=True, metavar="HOOK[:EVENTS]", help="Tell slack, slack:failed,lost, mail:you@example.org."
+    ),
     click.option("--slurm-env", is_flag=True, default=None, help="Set Slurm's variables (SLURM_JOB_ID ...) as well."),
     click.option("--detach", is_flag=True, default=None, help="Processes that it leaves behind are not ended."),
 )  # fmt: skip

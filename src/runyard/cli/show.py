@@ -85,6 +85,8 @@ def _facts(detail: JobDetail, now: float) -> Iterator[tuple[str, str]]:
         yield "template", harmless(spec.template)
     if spec.params:
         yield "parameters", ", ".join(harmless(f"{name}={value}") for name, value in spec.params)
+    for name, value in spec.public:
+        yield "variable", harmless(f"{name}={value}")
     yield "workdir", harmless(row.workdir)
     yield "asks for", asked(spec)
     if detail.limits:

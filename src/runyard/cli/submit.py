@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from importlib import import_module
@@ -22,7 +21,7 @@ from runyard.model.filter import JobQuery
 from runyard.model.spec import DEFAULT_GRACE_S
 from runyard.submitting.build import Builder
 from runyard.submitting.dependencies import DEFAULT_KIND
-from runyard.submitting.fields import Here
+from runyard.submitting.fields import Here, here_of
 
 if TYPE_CHECKING:
     from runyard.model.spec import JobSpec
@@ -85,7 +84,7 @@ def submit(app: App, /, words: tuple[str, ...], file: str | None, dry_run: bool,
 
 def here(app: App) -> Here:
     """Where and when this command runs, and the machine that it submits to."""
-    return Here(app.environ, os.getcwd(), app.now(), app.settings.environment_max_kb, app.ground)
+    return here_of(app.environ, app.now(), app.settings, app.ground)
 
 
 def _bulk(builder: Builder, file: str, common: dict[str, Any]) -> Submission:

@@ -110,6 +110,9 @@ class JobOptions(TypedDict, total=False):
     setup: Union[str, Sequence[str]]
     """Shell lines to run first."""
 
+    notify: Union[str, Sequence[str]]
+    """Hooks of the yard to tell what happens: "slack", ["slack:failed,lost", "mail:you@example.org"]."""
+
     slurm_env: bool
     """Set Slurm's variables (SLURM_JOB_ID ...) beside ours."""
 

@@ -14,6 +14,7 @@ from runyard.errors import InvalidSpec
 from runyard.model.label import program_name
 from runyard.model.params import Params, check_params
 from runyard.model.record import dataclass
+from runyard.model.wish import parse_wish
 
 SHELLS = ("bash", "sh", "zsh", "login")
 DEFAULT_SHELL = "bash"
@@ -30,6 +31,9 @@ ARGUMENT_BYTES = 131_071
 
 COMMAND_BYTES = 512 * 1024
 """All arguments together: with the environment they have to fit into what a program can be handed (often 2 MB)."""
+
+PUBLIC_MOST = 64 * 1024
+"""Characters of public variables with one job."""
 
 ALIKE = 256
 """The jobs of a submission have most of their texts in common: so many are known to be good."""
@@ -123,6 +127,8 @@ class JobSpec:
     `output` and `input` are paths (patterns %j %a %x in `output`), relative to `workdir`; empty means the run's own log
     and no input. `params` (name, value as text) and `template`, the one that it was made from, say what `command` was
     put together of. `note` is for people: one line that says what it is for.
+    `public` are variables of the environment (name, value) that may be shown: a copy for lists, not what the job gets.
+    `notify` says which hooks are told of it (see `model.hook`).
     """
 
     command: tuple[str, ...]
@@ -152,6 +158,8 @@ class JobSpec:
     template: str = ""
     note: str = ""
     slurm_env: bool = False
+    public: Params = ()
+    notify: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_command(self)
@@ -164,6 +172,10 @@ class JobSpec:
         _check_numbers(self)
         if self.params:
             check_params(self.params)
+        if sum(len(name) + len(value) for name, value in self.public) > PUBLIC_MOST:
+            raise InvalidSpec(f"at most {PUBLIC_MOST} characters of public variables are taken", "public")
+        for wish in self.notify:
+            parse_wish(wish)
         _check_text(self.template, "template", NAME_BYTES)
         _check_names(self.queue, self.on_lost, self.script, self.environment)
 

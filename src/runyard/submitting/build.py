@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from runyard.api import Submission
 from runyard.errors import InvalidSpec, NotFound
 from runyard.model.filter import JobQuery, parse_selector
+from runyard.model.params import Params
 from runyard.model.queue import Queue
 from runyard.model.spec import (
     DEFAULT_GRACE_S,
@@ -71,6 +72,7 @@ class Builder:
         self._blobs: dict[bytes, str] = {}
         self._environments: dict[tuple[Any, ...], str] = {}
         self._paths: dict[str, str] = {}
+        self._public: dict[str, Params] = {}
         self._programs: set[tuple[str, str, str]] = set()
         self.remarks: list[str] = []
         """What the user should know and did not ask."""
@@ -105,12 +107,13 @@ class Builder:
         return lines
 
     def values(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """The options read, with the defaults of their queue below them."""
+        """The options read, with the defaults of their queue below them, and those of the yard below these."""
         values = fields.read(options, self.here)
         queue = self.queue(values.get("queue", DEFAULT_QUEUE))
-        if queue.defaults:
-            values = fields.layered(fields.read(queue.defaults, self.here), values)
-            if "shell" in queue.defaults and "shell" not in options:
+        defaults = fields.layered(self.here.defaults, queue.defaults)
+        if defaults:
+            values = fields.layered(fields.read(defaults, self.here), values)
+            if "shell" in defaults and "shell" not in options:
                 values["default-shell"] = values.pop("shell")
         return values
 
@@ -141,13 +144,14 @@ class Builder:
             self.remark(remark)
         if command.python_path and ground.is_far:
             self.remark(f"{command.words[0]}: only a copy of it is sent; what it imports has to be{ground.where}")
+        environment = self.environment(values, command.python_path)
         return JobSpec(
             command=command.words,
             name=values.get("name", ""),
             workdir=workdir,
             shell=shell,
             script=self.blob(command.script) if command.script is not None else "",
-            environment=self.environment(values, command.python_path),
+            environment=environment,
             setup=self.setup(values, workdir),
             output=output,
             input=_input(values, workdir, ground),
@@ -166,6 +170,8 @@ class Builder:
             params=values.get("param", ()),
             note=values.get("note", " ".join(self.here.environ.get(NOTE_VARIABLE, "").split())),
             slurm_env=values.get("slurm-env", False),
+            public=self._public[environment],
+            notify=values.get("notify", ()),
         )
 
     def look_for_program(self, spec: JobSpec) -> None:
@@ -223,6 +229,7 @@ class Builder:
             blob = self.blob(environments.blob(wanted, self.here.environment_max_kb))
             self._environments[key] = blob
             self._paths[blob] = wanted.get("PATH", os.defpath)
+            self._public[blob] = environments.public(wanted, self.here.public_prefixes)
         return self._environments[key]
 
     def setup(self, values: Mapping[str, Any], workdir: str) -> tuple[str, ...]:

@@ -8,11 +8,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from runyard.errors import InvalidSpec
 from runyard.model.params import Params
 from runyard.model.spec import ARRAY_INDEX_MAX, ARRAY_MAX, ArraySpec
+from runyard.model.wish import parse_wish
+from runyard.settings import Settings
 from runyard.submitting import arrays, dependencies, durations, gpus, sizes
 from runyard.submitting.ground import Ground, Near
 from runyard.submitting.nearest import meant
@@ -28,9 +31,10 @@ OUTPUT_MARKS = "jaxANu%"
 
 
 class Here(NamedTuple):
-    """Where and when something is typed. `environment_max_kb` is the yard's limit.
+    """Where and when something is typed.
 
-    `far` is the machine that it is submitted to, where that is another one.
+    `far` is the machine that it is submitted to, where that is another one. The rest are settings of the yard: the
+    largest environment, whose variables are public, and options where nobody says any.
     """
 
     environ: Mapping[str, str]
@@ -38,11 +42,19 @@ class Here(NamedTuple):
     now: float
     environment_max_kb: int = 1_280
     far: Ground | None = None
+    public_prefixes: tuple[str, ...] = ("DQ_",)
+    defaults: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def ground(self) -> Ground:
         """The machine that it is submitted to: the one place that says so."""
         return self.far or Near(self.environ, self.cwd)
+
+
+def here_of(environ: Mapping[str, str], now: float, settings: Settings, far: Ground | None = None) -> Here:
+    """This directory, now, with the settings of the yard. The defaults of one on another machine are not known here."""
+    defaults = {} if settings.is_far else settings.defaults
+    return Here(environ, os.getcwd(), now, settings.environment_max_kb, far, settings.public_prefixes, defaults)
 
 
 Read = Callable[[Any, str, Here], Any]
@@ -136,6 +148,14 @@ def parameters(value: Any, name: str, here: Here) -> Params:
     return tuple(given.items())
 
 
+def wishes(value: Any, name: str, here: Here) -> tuple[str, ...]:
+    """Hooks to tell: a list, or a text with blanks; `none` asks for none."""
+    found = tuple(dict.fromkeys(word for item in texts(value, name, here) for word in item.split()))
+    for word in found:
+        parse_wish(word, name)
+    return () if found == ("none",) else found
+
+
 def after(value: Any, name: str, here: Here) -> tuple[dependencies.Wanted, ...]:
     return tuple(part for item in texts(value, name, here) for part in dependencies.parse(item, name))
 
@@ -220,12 +240,13 @@ FIELDS: dict[str, Read] = {
     "detach": flag,
     "param": parameters,
     "slurm-env": flag,
+    "notify": wishes,
 }
 """Every option of a job by its long flag."""
 
 DEFAULTABLE = (
     "priority", "gpus", "cpus", "mem", "mem-per-cpu", "time", "grace", "retries", "backoff", "retry-on", "output",
-    "shell", "venv", "conda", "setup", "clean-env", "detach", "slurm-env",
+    "shell", "venv", "conda", "setup", "clean-env", "detach", "slurm-env", "notify",
 )  # fmt: skip
 """What a queue may give to jobs whose submitter says nothing. (Its on-lost is a limit of the queue itself.)"""
 

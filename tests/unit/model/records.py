@@ -114,6 +114,9 @@ OWN[spec.JobSpec] = record(
         lambda params: tuple(params.items())
     ),
     template=LINE,
+    notify=st.lists(st.sampled_from(["slack", "desk:ended,each", "mail:ada@example.org:failed"]), max_size=2).map(
+        tuple
+    ),
 )
 OWN[spec.ArraySpec] = record(
     spec.ArraySpec,
