@@ -12,6 +12,7 @@ from dataclasses import field
 from typing import Optional, Protocol
 
 from runyard.errors import InvalidSpec
+from runyard.model.attaching import AttachCall, Ticket
 from runyard.model.attempt import Attempt
 from runyard.model.beat import Answer, Hello, Report, Welcome
 from runyard.model.editing import Draft, MoveCall, RetryCall
@@ -303,6 +304,12 @@ class Service(Protocol):
 
     def grep(self, job_id: int, number: int, query: GrepQuery) -> Iterator[bytes]:
         """Search an attempt's output."""
+
+    def attach(self, call: AttachCall) -> Ticket:
+        """A way to the terminal of a job that runs: the ticket of a stream of frames (`model.frames`).
+
+        Conflict for a job that has no terminal or does not run, Unavailable while its agent is away.
+        """
 
     def clean(self, dry: bool = False) -> tuple[int, ...]:
         """Collect the output of old jobs now; the ids whose output went (`dry`: would go)."""

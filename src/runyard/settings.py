@@ -86,6 +86,8 @@ class Settings:
     """How long a connection that nobody uses is kept for the next command."""
     far_home: str = ""
     """The home of the yard there (with `--host`, `--home` says so); empty: as that account has it."""
+    detach_keys: str = "ctrl-\\"
+    """What leaves an attached terminal: ctrl-\\, or several keys as in `ctrl-a d`; none: no key does."""
 
     @property
     def is_far(self) -> bool:

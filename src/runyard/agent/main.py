@@ -13,10 +13,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Optional
 
+from runyard.agent.attach import Attachments
 from runyard.agent.blobs import BlobCache
 from runyard.agent.link import Arrived, Link
 from runyard.agent.look import Looker, any_withheld, busy_device, is_news
-from runyard.agent.reconcile import Action, Adjust, Desired, Forget, Lose, Revoke, Start, Stop, reconcile, wanted
+from runyard.agent.reconcile import (
+    Action,
+    Adjust,
+    Attach,
+    Desired,
+    Forget,
+    Lose,
+    Revoke,
+    Start,
+    Stop,
+    reconcile,
+    wanted,
+)
 from runyard.agent.state import Seen, load, save
 from runyard.engines.base import Engine
 from runyard.errors import Conflict, RunyardError, Unavailable
@@ -71,6 +84,7 @@ class Agent:
         self._engine = engine
         self._looker = looker
         self._link = link
+        self._attachments = Attachments(home.server_socket)
         self._blobs = BlobCache(home.blob_cache, link.blob)
         self._seen = self._remembered = load(home.agent_state)
         self._remember_at = 0.0
@@ -277,6 +291,8 @@ class Agent:
             self._engine.forget(action.key)
             self._observed.pop(action.key, None)
             self._unsent.pop(action.key, None)
+        elif isinstance(action, Attach):
+            self._attachments.begin(action.order, self._engine.attach_hint(action.order.key))
 
     def _start(self, order: Order) -> None:
         if free_mb(self._home.root) < DISK_MIN_MB:

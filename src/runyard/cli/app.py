@@ -24,6 +24,8 @@ VERBS = (
     Verb("logs", "logs", "The output of a job.", ("log", "cat"), READ),
     Verb("tail", "logs", "The last lines of a job's output.", (), READ),
     Verb("head", "logs", "The first lines of a job's output.", (), READ),
+    Verb("attach", "attach", "Your terminal to that of a running job.", (), READ),
+    Verb("send", "send", "Type into the terminal of a running job.", (), READ),
     Verb("grep", "grep", "Search the output of jobs.", (), READ),
     Verb("stop", "stop", "End jobs: signal, grace, kill.", ("cancel", "scancel"), CHANGE),
     Verb("kill", "stop", "End jobs at once.", (), CHANGE),

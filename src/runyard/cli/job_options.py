@@ -103,6 +103,10 @@ JOB_OPTIONS: tuple[Callable[[F], F], ...] = (
     click.option(
         "-i", "--input", metavar="FILE", shell_complete=complete_files, help="Its standard input (default: /dev/null)."
     ),
+    click.option(
+        "--tty/--no-tty", default=None,
+        help="A terminal of its own, for `ry attach` (default: as its queue says: none).",
+    ),
     click.option("-H", "--hold", is_flag=True, default=None, help="Keep it back until released."),
     click.option("-b", "--begin", metavar="WHEN", help="Not before 22:00, +2h, 2026-12-31T08:00."),
     click.option("--retries", metavar="N", help="Try again by itself so often (default: 0)."),

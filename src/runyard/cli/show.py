@@ -19,6 +19,7 @@ from runyard.errors import NotFound
 from runyard.model.attempt import Attempt
 from runyard.model.ending import describe, exit_code
 from runyard.model.events import KIND_OF
+from runyard.model.job import JobState
 from runyard.model.spec import JobSpec
 
 NAMES_SHOWN = 8
@@ -100,6 +101,8 @@ def _facts(detail: JobDetail, now: float) -> Iterator[tuple[str, str]]:
         yield "output", harmless(spec.output)
     if spec.input:
         yield "input", harmless(spec.input)
+    if spec.tty:
+        yield "terminal", f"its own; `ry attach {row.id}`" if row.state == JobState.RUNNING.value else "its own"
     if detail.environment:
         shown = ", ".join(harmless(name) for name in detail.environment[:NAMES_SHOWN])
         more = len(detail.environment) - NAMES_SHOWN

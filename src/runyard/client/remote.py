@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from typing import Any, Optional, TypeVar
 
 from runyard.api import (
@@ -23,6 +24,7 @@ from runyard.client.http import Request, Response
 from runyard.client.transport import Transport
 from runyard.errors import BY_NAME, InvalidSpec, ProtocolError, RunyardError
 from runyard.model import codec
+from runyard.model.attaching import AttachCall, Ticket
 from runyard.model.beat import Answer, Hello, Report, Welcome
 from runyard.model.editing import Draft, MoveCall, RetryCall
 from runyard.model.filter import JobQuery
@@ -45,6 +47,11 @@ class RemoteService:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
+
+    @property
+    def dial(self) -> Callable[[], socket.socket]:
+        """Makes further connections to this server."""
+        return self._transport.dial
 
     def submit(self, submission: Submission) -> Receipt:
         wire = encode_submission(submission)
@@ -133,6 +140,11 @@ class RemoteService:
         if head.status >= 400:
             raise error_of(Response(head.status, head.headers, b"".join(pieces)))
         return pieces
+
+    def attach(self, call: AttachCall) -> Ticket:
+        wire = codec.dumps(call).encode("ascii")
+        response = self._request(Request("POST", "/jobs/attach", wire, repeatable=True), CALL_S)
+        return codec.decode(Ticket, _json(response))
 
     def clean(self, dry: bool = False) -> tuple[int, ...]:
         return self._call(tuple[int, ...], "POST", "/clean" + query_text({"dry": dry}), ())

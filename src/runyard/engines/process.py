@@ -47,7 +47,7 @@ PUT_AWAY = "its files are put away already"
 class ProcessEngine:
     """See `engines.base.Engine`."""
 
-    capabilities = Capabilities("process")
+    capabilities = Capabilities("process", attachable=True)
 
     def __init__(self, home: Home, host_id: str, boot_id: str, warm: int = 2) -> None:
         own = process.read_stat(os.getpid())
@@ -162,7 +162,8 @@ class ProcessEngine:
             self._put_away(held)
 
     def attach_hint(self, key: AttemptKey) -> str:
-        return ""
+        runner = self._held[key].last_runner() if key in self._held else None
+        return self._pool.socket_path(runner) if runner is not None else ""
 
     def close(self) -> None:
         for held in self._held.values():

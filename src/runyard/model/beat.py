@@ -124,6 +124,7 @@ class Order:
     detach: bool = False
     follows: str = ""
     assigned_boot_id: str = ""
+    tty: bool = False
 
 
 @dataclass(frozen=True)
@@ -148,6 +149,19 @@ class Terms:
 
 
 @dataclass(frozen=True)
+class AttachOrder:
+    """Somebody wants to see this attempt's terminal, or to type: `ticket` names the stream that joins the two, and is
+    good for one only. `quiet`: he does not look. `lines`: so many of what was written before he sees (0: all that is
+    kept)."""
+
+    key: AttemptKey
+    ticket: str
+    read_only: bool = False
+    quiet: bool = False
+    lines: int = 0
+
+
+@dataclass(frozen=True)
 class Answer:
     """What the yard wants. `revoke` lists attempts that are not to start if they still wait to follow another; `whole`
     asks for `all` in the next report; `feed` is as in `Welcome`."""
@@ -162,7 +176,8 @@ class Answer:
     whole: bool = False
     feed: int = 0
     terms: tuple[Terms, ...] = ()
+    attach: tuple[AttachOrder, ...] = ()
 
     @property
     def empty(self) -> bool:
-        return not (self.start or self.stop or self.forget or self.revoke or self.terms or self.whole)
+        return not (self.start or self.stop or self.forget or self.revoke or self.terms or self.whole or self.attach)

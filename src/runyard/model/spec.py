@@ -128,7 +128,7 @@ class JobSpec:
     and no input. `params` (name, value as text) and `template`, the one that it was made from, say what `command` was
     put together of. `note` is for people: one line that says what it is for.
     `public` are variables of the environment (name, value) that may be shown: a copy for lists, not what the job gets.
-    `notify` says which hooks are told of it (see `model.hook`).
+    `notify` says which hooks are told of it (see `model.hook`). With `tty` it gets a terminal of its own.
     """
 
     command: tuple[str, ...]
@@ -160,6 +160,7 @@ class JobSpec:
     slurm_env: bool = False
     public: Params = ()
     notify: tuple[str, ...] = ()
+    tty: bool = False
 
     def __post_init__(self) -> None:
         _check_command(self)
@@ -177,6 +178,8 @@ class JobSpec:
         for wish in self.notify:
             parse_wish(wish)
         _check_text(self.template, "template", NAME_BYTES)
+        if self.tty and self.input:
+            raise InvalidSpec("a job with a terminal reads from that: give either --tty or --input", "tty")
         _check_names(self.queue, self.on_lost, self.script, self.environment)
 
     @property

@@ -184,3 +184,15 @@ def _duration(seconds: float) -> float:
 def names(start: Start) -> Message:
     """What every message about an attempt begins with."""
     return {"job": start.job, "number": start.number, "token": start.token}
+
+
+def ended_message(start: Start, ended: Ended, attempt: Optional[Attempt], retired: bool) -> Message:
+    """What is told of an end; without an attempt nothing was started. `retired`: the runner takes no other."""
+    return {
+        "is": "ended",
+        **names(start),
+        "pid": attempt.pid if attempt else None,
+        "started_at": attempt.started_at if attempt else None,
+        **ended._asdict(),
+        "retired": retired,
+    }

@@ -24,6 +24,7 @@ from runyard.api import (
 )
 from runyard.errors import InvalidSpec
 from runyard.model import codec
+from runyard.model.attaching import AttachCall, Ticket
 from runyard.model.beat import Answer, Hello, Order, Welcome
 from runyard.model.editing import Draft, MoveCall, RetryCall
 from runyard.model.filter import JobQuery
@@ -156,6 +157,8 @@ ROUTES = (
           lambda service, call: service.head(call.job_id, call.number("attempt"), call.number("lines", 10)), Chunk,
           query={"attempt": INT, "lines": INT}),
     Route("GET", "/jobs/{job_id}/grep", "Search an attempt's output; what grep prints", _grep, bytes, query=GREP),
+    Route("POST", "/jobs/attach", "A ticket for the stream to a job's terminal",
+          lambda service, call: service.attach(call.body), Ticket, takes=AttachCall),
     Route("GET", "/queues", "All queues", lambda service, call: service.queues(), tuple[QueueRow, ...]),
     Route("PUT", "/queues/{name}", "Make or change a queue", _save_queue, Queue, takes=Queue),
     Route("DELETE", "/queues/{name}", "Remove an empty queue",

@@ -11,6 +11,7 @@ from runyard.service.output_verbs import OutputVerbs
 from runyard.service.pause_verbs import PauseVerbs
 from runyard.service.place_verbs import PlaceVerbs
 from runyard.service.queue_verbs import QueueVerbs
+from runyard.service.terminal_verbs import TerminalVerbs
 from runyard.service.yard_verbs import YardVerbs
 
 
@@ -19,6 +20,7 @@ class LocalService(
     QueueVerbs,
     PauseVerbs,
     OutputVerbs,
+    TerminalVerbs,
     YardVerbs,
     PlaceVerbs,
     AgentVerbs,

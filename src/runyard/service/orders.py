@@ -43,6 +43,7 @@ def order_of(job: Job, placement: Placement, host: Host | None, group_size: int 
         detach=spec.detach,
         follows=placement.follows,
         assigned_boot_id=placement.boot_id,
+        tty=spec.tty,
     )
 
 

@@ -163,6 +163,7 @@ class Builder:
             time_limit_s=values.get("time"),
             grace_s=values.get("grace", DEFAULT_GRACE_S),
             detach=values.get("detach", False),
+            tty=values.get("tty", False),
             retry=Retry(values.get("retries", 0), values.get("retry-on", ()), values.get("backoff", 0.0)),
             on_lost=values.get("on-lost", ""),
             resources=self.resources(values),

@@ -60,8 +60,8 @@ def here_of(environ: Mapping[str, str], now: float, settings: Settings, far: Gro
 Read = Callable[[Any, str, Here], Any]
 
 
-RIVALS = {"mem": "mem-per-cpu", "mem-per-cpu": "mem", "venv": "conda", "conda": "venv"}
-"""Options that say the same in another way: who gives one of them does not mean the other."""
+RIVALS = {"mem": "mem-per-cpu", "mem-per-cpu": "mem", "venv": "conda", "conda": "venv", "input": "tty", "tty": "input"}
+"""Options that say the same in another way, or cannot both be: who gives one of them does not mean the other."""
 
 
 def layered(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -238,6 +238,7 @@ FIELDS: dict[str, Read] = {
     "conda": text,
     "setup": texts,
     "detach": flag,
+    "tty": flag,
     "param": parameters,
     "slurm-env": flag,
     "notify": wishes,
@@ -246,7 +247,7 @@ FIELDS: dict[str, Read] = {
 
 DEFAULTABLE = (
     "priority", "gpus", "cpus", "mem", "mem-per-cpu", "time", "grace", "retries", "backoff", "retry-on", "output",
-    "shell", "venv", "conda", "setup", "clean-env", "detach", "slurm-env", "notify",
+    "shell", "venv", "conda", "setup", "clean-env", "detach", "slurm-env", "notify", "tty",
 )  # fmt: skip
 """What a queue may give to jobs whose submitter says nothing. (Its on-lost is a limit of the queue itself.)"""
 

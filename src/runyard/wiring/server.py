@@ -24,6 +24,7 @@ from runyard.runtime.native import name_process, return_memory
 from runyard.runtime.rundir import RunDirs
 from runyard.server.app import Backend, make_app
 from runyard.server.run import Moments, run
+from runyard.server.streams import Streams
 from runyard.service.blobs import Blobs
 from runyard.service.controller import Controller, Surroundings
 from runyard.service.local import LocalService
@@ -107,10 +108,16 @@ def serve(environ: Mapping[str, str], ready_fd: int = -1, accept_older_store: bo
     def service_for(uid: int) -> Service:
         return LocalService(yard, own if uid == own.uid else Caller(user_name(uid), uid))
 
+    streams = Streams(yard.tickets)
     backend = Backend(
         service_for, yard.controller.changes, lambda uid: uid in (own.uid, 0), runyard.__version__,
-        return_memory=return_memory,
+        return_memory=return_memory, streams=streams,
     )  # fmt: skip
+
+    def ending() -> None:
+        yard.controller.changes.end()
+        streams.end()
+
     ended = threading.Event()
     keeper = Keeper(home, environ)
     agent = threading.Thread(target=keeper.run, name="agent", daemon=True)
@@ -122,7 +129,7 @@ def serve(environ: Mapping[str, str], ready_fd: int = -1, accept_older_store: bo
         run(
             make_app(backend),
             door.listener,
-            Moments(lambda: tell(ready_fd, READY), yard.controller.changes.end, door.renewed),
+            Moments(lambda: tell(ready_fd, READY), ending, door.renewed),
         )
     finally:
         ended.set()

@@ -22,13 +22,16 @@ from runyard.api import (
     QueueRow,
     Receipt,
     ServerStatus,
+    Service,
     StopCall,
     Submission,
 )
 from runyard.cli.app import root
 from runyard.cli.context import App, Far
 from runyard.cli.render.output import Output
+from runyard.client.duplex import Duplex
 from runyard.errors import Conflict, NotFound, Unavailable
+from runyard.model.attaching import AttachCall, Ticket
 from runyard.model.beat import Answer, Hello, Report, Welcome
 from runyard.model.editing import Draft, MoveCall, RetryCall
 from runyard.model.filter import JobQuery, Selector, is_pattern, parse_selector
@@ -299,6 +302,9 @@ class FakeService:
         found = [line for line in lines if query.pattern.encode() in line]
         yield from ([str(len(found)).encode() + b"\n"] if query.count and found else found)
 
+    def attach(self, call: AttachCall) -> Ticket:
+        raise Conflict(f"job {call.job_id} has no terminal")
+
     def clean(self, dry: bool = False) -> tuple[int, ...]:
         return self.cleaned
 
@@ -349,6 +355,9 @@ class FakeWiring:
 
     def home(self, settings: Settings) -> Home:
         return Home(settings.home)
+
+    def stream(self, service: Service, ticket: str) -> Duplex:
+        raise NotFound("this ticket is none, or no longer")
 
 
 class Cli:

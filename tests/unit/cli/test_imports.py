@@ -19,7 +19,8 @@ OURS = {
     "submit": {
         "api", "cli", "cli.app", "cli.context", "cli.job_options", "cli.lazy", "cli.options", "cli.render",
         "cli.render.grid", "cli.render.json", "cli.render.output", "cli.render.text", "cli.submit", "config", "errors",
-        "model", "model.attempt", "model.beat", "model.events", "model.filter", "model.host", "model.job",
+        "model", "model.attaching", "model.attempt", "model.beat", "model.events", "model.filter", "model.host",
+        "model.job",
         "model.label", "model.old_words", "model.output", "model.params", "model.queue", "model.record", "model.spans",
         "model.spec", "settings", "submitting", "submitting.arrays", "submitting.build", "submitting.dependencies",
         "submitting.durations", "submitting.environment", "submitting.fields", "submitting.gpus", "submitting.nearest",
@@ -29,6 +30,7 @@ OURS = {
     "ls": {
         "api", "cli", "cli.app", "cli.context", "cli.lazy", "cli.ls", "cli.options", "cli.render", "cli.render.grid",
         "cli.render.json", "cli.render.output", "cli.render.text", "config", "errors", "model", "model.attempt",
+        "model.attaching",
         "model.beat", "model.events", "model.filter", "model.host", "model.job", "model.label", "model.old_words",
         "model.output", "model.params", "model.queue", "model.record", "model.spec", "model.wish", "settings",
         "submitting", "submitting.nearest", "model.landing",
