@@ -49,7 +49,6 @@ from runyard.model.events import (
 )
 from runyard.model.job import WORDS, Job, JobState, Outcome, StopRequest
 from runyard.model.spec import DEPENDENCY_KINDS, JobSpec
-from runyard.planner.retry import CAUSES
 from runyard.server.app import BEAT, CHANGES
 from runyard.server.routes import ROUTES, Route
 from runyard.service.beats import COUNTS_AS_FAILURE
@@ -102,6 +101,7 @@ HOME = {
     "blob_cache": "",
     "agent_state": "the yard that the agent serves, and the last epoch and event that it has heard of",
     "runs": "`<host id>/live` and `<host id>/done`: a directory for each attempt, with its output",
+    "checkpoints": "`<thousand>/<job>`: what a job keeps from one attempt to the next, where it asked for that",
     "logs": "`server.log`, `agent.log`, `zygote.log`",
 }
 """What lies in each place of `settings.Home`; "" takes the property's own docstring."""
@@ -149,7 +149,7 @@ def outcomes() -> Iterator[tuple[str, ...]]:
             f"**{outcome.value}**",
             when,
             code if fixed is None else str(fixed),
-            f"`{CAUSES[outcome]}`" if outcome in CAUSES else "never",
+            f"`{ending.CAUSES[outcome]}`" if outcome in ending.CAUSES else "never",
             "yes" if outcome in COUNTS_AS_FAILURE else "no",
         )
 

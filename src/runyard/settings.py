@@ -33,6 +33,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "look_every_s": (0.1, 3_600.0),
     "ssh_retries": (1, 1_000),
     "ssh_keep_s": (1, 86_400),
+    "ports_from": (1_024, 65_535),
+    "ports_to": (1_024, 65_535),
 }
 """The least and the most of settings that are no good everywhere from 0."""
 
@@ -61,6 +63,10 @@ class Settings:
     """... or when all of them together are larger, oldest first."""
     min_free_mb: int = 50
     """With less free space than this on the home's file system no new job is accepted."""
+    ports_from: int = 20_000
+    """The ports that jobs are granted begin here ..."""
+    ports_to: int = 29_399
+    """... and end here: below those that the kernel gives to whoever asks for any."""
     environment_max_kb: int = 1_280
     """The largest environment that is accepted with a job. With the arguments it has to fit into what a program can be
     handed (2 MB by default)."""
@@ -179,6 +185,11 @@ class Home:
     @property
     def runs(self) -> str:
         return os.path.join(self.root, "runs")
+
+    @property
+    def checkpoints(self) -> str:
+        """What jobs keep from one attempt to the next."""
+        return os.path.join(self.root, "checkpoints")
 
     @property
     def logs(self) -> str:

@@ -57,7 +57,8 @@ def test_every_verb_with_json_is_tried_here() -> None:
 
 
 TRIED = {
-    "submit", "run", "ls", "show", "why", "wait", "gpus", "stop", "kill", "hold", "release", "clean", "doctor",
+    "submit", "run", "ls", "show", "why", "wait", "gpus", "stop", "kill", "pause", "resume", "hold", "release",
+    "clean", "doctor",
     "queue add", "queue ls", "queue pause", "queue resume", "queue rm", "queue set",
     "server start", "server status", "server stop",
 }  # fmt: skip
@@ -120,6 +121,17 @@ def test_changes(ry: Typist, verb: str) -> None:
     assert told["changed"] == [held] and list(told["refused"]) == [str(done)]
     if verb != "release":
         assert f"job {done}" in told["refused"][str(done)]
+
+
+def test_changes_of_what_runs(ry: Typist, gate: Callable[[str], Gate]) -> None:
+    gate("gate")
+    runs = ry.submit("read x < gate")
+    ry.yard.running(runs)
+    check("would_change", ry.json("pause", "--dry-run", str(runs)))
+    assert check("change", ry.json("pause", str(runs)))["changed"] == [runs]
+    check("show", ry.json("show", str(runs)))
+    check("would_change", ry.json("resume", "--dry-run", str(runs)))
+    assert check("change", ry.json("resume", str(runs)))["changed"] == [runs]
 
 
 def test_queues(ry: Typist) -> None:

@@ -120,6 +120,24 @@ JOB_OPTIONS: tuple[Callable[[F], F], ...] = (
         help="If its end is unknown (default: as its queue says: end).",
     ),
     click.option("--note", metavar="TEXT", help="What it is for: lists and `note:WORD` find it (default: $DQ_DESC)."),
+    click.option(
+        "--retry-env", multiple=True, metavar="[CAUSE:]K=V",
+        help="A variable of retries; more of a name count one after another: oom:BATCH=16.",
+    ),
+    click.option(
+        "--signal", metavar="SIG[@SPAN]", help="Send it so long before the time limit: USR1@120 (default: 60 s)."
+    ),
+    click.option(
+        "--checkpoint-dir", is_flag=True, default=None,
+        help="Have $RUNYARD_CHECKPOINT_DIR, kept from attempt to attempt.",
+    ),
+    click.option(
+        "--requeue-on-checkpoint", is_flag=True, default=None, help="Exit code 85 means: checkpointed, run me again."
+    ),
+    click.option(
+        "--checkpoint-tries", metavar="N", help="Then at most so many in a row with no new checkpoint (default: 3)."
+    ),
+    click.option("--ports", metavar="N", help="Have so many ports, and MASTER_PORT (default: 1 for several GPUs)."),
     click.option("--unique", metavar="KEY", help="If a job with this key waits or runs, that one is meant."),
     click.option(
         "--param", multiple=True, metavar="NAME=VALUE",

@@ -12,6 +12,7 @@ import click
 
 from runyard.api import Receipt, Submission
 from runyard.cli.context import App
+from runyard.cli.contract import contract
 from runyard.cli.job_options import WordsCommand, given, job_options, request
 from runyard.cli.options import as_json, complete_files, dry_run
 from runyard.cli.render.output import shown
@@ -196,6 +197,8 @@ def _wishes(spec: JobSpec, now: float) -> Iterator[str]:
         yield f"input {harmless(spec.input)}"
     if spec.detach:
         yield "detach"
+    for name, text in contract(spec):
+        yield harmless(f"{name} {text}")
 
 
 def asked(spec: JobSpec, more: Iterable[str] = ()) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Optional
 
 from runyard.model.attempt import AttemptKey, Result
+from runyard.model.checkpoint import Checkpoint
 from runyard.model.host import Host
 from runyard.model.record import dataclass
 
@@ -72,6 +73,7 @@ class Observed:
     ended_at: Optional[float] = None
     result: Optional[Result] = None
     why: str = ""
+    ports: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,8 @@ class Order:
     """Start this placement.
 
     `environment`, `script` are hashes of blobs to fetch. `variables` are ours (RUNYARD_*, CUDA_VISIBLE_DEVICES ...).
-    `devices` are UUIDs. `follows` names the attempt after whose end it starts.
+    `devices` are UUIDs. `follows` names the attempt after whose end it starts. `ports` is how many it gets of its
+    host's, `granted` (by the agent) which.
     """
 
     key: AttemptKey
@@ -125,6 +128,9 @@ class Order:
     follows: str = ""
     assigned_boot_id: str = ""
     tty: bool = False
+    checkpoint: Checkpoint = Checkpoint()
+    ports: int = 0
+    granted: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ From the runner:  {"is":"state", "v":1, "pid":..., "start_time":..., "zygote":..
                    "pid_namespace":..., "attempt":{...} or null, "retired":false}
                       (also its greeting; the attempt as in "started")
                   {"is":"started", "job":..., "number":..., "token":..., "rank":..., "pid":..., "start_time":...,
-                   "at":..., "paused":false}                           (left out where the command has ended at once)
+                   "at":..., "ports":[...], "paused":true}             (left out where the command has ended at once)
                   {"is":"ended", ..., "started_at":..., "at":..., "wait_status":..., "why":..., ..., "retired":false}
                   {"is":"unkillable", "job":..., "number":..., "token":...}
                   {"is":"refused", "job":..., "number":..., "token":..., "reason":...}   nothing was started
@@ -51,7 +51,8 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Start(NamedTuple):
-    """An order as a runner needs it. `environment` and `script` are paths of local files ("": none)."""
+    """An order as a runner needs it. `environment` and `script` are paths of local files ("": none). `signal` is sent
+    so long before the time limit; `requeue`: by exit code 85 the command asks to be run again."""
 
     job: int
     number: int
@@ -72,6 +73,11 @@ class Start(NamedTuple):
     detach: bool = False
     rank: int = 0
     tty: bool = False
+    signal: int = 0
+    signal_before_s: float = 0.0
+    signal_all: bool = False
+    requeue: bool = False
+    ports: Sequence[int] = ()
 
 
 def start_message(order: Order, environment: str, script: str) -> Message:
@@ -97,6 +103,11 @@ def start_message(order: Order, environment: str, script: str) -> Message:
         order.detach,
         order.rank,
         order.tty,
+        order.checkpoint.signal,
+        order.checkpoint.signal_before_s if order.checkpoint.signal else 0.0,
+        order.checkpoint.signal_all,
+        order.checkpoint.requeue,
+        order.granted,
     )
     usual = Start._field_defaults
     message = {name: value for name, value in zip(Start._fields, start) if name not in usual or value != usual[name]}

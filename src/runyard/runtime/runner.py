@@ -25,6 +25,7 @@ from typing import NamedTuple, Optional
 
 from runyard.foreign import sockets
 from runyard.runtime import family, native, runfile
+from runyard.runtime.aftermath import before
 from runyard.runtime.attempt import Attempt, ended_message, names
 from runyard.runtime.cgroup import CgroupTree
 from runyard.runtime.family import Member
@@ -295,11 +296,13 @@ class Runner:
             place.zygote,
             place.zygote_start,
             start.rank,
+            tuple(start.ports),
         )
 
     def _spawn(self, start: Start, run_dir: RunDir, slate: Slate) -> None:
         try:
             self._groups.limit(start.cpus, start.memory_mb)
+            then = before(start, run_dir)
             child = self._spawner.spawn(start, run_dir, self._terminals.open(start, run_dir))
         except NotStarted as reason:
             self._not_started(start, slate, str(reason))
@@ -308,7 +311,7 @@ class Runner:
             self._not_started(start, slate, f"{type(error).__name__}: {error}")
         else:
             self._childless = False
-            self._attempt = Attempt(start, slate, child, self._groups)
+            self._attempt = Attempt(start, slate, child, self._groups, then)
             self._announce_at = time.monotonic() + ANNOUNCE_S
             self._record_start(self._attempt)
             self._groups.take(child.pid)

@@ -29,6 +29,7 @@ from runyard.model.spec import (
 )
 from runyard.submitting import environment as environments
 from runyard.submitting import fields, venv
+from runyard.submitting.checkpoints import checkpoint_of
 from runyard.submitting.dependencies import resolve
 from runyard.submitting.fields import Here
 from runyard.submitting.ground import Ground
@@ -164,7 +165,7 @@ class Builder:
             grace_s=values.get("grace", DEFAULT_GRACE_S),
             detach=values.get("detach", False),
             tty=values.get("tty", False),
-            retry=Retry(values.get("retries", 0), values.get("retry-on", ()), values.get("backoff", 0.0)),
+            retry=_retry(values),
             on_lost=values.get("on-lost", ""),
             resources=self.resources(values),
             unique=values.get("unique", ""),
@@ -173,6 +174,8 @@ class Builder:
             slurm_env=values.get("slurm-env", False),
             public=self._public[environment],
             notify=values.get("notify", ()),
+            checkpoint=checkpoint_of(values),
+            ports=values.get("ports"),
         )
 
     def look_for_program(self, spec: JobSpec) -> None:
@@ -273,6 +276,11 @@ class Builder:
 def new_key() -> str:
     """A key under which a submission can be repeated and counts once."""
     return os.urandom(KEY_BYTES).hex()
+
+
+def _retry(values: Mapping[str, Any]) -> Retry:
+    pause_s, variables = values.get("backoff", 0.0), values.get("retry-env", ())
+    return Retry(values.get("retries", 0), values.get("retry-on", ()), pause_s, variables)
 
 
 def _check_workdir(workdir: str, ground: Ground) -> None:

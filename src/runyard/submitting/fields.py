@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 from runyard.errors import InvalidSpec
 from runyard.model.params import Params
-from runyard.model.spec import ARRAY_INDEX_MAX, ARRAY_MAX, ArraySpec
+from runyard.model.spec import ARRAY_INDEX_MAX, ARRAY_MAX, ArraySpec, RetryVariable
 from runyard.model.wish import parse_wish
 from runyard.settings import Settings
-from runyard.submitting import arrays, dependencies, durations, gpus, sizes
+from runyard.submitting import arrays, checkpoints, dependencies, durations, gpus, sizes
 from runyard.submitting.ground import Ground, Near
 from runyard.submitting.nearest import meant
 
@@ -170,6 +170,14 @@ def span(value: Any, name: str, here: Here) -> float:
     return durations.seconds(text(value, name, here), name, bare_s=1)
 
 
+def warning(value: Any, name: str, here: Here) -> checkpoints.Signal:
+    return checkpoints.signal_of(text(value, name, here), name)
+
+
+def retry_variables(value: Any, name: str, here: Here) -> tuple[RetryVariable, ...]:
+    return tuple(checkpoints.retry_variable(word, name) for word in variables(value, name, here))
+
+
 def begin(value: Any, name: str, here: Here) -> float:
     return durations.moment(text(value, name, here), here.now, name)
 
@@ -242,12 +250,19 @@ FIELDS: dict[str, Read] = {
     "param": parameters,
     "slurm-env": flag,
     "notify": wishes,
+    "signal": warning,
+    "checkpoint-dir": flag,
+    "requeue-on-checkpoint": flag,
+    "checkpoint-tries": integer,
+    "retry-env": retry_variables,
+    "ports": integer,
 }
 """Every option of a job by its long flag."""
 
 DEFAULTABLE = (
     "priority", "gpus", "cpus", "mem", "mem-per-cpu", "time", "grace", "retries", "backoff", "retry-on", "output",
-    "shell", "venv", "conda", "setup", "clean-env", "detach", "slurm-env", "notify", "tty",
+    "shell", "venv", "conda", "setup", "clean-env", "detach", "slurm-env", "notify", "tty", "signal",
+    "checkpoint-dir", "requeue-on-checkpoint", "checkpoint-tries", "retry-env", "ports",
 )  # fmt: skip
 """What a queue may give to jobs whose submitter says nothing. (Its on-lost is a limit of the queue itself.)"""
 

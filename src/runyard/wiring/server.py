@@ -18,7 +18,9 @@ from runyard.errors import Conflict, RunyardError, Unavailable
 from runyard.foreign import interpreter
 from runyard.foreign.daemon import settle
 from runyard.foreign.filesystem import free_mb, is_network
+from runyard.model.job import JobState
 from runyard.runtime.cgroup import leave
+from runyard.runtime.checkpoints import Checkpoints
 from runyard.runtime.logs import LocalFiles
 from runyard.runtime.native import name_process, return_memory
 from runyard.runtime.rundir import RunDirs
@@ -30,6 +32,7 @@ from runyard.service.controller import Controller, Surroundings
 from runyard.service.local import LocalService
 from runyard.service.verbs import About, Caller, Yard
 from runyard.settings import Home, Settings
+from runyard.store.base import Store
 from runyard.store.sql import SqlStore
 from runyard.store.sqlite import sqlite_url
 from runyard.wiring.door import Door
@@ -59,8 +62,12 @@ def build(settings: Settings, home: Home, accept_older_store: bool = False) -> Y
         controller.halt(store.rolled_back)
     controller.start()
 
+    checkpoints = Checkpoints(home.checkpoints)
+
     def collect(dry: bool) -> tuple[int, ...]:
-        return tuple(sorted({gone.job for gone in runs.collect(settings.keep_runs_days, settings.keep_runs_mb, dry)}))
+        gone = {gone.job for gone in runs.collect(settings.keep_runs_days, settings.keep_runs_mb, dry)}
+        checkpoints.collect(lambda job: runs.has(job) or is_open(store, job), dry)
+        return tuple(sorted(gone))
 
     return Yard(
         controller=controller,
@@ -149,6 +156,11 @@ def tell(descriptor: int, word: bytes) -> None:
             os.write(descriptor, word)
         if word == READY:
             os.close(descriptor)
+
+
+def is_open(store: Store, job_id: int) -> bool:
+    """Whether there is such a job that has not ended."""
+    return any(job.state is not JobState.DONE for job in store.load([job_id]).values())
 
 
 def keep_tidy(yard: Yard, home: Home, ended: threading.Event) -> None:

@@ -17,23 +17,22 @@ HEAVY = {
 }  # fmt: skip
 OURS = {
     "submit": {
-        "api", "cli", "cli.app", "cli.context", "cli.job_options", "cli.lazy", "cli.options", "cli.render",
-        "cli.render.grid", "cli.render.json", "cli.render.output", "cli.render.text", "cli.submit", "config", "errors",
-        "model", "model.attaching", "model.attempt", "model.beat", "model.events", "model.filter", "model.host",
-        "model.job",
-        "model.label", "model.old_words", "model.output", "model.params", "model.queue", "model.record", "model.spans",
-        "model.spec", "settings", "submitting", "submitting.arrays", "submitting.build", "submitting.dependencies",
-        "submitting.durations", "submitting.environment", "submitting.fields", "submitting.gpus", "submitting.nearest",
-        "submitting.presence", "submitting.script", "submitting.sizes", "submitting.venv", "model.wish",
-        "model.landing", "submitting.ground",
+        "api", "cli", "cli.app", "cli.context", "cli.contract", "cli.job_options", "cli.lazy", "cli.options",
+        "cli.render", "cli.render.grid", "cli.render.json", "cli.render.output", "cli.render.text", "cli.submit",
+        "config", "errors", "model", "model.attaching", "model.attempt", "model.beat", "model.checkpoint",
+        "model.events", "model.filter", "model.host", "model.job", "model.label", "model.landing", "model.old_words",
+        "model.output", "model.params", "model.queue", "model.record", "model.spans", "model.spec", "model.wish",
+        "settings", "submitting", "submitting.arrays", "submitting.build", "submitting.checkpoints",
+        "submitting.dependencies", "submitting.durations", "submitting.environment", "submitting.fields",
+        "submitting.gpus", "submitting.ground", "submitting.nearest", "submitting.presence", "submitting.script",
+        "submitting.sizes", "submitting.venv",
     },
     "ls": {
         "api", "cli", "cli.app", "cli.context", "cli.lazy", "cli.ls", "cli.options", "cli.render", "cli.render.grid",
         "cli.render.json", "cli.render.output", "cli.render.text", "config", "errors", "model", "model.attempt",
-        "model.attaching",
-        "model.beat", "model.events", "model.filter", "model.host", "model.job", "model.label", "model.old_words",
-        "model.output", "model.params", "model.queue", "model.record", "model.spec", "model.wish", "settings",
-        "submitting", "submitting.nearest", "model.landing",
+        "model.attaching", "model.beat", "model.checkpoint", "model.events", "model.filter", "model.host", "model.job",
+        "model.label", "model.landing", "model.old_words", "model.output", "model.params", "model.queue",
+        "model.record", "model.spec", "model.wish", "settings", "submitting", "submitting.nearest",
     },
 }  # fmt: skip
 

@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 
 from runyard import api
 from runyard.agent import state
-from runyard.model import attempt, beat, events, filter, group, host, job, queue, spec, view
+from runyard.model import attempt, beat, checkpoint, events, filter, group, host, job, queue, spec, view
 from runyard.model.codec import INT_MAX
 
-MODULES: tuple[ModuleType, ...] = (attempt, beat, events, filter, group, host, job, queue, spec, view, api, state)
+MODULES: tuple[ModuleType, ...] = (
+    attempt, beat, checkpoint, events, filter, group, host, job, queue, spec, view, api, state,
+)  # fmt: skip
 
 TEXT = st.text(max_size=8)
 """Also with half surrogate pairs: what stands for bytes that are no text."""
@@ -83,6 +85,18 @@ OWN[spec.GpuRequest] = st.one_of(
     ),
 )
 OWN[spec.Resources] = record(spec.Resources, cpus=st.integers(0, 65536), memory_mb=st.integers(0, (1 << 40) - 1))
+OWN[checkpoint.Checkpoint] = record(
+    checkpoint.Checkpoint,
+    signal=st.just(0),
+    signal_before_s=st.floats(0, 1e6),
+    tries=st.integers(1, checkpoint.TRIES_MAX),
+)
+OWN[spec.RetryVariable] = record(
+    spec.RetryVariable,
+    cause=st.sampled_from(["", *spec.RETRY_CAUSES]),
+    name=st.from_regex(spec.VARIABLE, fullmatch=True).filter(lambda name: not name.startswith(spec.OUR_VARIABLES)),
+    value=BYTES_LINE,
+)
 OWN[spec.Retry] = record(
     spec.Retry,
     limit=st.integers(0, 10_000),
@@ -117,6 +131,7 @@ OWN[spec.JobSpec] = record(
     notify=st.lists(st.sampled_from(["slack", "desk:ended,each", "mail:ada@example.org:failed"]), max_size=2).map(
         tuple
     ),
+    ports=st.one_of(st.none(), st.integers(0, spec.PORTS_MAX)),
 )
 OWN[spec.ArraySpec] = record(
     spec.ArraySpec,
