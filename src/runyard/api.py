@@ -18,6 +18,7 @@ from runyard.model.beat import Answer, Hello, Report, Welcome
 from runyard.model.editing import Draft, MoveCall, RetryCall
 from runyard.model.events import Recorded
 from runyard.model.filter import JobQuery
+from runyard.model.group import Group, GroupQuery, GroupRow, SweepChange, SweepRequest
 from runyard.model.host import Agent, Host
 from runyard.model.landing import Place
 from runyard.model.output import Chunk as Chunk
@@ -26,6 +27,7 @@ from runyard.model.params import Params
 from runyard.model.queue import Queue
 from runyard.model.record import dataclass
 from runyard.model.spec import ArraySpec, JobSpec
+from runyard.model.template import NumbersCall, Template
 
 PROTOCOL = 1
 """What a client from another machine has to speak; raised when one that does not know of a change could misread us."""
@@ -40,12 +42,13 @@ class Submission:
 
     A negative id in a dependency means the n-th spec of this submission (-1 is the first). `arrays` says by the same
     numbers (1 is the first) which specs are arrays: such a one becomes a job for each index, all of them one group, and
-    who waits for it waits for all of them.
+    who waits for it waits for all of them. With `sweep` all of the specs are its cells.
     """
 
     specs: tuple[JobSpec, ...]
     key: str
     arrays: dict[int, ArraySpec] = field(default_factory=dict)
+    sweep: Optional[SweepRequest] = None
 
 
 @dataclass(frozen=True)
@@ -277,6 +280,24 @@ class Service(Protocol):
 
     def remove_queue(self, name: str) -> None:
         """Remove an empty queue."""
+
+    def templates(self) -> tuple[Template, ...]:
+        """All templates by name."""
+
+    def save_template(self, template: Template) -> Template:
+        """Make or change a template (its `version` must be the one that was read; 0 makes a new one)."""
+
+    def remove_template(self, name: str) -> None:
+        """Remove a template; jobs and sweeps that were made of it stay what they are."""
+
+    def numbers(self, call: NumbersCall) -> int:
+        """Numbers for runs of a template, which nobody else gets; the first of them."""
+
+    def groups(self, query: GroupQuery) -> tuple[GroupRow, ...]:
+        """Groups and where their jobs stand, the newest first."""
+
+    def change_sweep(self, change: SweepChange) -> Group:
+        """Change the limit or the rules of a sweep."""
 
     def hosts(self) -> tuple[Host, ...]:
         """All hosts with their devices, as last looked at."""

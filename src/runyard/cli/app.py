@@ -16,6 +16,8 @@ SUBMIT, SEE, READ, CHANGE, YARD = "Submit", "See", "Read", "Change", "The yard"
 VERBS = (
     Verb("submit", "submit", "Put a job, or many, into the queue.", ("add", "sbatch"), SUBMIT),
     Verb("run", "run", "Submit, show the output, exit with the job's code.", ("srun",), SUBMIT),
+    Verb("create", "create", "A job from a template.", (), SUBMIT),
+    Verb("sweep", "sweep", "Many jobs of one command, and what became of them.", (), SUBMIT),
     Verb("ls", "ls", "List jobs.", ("ps", "status", "squeue", "list"), SEE),
     Verb("show", "show", "Everything about a job.", ("info",), SEE),
     Verb("why", "why", "Why a job waits, and when it may start.", ("explain",), SEE),
@@ -34,6 +36,7 @@ VERBS = (
     Verb("hold", "hold", "Keep waiting jobs back.", (), CHANGE),
     Verb("release", "hold", "Let held jobs go.", (), CHANGE),
     Verb("queue", "queue", "Queues: limits, pauses, defaults.", (), YARD),
+    Verb("template", "template", "Templates: commands with parameters.", ("templates",), YARD),
     Verb("server", "server", "Start, stop and see the server.", (), YARD, there=True),
     Verb("use", "use", "Remember another machine: later commands use its yard.", (), YARD),
     Verb("clean", "clean", "Collect the output of old jobs.", (), YARD),

@@ -50,6 +50,41 @@ class WordsCommand(click.Command):
         return [item for param in self.get_params(ctx) for item in param.shell_complete(ctx, incomplete)]
 
 
+class NamedCommand(WordsCommand):
+    """A verb with a name first, then options, then perhaps somebody else's command line. The name is `called`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.append(click.Option(["--called"], hidden=True))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        at = first_word(self, args)
+        if at is not None:
+            args = [*args[:at], f"--called={args[at]}", *args[at + 1 :]]
+        elif not ctx.resilient_parsing and not set(args) & {"-h", "--help"}:
+            raise click.UsageError("the name comes first", ctx)
+        return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return ["NAME", *super().collect_usage_pieces(ctx)]
+
+
+def first_word(command: click.Command, args: list[str]) -> int | None:
+    """Where the first word stands that is no option; only flags may stand before it."""
+    flags = {
+        flag
+        for one in command.params
+        if isinstance(one, click.Option) and one.is_flag
+        for flag in (*one.opts, *one.secondary_opts)
+    }
+    for place, word in enumerate(args):
+        if not word.startswith("-"):
+            return place
+        if word not in flags:
+            return None
+    return None
+
+
 def _in_words(ctx: click.Context) -> bool:
     return ctx.resilient_parsing and bool(ctx.params.get("words"))
 
@@ -157,6 +192,28 @@ def job_options(command: F) -> F:
     for option in reversed(JOB_OPTIONS):
         command = option(command)
     return command
+
+
+def template_options(command: F) -> F:
+    """The options of a job that a template or a sweep may have: `-p` and `--param` are their own words, and an array
+    is what a sweep is."""
+
+    def holder() -> None:
+        """Click keeps the options of a function on it."""
+
+    kept = []
+    for option in getattr(job_options(holder), "__click_params__"):  # noqa: B009
+        if option.name in ("words", "array", "param", "hold_back"):
+            continue
+        option.opts = [flag for flag in option.opts if flag != "-p"]
+        kept.append(option)
+    params = command.__dict__.setdefault("__click_params__", [])
+    params += kept
+    return command
+
+
+words_argument = JOB_OPTIONS[0]
+"""The command, as the last thing on the line."""
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def submit(app: App, /, words: tuple[str, ...], file: str | None, dry_run: bool,
     for remark in builder.remarks:
         app.output.note(f"ry: {harmless(remark)}")
     if receipt is None:
-        _preview(app, submission)
+        preview(app, submission)
     else:
         report(app, submission, receipt)
     return 0
@@ -91,11 +91,11 @@ def here(app: App) -> Here:
 def _bulk(builder: Builder, file: str, common: dict[str, Any]) -> Submission:
     bulk = import_module("runyard.submitting.bulk")  # only who has a file pays for it
     gc.disable()  # 100,000 specs are kept to the end: looking for garbage among them doubles the time
-    submission: Submission = bulk.submission(builder, bulk.parse(_text(file)), common)
+    submission: Submission = bulk.submission(builder, bulk.parse(text_of(file)), common)
     return submission
 
 
-def _text(file: str) -> str:
+def text_of(file: str) -> str:
     """What the file holds; standard input too is UTF-8, whatever the locale says."""
     what = "standard input" if file == "-" else file
     try:
@@ -219,7 +219,8 @@ def asked(spec: JobSpec, more: Iterable[str] = ()) -> str:
     return ", ".join(parts) + (f", run by {spec.shell}" if spec.shell else "")
 
 
-def _preview(app: App, submission: Submission) -> None:
+def preview(app: App, submission: Submission) -> None:
+    """Tell what would be submitted."""
     specs, arrays = submission.specs, submission.arrays
     count = len(specs) - len(arrays) + sum(len(array.indices) for array in arrays.values())
     if app.output.as_json:

@@ -28,11 +28,13 @@ from runyard.model.attaching import AttachCall, Ticket
 from runyard.model.beat import Answer, Hello, Report, Welcome
 from runyard.model.editing import Draft, MoveCall, RetryCall
 from runyard.model.filter import JobQuery
+from runyard.model.group import Group, GroupQuery, GroupRow, SweepChange
 from runyard.model.host import Host
 from runyard.model.landing import Place
 from runyard.model.queue import Queue
 from runyard.model.record import changed
 from runyard.model.spec_text import SpecWriter
+from runyard.model.template import NumbersCall, Template
 
 T = TypeVar("T")
 
@@ -108,6 +110,24 @@ class RemoteService:
 
     def remove_queue(self, name: str) -> None:
         self._send("DELETE", f"/queues/{quote(name)}")
+
+    def templates(self) -> tuple[Template, ...]:
+        return self._call(tuple[Template, ...], "GET", "/templates")
+
+    def save_template(self, template: Template) -> Template:
+        return self._call(Template, "PUT", f"/templates/{quote(template.name)}", template)
+
+    def remove_template(self, name: str) -> None:
+        self._send("DELETE", f"/templates/{quote(name)}")
+
+    def numbers(self, call: NumbersCall) -> int:
+        return self._call(int, "POST", "/templates/numbers", call)
+
+    def groups(self, query: GroupQuery) -> tuple[GroupRow, ...]:
+        return self._call(tuple[GroupRow, ...], "GET", "/groups" + query_text(codec.encode(query)))
+
+    def change_sweep(self, change: SweepChange) -> Group:
+        return self._call(Group, "POST", "/sweeps", change)
 
     def hosts(self) -> tuple[Host, ...]:
         return self._call(tuple[Host, ...], "GET", "/hosts")
