@@ -14,8 +14,8 @@ from runyard.model.filter import JobQuery
 class Pause(Change):
     """Tells what stays held all the same."""
 
-    def _report(self, app: App, result: ChangeResult) -> int:
-        code = super()._report(app, result)
+    def report(self, app: App, result: ChangeResult) -> int:
+        code = super().report(app, result)
         if result.changed and not app.output.as_json:
             rows = app.service().jobs(JobQuery(tuple(map(str, result.changed)), limit=len(result.changed)))
             app.output.note(_held(rows))

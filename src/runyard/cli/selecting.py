@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from runyard.api import ChangeResult, JobRow
 from runyard.cli.context import App
@@ -48,13 +48,14 @@ class Change:
     """A change of jobs: `verb` says what happens to them ("stop"), `past` what has happened ("stopped").
 
     `applies` says to which jobs it can be done at all; others are left out where a selector spreads, and are refused
-    by name where they were named.
+    by name where they were named (`strict`: they are left out there too).
     """
 
-    def __init__(self, verb: str, past: str, applies: Callable[[JobRow], bool]) -> None:
+    def __init__(self, verb: str, past: str, applies: Callable[[JobRow], bool], strict: bool = False) -> None:
         self.verb = verb
         self.past = past
         self.applies = applies
+        self.strict = strict
 
     def run(
         self,
@@ -66,14 +67,23 @@ class Change:
         dry: bool,
     ) -> int:
         """Select, ask, do and report; the exit code."""
+        rows = self.meant(app, selectors)
+        ids = tuple(row.id for row in rows)
+        if dry:
+            return self.preview(app, rows)
+        self.confirm(app, selectors, rows, yes=yes)
+        return self.report(app, _in_slices(ids, call))
+
+    def meant(self, app: App, selectors: Sequence[str]) -> list[JobRow]:
+        """The jobs to which it is to be done."""
         rows = app.service().jobs(JobQuery(selectors=tuple(selectors)))
         spreading = spreads(selectors) or len(rows) > len(selectors)  # a name may be that of several
-        ids = tuple(row.id for row in rows if not spreading or self.applies(row))
-        if dry:
-            return self._preview(app, [row for row in rows if row.id in set(ids)])
-        if len(ids) > (1 if spreads(selectors) else len(selectors)) and not yes:
-            self._ask(app, ids)
-        return self._report(app, _in_slices(ids, call))
+        return [row for row in rows if not (spreading or self.strict) or self.applies(row)]
+
+    def confirm(self, app: App, selectors: Sequence[str], rows: Sequence[JobRow], *, yes: bool) -> None:
+        """Ask before more is changed than was named."""
+        if len(rows) > (1 if spreads(selectors) else len(selectors)) and not yes:
+            self._ask(app, tuple(row.id for row in rows))
 
     def _ask(self, app: App, ids: tuple[int, ...]) -> None:
         if not app.output.asks or app.output.as_json:
@@ -81,7 +91,7 @@ class Change:
         if app.output.ask(f"{self.verb} {counted(len(ids), 'job')} ({numbers(ids)})? [y/N]") not in YES:
             raise RunyardError("nothing was changed")
 
-    def _preview(self, app: App, rows: Sequence[JobRow]) -> int:
+    def preview(self, app: App, rows: Sequence[JobRow]) -> int:
         if app.output.as_json:
             app.output.json({f"would_{self.verb}": [row.id for row in rows]})
             return 0
@@ -91,30 +101,46 @@ class Change:
             app.output.line(f"would {self.verb} nothing")
         return 0
 
-    def _report(self, app: App, result: ChangeResult) -> int:
+    def report(self, app: App, result: ChangeResult) -> int:
         output = app.output
         code = 1 if result.refused else 0
         if output.as_json:
             output.json({"changed": result.changed, "refused": result.refused, "ry_exit_code": code})
             return code
         if result.changed:
-            jobs = f"job{'s' if len(result.changed) > 1 else ''} {numbers(result.changed)}"
-            output.line(f"{jobs} {self.past}")
-        for job_id, why in list(result.refused.items())[:REFUSED_TOLD]:
-            output.note(f"ry: {harmless(why)}" if str(job_id) in why else f"ry: job {job_id}: {harmless(why)}")
-        if len(result.refused) > REFUSED_TOLD:
-            output.note(f"ry: and {len(result.refused) - REFUSED_TOLD} more were refused")
+            output.line(f"{jobs(result.changed)} {self.past}")
+        tell_refused(app, result.refused)
         if not result.changed and not result.refused:
             output.note(f"nothing to {self.verb}")
         return code
+
+
+def jobs(ids: Sequence[int]) -> str:
+    """These jobs, in a sentence."""
+    return f"job{'s' if len(ids) > 1 else ''} {numbers(ids)}"
+
+
+def tell_refused(app: App, refused: Mapping[int, str]) -> None:
+    """Why jobs were not changed."""
+    for job_id, why in list(refused.items())[:REFUSED_TOLD]:
+        app.output.note(f"ry: {refusal(job_id, why)}")
+    if len(refused) > REFUSED_TOLD:
+        app.output.note(f"ry: and {len(refused) - REFUSED_TOLD} more were refused")
+
+
+def refusal(job_id: int, why: str) -> str:
+    """Why a job was not changed, with its number."""
+    return harmless(why) if str(job_id) in why else f"job {job_id}: {harmless(why)}"
 
 
 def _in_slices(ids: tuple[int, ...], call: Callable[[tuple[int, ...]], ChangeResult]) -> ChangeResult:
     """The call for all ids, some thousand at a time."""
     changed: list[int] = []
     refused: dict[int, str] = {}
+    also: list[int] = []
     for start in range(0, len(ids), PER_CALL):
         result = call(ids[start : start + PER_CALL])
         changed += result.changed
         refused.update(result.refused)
-    return ChangeResult(tuple(changed), refused)
+        also += result.also
+    return ChangeResult(tuple(changed), refused, tuple(also))

@@ -152,7 +152,7 @@ def _facts(seen: ServerStatus, now: float) -> Iterator[tuple[str, str]]:
     yield "jobs", f"{len(seen.running)} on hosts, {seen.waiting} waiting"
     yield "paused", ", ".join(seen.paused) or "no queue"
     yield "stop-on-fail", ", ".join(seen.stop_on_fail) or "no queue"
-    yield "draining", "yes: nothing new is started" if seen.draining else "no"
+    yield "draining", "yes: nothing new is started (`ry server resume` goes on)" if seen.draining else "no"
     for problem in seen.problems:
         yield "problem", problem
 
@@ -188,6 +188,45 @@ def _since(at: float | None, now: float, for_people: bool) -> str:
     if at is None:
         return ""
     return clock(at, now) if for_people else stamp(at)
+
+
+@server.command("drain")
+@as_json
+@click.pass_obj
+def drain(app: App) -> int:
+    """Finish what runs and start nothing new, also after a restart of the server, until `ry server resume`.
+
+    Jobs can be submitted meanwhile; they wait. (One queue alone: `ry queue pause`.)
+
+    \b
+    Example:
+      ry server drain
+    """
+    return _drain(app, True, "nothing new is started until `ry server resume`")
+
+
+@server.command("resume")
+@as_json
+@click.pass_obj
+def resume(app: App) -> int:
+    """Start jobs again after `ry server drain`.
+
+    \b
+    Example:
+      ry server resume
+    """
+    return _drain(app, False, "jobs are started again")
+
+
+def _drain(app: App, on: bool, text: str) -> int:
+    news = app.service().drain(on)
+    seen = app.service().status()
+    if app.output.as_json:
+        app.output.json({"draining": seen.draining, "changed": news})
+    else:
+        before = "" if news else "nothing to change: "
+        app.output.line(f"{before}{text}; {len(seen.running)} on hosts, {seen.waiting} waiting")
+    return 0
 
 
 @server.command("logs")

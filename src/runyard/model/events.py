@@ -140,7 +140,6 @@ class Started:
     rank: int = 0
     pid: Optional[int] = None
     native_id: str = ""
-    ports: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,8 @@ FIELDS: dict[str, Field] = {
     "pid": Field(NUMBER, "the process of its command", _of("pid")),
     "command": Field(TEXT, "its command", _of("command")),
     "workdir": Field(TEXT, "where it runs", _of("workdir")),
+    "note": Field(TEXT, "what it is for, as its user says", _text("note")),
+    "place": Field(NUMBER, "where it stands in line among those of its priority", _of("place")),
     "template": Field(TEXT, "the template that it was made from", _text("template")),
     "submitted": Field(TIME, "when it was submitted", _of("submitted_at")),
     "started": Field(TIME, "when its last attempt started", _of("started_at")),
@@ -98,7 +100,6 @@ def value_of(row: Any, name: str, now: float) -> Value:
     if name.startswith(METRIC):
         return _metric(row, name[len(METRIC) :])
     value = _param(row, name)
-    value = _public(row, name) if value is None else value
     return value if value is not None else _metric(row, name)
 
 
@@ -123,10 +124,6 @@ def rank(value: Value) -> tuple[int, float, str]:
 
 def _param(row: Any, name: str) -> Optional[str]:
     return next((value for held, value in row.params if held == name), None)
-
-
-def _public(row: Any, name: str) -> Optional[str]:
-    return next((value for held, value in row.public if held == name), None)
 
 
 def _metric(row: Any, name: str) -> Optional[float]:

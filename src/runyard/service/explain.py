@@ -40,6 +40,8 @@ def explain(controller: Controller, job: Job, now: float) -> Explanation:
     if controller.halted or controller.trouble:
         return Explanation(job.id, "halted", controller.halted or controller.trouble)
     reason = controller.reasons.get(controller.shape(job))
+    if reason is None and controller.draining:
+        reason = Reason("draining")
     if reason is None:
         return Explanation(job.id, "queued", "It is about to be planned.")
     return _planned(controller, job, reason, now)

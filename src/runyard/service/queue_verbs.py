@@ -34,7 +34,11 @@ class QueueVerbs(Verbs):
             changes = [
                 Change(draft.id, Edited(turn.now, draft.spec, self._caller.user), draft.version) for draft in wanted
             ]
-            return _result([draft.id for draft in wanted], turn.commit(changes), refused)
+            committed = turn.commit(changes)
+            for job in committed.jobs.values():
+                if job.state in (JobState.ASSIGNED, JobState.RUNNING):
+                    turn.tell_terms(job)  # its time limit may be another
+            return _result([draft.id for draft in wanted], committed, refused)
 
         return self._controller.call(work)
 

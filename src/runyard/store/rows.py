@@ -24,7 +24,7 @@ from runyard.model.view import Shape
 from runyard.store.base import fingerprint_of
 from runyard.store.prepared import Prepared
 from runyard.store.schema import events, jobs, placements
-from runyard.store.selection import plain
+from runyard.store.selection import plain, searched
 
 SPECS_KEPT = 2_048
 
@@ -50,7 +50,7 @@ _MOVING = (
 )  # fmt: skip
 _WAITING = ("ready", "wake_at")
 _ENDING = ("outcome", "ended_at", "fingerprint", "resume")
-_WANTED = ("spec", "place", "priority", "shape", "queue", "name", "unique_key")
+_WANTED = ("spec", "place", "priority", "shape", "queue", "name", "unique_key", "note")
 
 
 def _updating(*names: str) -> Prepared:
@@ -69,7 +69,7 @@ value stays. See `reach` and `standing`."""
 
 NEW_JOB = (
     "id", "version", "state", "word", "ready", "held", "waiting_on", "wake_at", "shape", "queue", "user", "group_id",
-    "submitted_at", "priority", "place", "name", "array_index", "unique_key", "spec",
+    "submitted_at", "priority", "place", "name", "array_index", "unique_key", "note", "spec",
 )  # fmt: skip
 """The columns of a new job; the others have their defaults."""
 
@@ -121,7 +121,7 @@ def standing(job: Job, reach: int, shape: int) -> tuple[Any, ...]:
     if reach == 2:
         return (*moving, *waiting, *ending, job.id)
     spec = job.spec
-    names = (spec.queue, plain(spec.label), plain(spec.unique))
+    names = (spec.queue, plain(spec.label), plain(spec.unique), searched(spec.note) or None)
     return (*moving, *waiting, *ending, codec.dumps(spec), job.place, spec.priority, shape, *names, job.id)
 
 

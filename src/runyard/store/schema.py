@@ -69,6 +69,7 @@ jobs = Table(
     Column("name", NAME, nullable=False),
     Column("array_index", Integer),
     Column("unique_key", NAME, nullable=False),
+    Column("note", Text),
     Column("spec", Text, nullable=False),
     Column("number", Integer, nullable=False, server_default=text("0")),
     Column("retries", Integer, nullable=False, server_default=text("0")),
@@ -102,7 +103,7 @@ Index("jobs_open", jobs.c.id, **_part(OPEN))
 Index("jobs_open_user", jobs.c.user, jobs.c.id, **_part(OPEN))
 Index("jobs_wake", jobs.c.wake_at, **_part("wake_at IS NOT NULL"))
 Index("jobs_name", jobs.c.name)
-Index("jobs_group", jobs.c.group_id, jobs.c.ended_at, **_part("group_id IS NOT NULL"))
+Index("jobs_group", jobs.c.group_id, **_part("group_id IS NOT NULL"))
 Index("jobs_unique", jobs.c.user, jobs.c.unique_key, **_part(UNIQUE))
 Index("jobs_ended", jobs.c.ended_at, **_part(DONE))
 Index("jobs_user_ended", jobs.c.user, jobs.c.ended_at, **_part(DONE))
@@ -170,8 +171,7 @@ groups = Table(
     "groups",
     metadata,
     Column("id", NUMBER, primary_key=True, autoincrement=False),
-    Column("kind", String(16), nullable=False, index=True),
-    Column("name", NAME, nullable=False),
+    Column("parallel", Integer, nullable=False),
     Column("body", Text, nullable=False),
 )
 

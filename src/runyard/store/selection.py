@@ -33,6 +33,11 @@ def plain(text: str) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
+def searched(text: str) -> str:
+    """A text in which words are looked for, whatever their case."""
+    return plain(text.casefold())
+
+
 def order_of(criteria: Criteria) -> tuple[str, bool]:
     """The name of the order and whether it goes down; InvalidSpec if there is no such order."""
     name = criteria.order.removeprefix("-")
@@ -98,6 +103,8 @@ def _selected(job: Job, selector: Selector, criteria: Criteria, everything: list
         return job.spec.queue == selector.queue
     if selector.group is not None:
         return job.group == selector.group
+    if selector.note:
+        return bool(pattern(f"*{searched(selector.note)}*").fullmatch(searched(job.spec.note)))
     wanted = criteria.user if selector.everything else selector.user
     return not wanted or job.spec.user == wanted
 

@@ -24,8 +24,7 @@ from runyard.store.base import Added, NewJobs
 from runyard.store.database import Database
 from runyard.store.rows import INSERT_EVENT, INSERT_JOB, inserting
 from runyard.store.schema import dependencies, groups, submissions
-from runyard.store.selection import plain
-from runyard.store.sql_records import group_row, put
+from runyard.store.selection import plain, searched
 from runyard.store.sql_shapes import SqlShapes, Tally
 
 INSERT_LINK = inserting(dependencies, ("on_id", "job_id", "kind"))
@@ -36,8 +35,8 @@ def insert_jobs(database: Database, shapes: SqlShapes, new: NewJobs, admission: 
     counters = database.counters
     entries = admission.entries
     for group in admission.groups:
-        counters = replace(counters, last_group=max(counters.last_group, group.id))
-        put(database, groups, group_row(group))
+        counters = replace(counters, last_group=group.id)
+        database.write(insert(groups), {"id": group.id, "parallel": group.parallel, "body": codec.dumps(group)})
     desk = _Desk(new, shapes)
     writer = SpecWriter()
     texts = [writer.text(entry.spec) for entry in entries]
@@ -90,7 +89,8 @@ class _Desk:
         kind = self._kind(entry)
         kind.number += 1
         name, unique = plain(spec.label), plain(spec.unique)
-        return (entry.id, *kind.columns, spec.priority, entry.id, name, spec.array_index, unique, text)
+        note = searched(spec.note) if spec.note else None
+        return (entry.id, *kind.columns, spec.priority, entry.id, name, spec.array_index, unique, note, text)
 
     def _kind(self, entry: Entry) -> _Kind:
         """Most often the same as before: then nothing has to be looked up."""
@@ -100,7 +100,7 @@ class _Desk:
         kind = self._kinds.get(alike)
         if kind is None:
             job = begin(entry.id, Submitted(self._at, entry.spec, entry.group, entry.waiting_on))
-            shape = shape_of(entry.spec, entry.group if entry.apart else None)
+            shape = shape_of(entry.spec, entry.group if entry.limited else None)
             kind = self._kinds[alike] = _Kind(self._shapes.id_of(shape), job)
         self._before, self._last = alike, kind
         return kind

@@ -132,6 +132,7 @@ QUERIES: Sequence[Criteria] = (
     Criteria(selectors("all"), user="bob"),
     Criteria(selectors("user:bob", "queue:fast"), user="ann", mine=True),
     Criteria(selectors("group:1")),
+    Criteria(selectors("note:WORD", "note:a?b")),
     Criteria(selectors("state:held,waiting,queued")),
     Criteria(selectors("state:running,starting,stopping"), order="-started"),
     Criteria(selectors("state:pending", "state:assigned")),

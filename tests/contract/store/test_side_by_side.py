@@ -74,6 +74,7 @@ def specs(draw: st.DrawFn, others: st.SearchStrategy[int] = BEFORE) -> JobSpec:
         begin_at=draw(st.sampled_from([None, None, 40.0])),
         time_limit_s=draw(st.sampled_from([None, 30.0, 7_000.0])),
         unique=draw(st.sampled_from(["", "", "only"])),
+        note=draw(st.sampled_from(["", "", "some Words", "a[b Straße", "tr\udce9s"])),
         resources=draw(st.sampled_from([Resources(), Resources(2, 100, GpuRequest(1))])),
     )
 

@@ -1,0 +1,160 @@
+"""`recover`: what a failure of a server, a host or the power has left, in one list, and one command to put it back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import click
+
+from runyard.api import JobRow
+from runyard.cli.context import App
+from runyard.cli.options import SELECTORS, any_jobs, as_json, dry_run, yes
+from runyard.cli.render.grid import Column, Grid, Row
+from runyard.cli.render.text import clock, counted, harmless, label, numbers, stamp
+from runyard.cli.retry import Again
+from runyard.cli.selecting import jobs
+from runyard.errors import UsageError
+from runyard.model.editing import RetryCall
+from runyard.model.filter import JobQuery
+from runyard.model.job import Outcome
+from runyard.model.queue import Queue
+
+if TYPE_CHECKING:
+    from runyard.api import Service
+
+LOST = Outcome.LOST.value
+BY_LOSS = f" ended {LOST}"
+"""How the reason of a queue ends that a lost job has paused (stop-on-fail)."""
+
+
+@dataclass(frozen=True)
+class Left:
+    """What was found: lost jobs, those that wait for them, queues that a loss has paused, and attempts (with their
+    agents) that run although this yard does not know them."""
+
+    lost: tuple[JobRow, ...]
+    waiting: tuple[int, ...]
+    queues: tuple[Queue, ...]
+    unknown: tuple[tuple[str, str], ...]
+
+
+@click.command("recover", epilog=SELECTORS)
+@any_jobs
+@click.option("--all", "everything", is_flag=True, help="Put back everything that is listed.")
+@click.option("--resume", is_flag=True, help="Tell the commands to go on where they were: RUNYARD_RESUME=1.")
+@yes
+@dry_run
+@as_json
+@click.pass_obj
+def recover(app: App, /, selectors: tuple[str, ...], everything: bool, **flags: bool) -> int:
+    """List what a failure of a server, a host or the power has left; with --all or JOB put it back.
+
+    A job that may have run, and of which nobody knows how it ended, is lost: it is not repeated by itself (unless its
+    queue says on-lost requeue). Put back, it gets its next attempt; jobs that wait for it wait on; a queue that it has
+    paused goes on.
+
+    \b
+    Examples:
+      ry recover
+      ry recover --all --resume
+      ry recover 12 14
+    """
+    service = app.service()
+    left = _look(service)
+    if selectors and everything:
+        raise UsageError("either --all or some jobs, please")
+    if selectors:
+        meant = {row.id for row in service.jobs(JobQuery(selectors=selectors))}
+        left = replace(left, lost=tuple(row for row in left.lost if row.id in meant), unknown=())
+        left = replace(left, queues=tuple(q for q in left.queues if _culprit(q) in {row.id for row in left.lost}))
+        if not left.lost:
+            raise UsageError(f"none of {' '.join(selectors)} is lost; `ry retry` tries again what ended otherwise")
+    elif not everything:
+        return _list(app, left)
+    return _put_back(app, left, flags)
+
+
+def _look(service: Service) -> Left:
+    lost = service.jobs(JobQuery(selectors=(f"state:{LOST}",)))
+    waiting = sorted({who for row in lost for who in service.job(row.id).dependants})
+    rows = service.jobs(JobQuery(selectors=tuple(map(str, waiting)), limit=len(waiting))) if waiting else ()
+    return Left(
+        lost=lost,
+        waiting=tuple(row.id for row in rows if row.word == "waiting"),
+        queues=tuple(row.queue for row in service.queues() if row.queue.paused and row.queue.reason.endswith(BY_LOSS)),
+        unknown=tuple((name, agent.id) for agent in service.status().agents for name in agent.unknown),
+    )
+
+
+def _culprit(queue: Queue) -> int:
+    """The job that has paused it, by its reason ("job 12 (train) ended lost"); 0 if that does not say."""
+    number = queue.reason.removeprefix("job ").partition(" ")[0]
+    return int(number) if number.isdecimal() else 0
+
+
+def _list(app: App, left: Left) -> int:
+    if app.output.as_json:
+        queues = [queue.name for queue in left.queues]
+        unknown = [{"attempt": name, "agent": agent} for name, agent in left.unknown]
+        app.output.json({"lost": left.lost, "waiting": left.waiting, "queues": queues, "unknown": unknown})
+        return 0
+    if not (left.lost or left.queues or left.unknown):
+        app.output.line("nothing is left to be put back")
+        return 0
+    app.output.grid(_table(app, left))
+    if left.lost or left.queues:
+        app.output.note("`ry recover --all` puts it back: lost jobs are tried again, paused queues go on")
+    return 0
+
+
+def _table(app: App, left: Left) -> Grid:
+    columns = (
+        Column("WHAT", firm=True), Column("NAME", flexible=True), Column("SINCE", spare=1),
+        Column("REASON", flexible=True, optional=True),
+    )  # fmt: skip
+    now, for_people = app.now(), app.output.terminal
+
+    def since(row: JobRow) -> str:
+        return clock(row.ended_at, now) if for_people and row.ended_at is not None else stamp(row.ended_at)
+
+    rows = [Row((f"lost job {row.id}", label(row), since(row), harmless(row.reason)), LOST) for row in left.lost]
+    if left.waiting:
+        count = counted(len(left.waiting), "job")
+        rows.append(Row((f"{count} waiting", numbers(left.waiting), "", "for lost jobs"), "waiting"))
+    rows += [Row((f"queue {queue.name}", "paused", "", harmless(queue.reason)), "paused") for queue in left.queues]
+    rows += [
+        Row((f"attempt {name}", "unknown", "", f"{harmless(agent)} has it, this yard did not give it"), LOST)
+        for name, agent in left.unknown
+    ]
+    return Grid(columns, tuple(rows))
+
+
+def _put_back(app: App, left: Left, flags: dict[str, bool]) -> int:
+    ids = tuple(row.id for row in left.lost)
+    change = Again()
+    if flags["dry_run"]:
+        return change.preview(app, left.lost)
+    change.confirm(app, ("all",), left.lost, yes=flags["yes"])
+    told = app.service().retry(RetryCall(ids, flags["resume"]))
+    gone_on = _go_on(app.service(), left.queues)
+    if app.output.as_json:
+        code = 1 if told.refused else 0
+        record = {"changed": told.changed, "refused": told.refused, "also": told.also, "queues": gone_on}
+        app.output.json({**record, "ry_exit_code": code})
+        return code
+    code = change.report(app, told) if ids else 0
+    if left.waiting and told.changed:
+        app.output.line(f"{jobs(left.waiting)} wait{'s' if len(left.waiting) == 1 else ''} for them as before")
+    for name in gone_on:
+        app.output.line(f"queue {name} goes on")
+    if not (ids or gone_on):
+        app.output.line("nothing is left to be put back")
+    return code
+
+
+def _go_on(service: Service, queues: Sequence[Queue]) -> list[str]:
+    for queue in queues:
+        service.save_queue(replace(queue, paused=False, reason=""))
+    return [queue.name for queue in queues]
