@@ -15,12 +15,13 @@ import inspect
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import MISSING, fields, is_dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
 from runyard import model, settings
+from runyard.config import TABLES
 from runyard.errors import IllegalMove
 from runyard.model import ending, lifecycle, view
 from runyard.model.attempt import Attempt, AttemptKey, Placement, Result
@@ -48,7 +49,6 @@ from runyard.model.events import (
 )
 from runyard.model.job import WORDS, Job, JobState, Outcome, StopRequest
 from runyard.model.spec import DEPENDENCY_KINDS, JobSpec
-from runyard.planner.retry import CAUSES
 from runyard.server.app import BEAT, CHANGES
 from runyard.server.routes import ROUTES, Route
 from runyard.service.beats import COUNTS_AS_FAILURE
@@ -101,6 +101,7 @@ HOME = {
     "blob_cache": "",
     "agent_state": "the yard that the agent serves, and the last epoch and event that it has heard of",
     "runs": "`<host id>/live` and `<host id>/done`: a directory for each attempt, with its output",
+    "checkpoints": "`<thousand>/<job>`: what a job keeps from one attempt to the next, where it asked for that",
     "logs": "`server.log`, `agent.log`, `zygote.log`",
 }
 """What lies in each place of `settings.Home`; "" takes the property's own docstring."""
@@ -148,7 +149,7 @@ def outcomes() -> Iterator[tuple[str, ...]]:
             f"**{outcome.value}**",
             when,
             code if fixed is None else str(fixed),
-            f"`{CAUSES[outcome]}`" if outcome in CAUSES else "never",
+            f"`{ending.CAUSES[outcome]}`" if outcome in ending.CAUSES else "never",
             "yes" if outcome in COUNTS_AS_FAILURE else "no",
         )
 
@@ -234,14 +235,22 @@ def mermaid() -> str:
 def settings_part() -> str:
     words = attribute_docs(settings.Settings)
     rows = [
-        (f"`{field.name}`", f"`RUNYARD_{field.name.upper()}`", default_of(field.default), words[field.name])
+        (f"`{field.name}`", variable_of(field.name), default_of(field.default), words[field.name])
         for field in fields(settings.Settings)
         if field.name != "home"
     ]
     return table(("in config.toml", "in the environment", "default", "means"), rows)
 
 
+def variable_of(name: str) -> str:
+    return "" if name in TABLES else f"`RUNYARD_{name.upper()}`"
+
+
 def default_of(value: object) -> str:
+    if value is MISSING:
+        return "none"
+    if isinstance(value, tuple):
+        return f"`{','.join(value)}`"
     return f"`{value}`" if value != "" else "empty"
 
 

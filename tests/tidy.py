@@ -18,7 +18,7 @@ from functools import cached_property
 MAY_IMPORT = {
     "errors": "",
     "settings": "model",
-    "config": "",
+    "config": "model",
     "model": "",
     "planner": "model",
     "store": "model",
@@ -105,9 +105,16 @@ IMPORTS_LATE = ("cli/main.py", "__init__.py")
 
 PRINTS = ("cli/render/", "cli/render.py")
 
-OUTERMOST = ("service/controller.py", "agent/main.py", "server/app.py", "runtime/runner.py", "runtime/zygote.py")
-"""The loops that must go on whatever happens (and a forked child, which must never return) may catch everything, and
-nothing else may. Each says why in a comment."""
+OUTERMOST = (
+    "service/controller.py",
+    "agent/main.py",
+    "server/app.py",
+    "runtime/runner.py",
+    "runtime/zygote.py",
+    "submitting/probe/main.py",
+)
+"""The loops that must go on whatever happens may catch everything (and a forked child, which must never return, and the
+program that runs a user's script to see what it knows), and nothing else may. Each says why in a comment."""
 
 NEVER_IMPORTED = frozenset({"pickle", "shelve", "marshal", "dill", "cloudpickle", "joblib"})
 NEVER_CALLED = re.compile(r"(builtins\.)?(eval|exec)|yaml\.(load|load_all|full_load\w*|unsafe_load\w*)")

@@ -12,11 +12,13 @@ from dataclasses import field
 from typing import Optional, Protocol
 
 from runyard.errors import InvalidSpec
+from runyard.model.attaching import AttachCall, Ticket
 from runyard.model.attempt import Attempt
 from runyard.model.beat import Answer, Hello, Report, Welcome
 from runyard.model.editing import Draft, MoveCall, RetryCall
 from runyard.model.events import Recorded
 from runyard.model.filter import JobQuery
+from runyard.model.group import Group, GroupQuery, GroupRow, SweepChange, SweepRequest
 from runyard.model.host import Agent, Host
 from runyard.model.landing import Place
 from runyard.model.output import Chunk as Chunk
@@ -25,6 +27,7 @@ from runyard.model.params import Params
 from runyard.model.queue import Queue
 from runyard.model.record import dataclass
 from runyard.model.spec import ArraySpec, JobSpec
+from runyard.model.template import NumbersCall, Template
 
 PROTOCOL = 1
 """What a client from another machine has to speak; raised when one that does not know of a change could misread us."""
@@ -39,12 +42,13 @@ class Submission:
 
     A negative id in a dependency means the n-th spec of this submission (-1 is the first). `arrays` says by the same
     numbers (1 is the first) which specs are arrays: such a one becomes a job for each index, all of them one group, and
-    who waits for it waits for all of them.
+    who waits for it waits for all of them. With `sweep` all of the specs are its cells.
     """
 
     specs: tuple[JobSpec, ...]
     key: str
     arrays: dict[int, ArraySpec] = field(default_factory=dict)
+    sweep: Optional[SweepRequest] = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class JobRow:
     or last attempt's devices, `gpus_wanted` how many it asks for. `params` are pairs of a name and a value as text,
     `metrics` the last value of each that it has reported. Jobs of one priority wait in the order of
     their `place` (the id, unless they were moved). `version` rises with each change.
+    `public` are variables of its environment whose values may be shown (name, value).
     """
 
     id: int
@@ -97,6 +102,7 @@ class JobRow:
     place: float = 0.0
     note: str = ""
     version: int = 0
+    public: Params = ()
 
 
 @dataclass(frozen=True)
@@ -275,6 +281,24 @@ class Service(Protocol):
     def remove_queue(self, name: str) -> None:
         """Remove an empty queue."""
 
+    def templates(self) -> tuple[Template, ...]:
+        """All templates by name."""
+
+    def save_template(self, template: Template) -> Template:
+        """Make or change a template (its `version` must be the one that was read; 0 makes a new one)."""
+
+    def remove_template(self, name: str) -> None:
+        """Remove a template; jobs and sweeps that were made of it stay what they are."""
+
+    def numbers(self, call: NumbersCall) -> int:
+        """Numbers for runs of a template, which nobody else gets; the first of them."""
+
+    def groups(self, query: GroupQuery) -> tuple[GroupRow, ...]:
+        """Groups and where their jobs stand, the newest first."""
+
+    def change_sweep(self, change: SweepChange) -> Group:
+        """Change the limit or the rules of a sweep."""
+
     def hosts(self) -> tuple[Host, ...]:
         """All hosts with their devices, as last looked at."""
 
@@ -301,6 +325,12 @@ class Service(Protocol):
 
     def grep(self, job_id: int, number: int, query: GrepQuery) -> Iterator[bytes]:
         """Search an attempt's output."""
+
+    def attach(self, call: AttachCall) -> Ticket:
+        """A way to the terminal of a job that runs: the ticket of a stream of frames (`model.frames`).
+
+        Conflict for a job that has no terminal or does not run, Unavailable while its agent is away.
+        """
 
     def clean(self, dry: bool = False) -> tuple[int, ...]:
         """Collect the output of old jobs now; the ids whose output went (`dry`: would go)."""

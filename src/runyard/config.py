@@ -11,7 +11,7 @@ from dataclasses import fields
 from importlib import import_module
 from typing import Any
 
-from runyard.errors import UsageError
+from runyard.errors import InvalidSpec, UsageError
 from runyard.settings import BOUNDS, Home, Settings
 
 DEFAULT_HOME = "~/.runyard"
@@ -26,6 +26,9 @@ REMEMBERED = ("host", "ssh_user", "ssh_key", "ssh_command", "far_home")
 KINDS: dict[str, str] = {field.name: str(field.type) for field in fields(Settings)}
 """Every setting and the name of its type."""
 
+TABLES = tuple(name for name, kind in KINDS.items() if kind.startswith("Mapping"))
+"""Settings that only the file can have."""
+
 MOST = 1e15
 """No number is higher: neither infinity nor what no clock and no disk can hold."""
 
@@ -38,7 +41,8 @@ def load(environ: Mapping[str, str], flags: Mapping[str, Any] | None = None, rem
     """
     given = {name: value for name, value in (flags or {}).items() if value is not None}
     _check_names(given, "the command line")
-    from_environment = {name: environ[PREFIX + name.upper()] for name in KINDS if environ.get(PREFIX + name.upper())}
+    named = {name: PREFIX + name.upper() for name in KINDS if name not in TABLES}
+    from_environment = {name: environ[variable] for name, variable in named.items() if environ.get(variable)}
     home = home_path(given.get("home") or from_environment.get("home") or DEFAULT_HOME, environ)
     values = _from_file(Home(home).config)
     if remembered and JOB not in environ:
@@ -99,6 +103,12 @@ def _read(name: str, value: Any, where: str) -> Any:
     kind = KINDS[name]
     if kind == "str" and isinstance(value, str):
         return value
+    if name in TABLES and isinstance(value, dict):
+        return _table(name, value, where)
+    if kind.startswith("tuple"):
+        words = value.split(",") if isinstance(value, str) else value
+        if isinstance(words, list) and all(isinstance(word, str) and word.strip() for word in words):
+            return tuple(word.strip() for word in words)
     if kind in ("int", "float") and isinstance(value, (str, int, float)) and not isinstance(value, bool):
         try:
             number = int(value) if kind == "int" else float(value)
@@ -110,7 +120,20 @@ def _read(name: str, value: Any, where: str) -> Any:
     raise UsageError(f"{where}: {_wanted(name)} was expected, not {value!r}")
 
 
+def _table(name: str, value: dict[str, Any], where: str) -> dict[str, Any]:
+    if name == "hooks":
+        try:
+            import_module("runyard.model.hook").hooks_of(value)  # only who has hooks pays for it
+        except InvalidSpec as error:
+            raise UsageError(f"{where.removesuffix(name)}{error.message}") from None
+    return value
+
+
 def _wanted(name: str) -> str:
+    if name in TABLES:
+        return "a table"
+    if KINDS[name].startswith("tuple"):
+        return "a list of texts, none of them empty,"
     if KINDS[name] == "str":
         return "a text"
     number = "a whole number" if KINDS[name] == "int" else "a number"

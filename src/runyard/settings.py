@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Any
 
 from runyard.model.record import dataclass
 
@@ -30,6 +33,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "look_every_s": (0.1, 3_600.0),
     "ssh_retries": (1, 1_000),
     "ssh_keep_s": (1, 86_400),
+    "ports_from": (1_024, 65_535),
+    "ports_to": (1_024, 65_535),
 }
 """The least and the most of settings that are no good everywhere from 0."""
 
@@ -58,9 +63,19 @@ class Settings:
     """... or when all of them together are larger, oldest first."""
     min_free_mb: int = 50
     """With less free space than this on the home's file system no new job is accepted."""
+    ports_from: int = 20_000
+    """The ports that jobs are granted begin here ..."""
+    ports_to: int = 29_399
+    """... and end here: below those that the kernel gives to whoever asks for any."""
     environment_max_kb: int = 1_280
     """The largest environment that is accepted with a job. With the arguments it has to fit into what a program can be
     handed (2 MB by default)."""
+    public_prefixes: tuple[str, ...] = ("DQ_",)
+    """What the names of public variables begin with: their values are shown."""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """Options of jobs whose submitter and queue say nothing, by long flag (a table in the file)."""
+    hooks: Mapping[str, Any] = field(default_factory=dict)
+    """Whom to tell what happens to jobs (tables in the file)."""
     host: str = ""
     """The machine whose yard is used, over SSH, if no `--host` says so and none is remembered (`ry use`)."""
     ssh_user: str = ""
@@ -77,6 +92,8 @@ class Settings:
     """How long a connection that nobody uses is kept for the next command."""
     far_home: str = ""
     """The home of the yard there (with `--host`, `--home` says so); empty: as that account has it."""
+    detach_keys: str = "ctrl-\\"
+    """What leaves an attached terminal: ctrl-\\, or several keys as in `ctrl-a d`; none: no key does."""
 
     @property
     def is_far(self) -> bool:
@@ -168,6 +185,11 @@ class Home:
     @property
     def runs(self) -> str:
         return os.path.join(self.root, "runs")
+
+    @property
+    def checkpoints(self) -> str:
+        """What jobs keep from one attempt to the next."""
+        return os.path.join(self.root, "checkpoints")
 
     @property
     def logs(self) -> str:

@@ -175,3 +175,39 @@ def test_parameters_are_kept_and_given_to_the_command(ry: Typist) -> None:
     assert "lr=0.2, opt=a=b" in ry.ok("show", str(job))
     assert ry.json("show", str(job))["spec"]["params"] == [["lr", "0.2"], ["opt", "a=b"]]
     assert "use NAME=VALUE" in ry.refused("submit", "--param", "lr", "--", "true")
+
+
+class TestPublic:
+    """Variables whose names begin as the yard says are shown with their values, and no others."""
+
+    def test_shown_by_show_and_lists(self, ry: Typist) -> None:
+        job = str(ry.submit("--hold", "--", "true", DQ_PROJECT="protein", DQ_RUN="7", SECRET=SECRET))
+        shown = ry.ok("show", job)
+        assert "DQ_PROJECT=protein" in shown and "SECRET" in shown and SECRET not in shown
+        (row,) = ry.json("ls", job)
+        assert row["public"] == [["DQ_PROJECT", "protein"], ["DQ_RUN", "7"]]
+        assert ry.ok("ls", "--columns", "id,DQ_PROJECT", job).splitlines()[1].split() == [job, "protein"]
+        assert [row["id"] for row in ry.json("ls", "--where", "DQ_PROJECT = protein")] == [int(job)]
+
+    def test_prefixes_of_the_yard(self, ry: Typist) -> None:
+        job = str(ry.submit("--hold", "--", "true", EXP_A="1", DQ_B="2", RUNYARD_PUBLIC_PREFIXES="EXP_"))
+        assert ry.json("ls", job)[0]["public"] == [["EXP_A", "1"]]
+
+    def test_long_values_are_cut_in_lists_alone(self, ry: Typist) -> None:
+        long = "x" * 1_000
+        assert ry.output("-c0", "--", "printenv", "DQ_LONG", DQ_LONG=long) == long + "\n"
+        assert ry.json("ls", "@")[0]["public"] == [["DQ_LONG", "x" * 256]]
+
+
+def test_defaults_of_the_yard(ry: Typist) -> None:
+    """Below those of a queue, which lie below the flags."""
+    config = Path(ry.yard.home.config)
+    config.write_text('[defaults]\ntime = "1h"\npriority = 3\nmem = "70M"\n')
+    try:
+        ry.ok("queue", "add", "q", "--default", "priority=4")
+        (spec,) = json.loads(ry.ok("submit", "--dry-run", "--json", "-q", "q", "--mem", "80M", "--", "true"))["specs"]
+        config.write_text('[defaults]\ntime = "soon"\n')
+        assert "'soon' is no time span" in ry.refused("submit", "--", "true")
+    finally:
+        config.unlink()
+    assert (spec["time_limit_s"], spec["priority"], spec["resources"]["memory_mb"]) == (3600.0, 4, 80)

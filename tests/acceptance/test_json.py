@@ -57,9 +57,12 @@ def test_every_verb_with_json_is_tried_here() -> None:
 
 
 TRIED = {
-    "submit", "run", "ls", "show", "why", "wait", "gpus", "stop", "kill", "hold", "release", "clean", "doctor",
+    "submit", "run", "ls", "show", "why", "wait", "gpus", "stop", "kill", "pause", "resume", "hold", "release",
+    "clean", "doctor",
     "queue add", "queue ls", "queue pause", "queue resume", "queue rm", "queue set",
-    "server start", "server status", "server stop", "move", "edit", "retry", "copy", "rm", "recover",
+    "server start", "server status", "server stop", "create", "template add", "template ls", "template show",
+    "template edit", "template rm", "sweep add", "sweep ls", "sweep show", "sweep set", "sweep grow", "sweep drop",
+    "move", "edit", "retry", "copy", "rm", "recover",
     "server drain", "server resume",
 }  # fmt: skip
 
@@ -123,6 +126,17 @@ def test_changes(ry: Typist, verb: str) -> None:
         assert f"job {done}" in told["refused"][str(done)]
 
 
+def test_changes_of_what_runs(ry: Typist, gate: Callable[[str], Gate]) -> None:
+    gate("gate")
+    runs = ry.submit("read x < gate")
+    ry.yard.running(runs)
+    check("would_change", ry.json("pause", "--dry-run", str(runs)))
+    assert check("change", ry.json("pause", str(runs)))["changed"] == [runs]
+    check("show", ry.json("show", str(runs)))
+    check("would_change", ry.json("resume", "--dry-run", str(runs)))
+    assert check("change", ry.json("resume", str(runs)))["changed"] == [runs]
+
+
 def test_managing(ry: Typist) -> None:
     held, other = ry.submit("--hold", "--", "true"), ry.submit("--hold", "--", "true")
     done = ry.run("--", "false").id
@@ -156,6 +170,34 @@ def test_queues(ry: Typist) -> None:
     rows = check("queue_ls", ry.json("queue", "ls"))
     assert {row["name"] for row in rows} == {"default", "new"}
     check("queues", ry.json("queue", "rm", "new"))
+
+
+def test_templates(ry: Typist) -> None:
+    words = ("-p", "lr:float(0,1)=0.1", "-p", "opt:choice(a,b)=a", "-p", "tags:text+=x", "-c0", "--", "echo")
+    check("would_save", ry.json("template", "add", "one", "--dry-run", *words))
+    check("template", ry.json("template", "add", "one", *words))
+    assert [one["name"] for one in check("template_ls", ry.json("template", "ls"))] == ["one"]
+    check("template", ry.json("template", "show", "one"))
+    check("would_save", ry.json("template", "edit", "one", "--set", "lr=0.2", "--dry-run"))
+    check("template", ry.json("template", "edit", "one", "--set", "lr=0.2"))
+    check("would_submit", ry.json("create", "one", "--dry-run"))
+    check("submit", ry.json("create", "one", "--lr", "0.3"))
+    check("template_rm", ry.json("template", "rm", "one", "--dry-run"))
+    check("template_rm", ry.json("template", "rm", "one"))
+
+
+def test_sweeps(ry: Typist) -> None:
+    words = ("-p", "a=1,2", "-c0", "--", "echo", "{a}")
+    check("would_submit", ry.json("sweep", "add", "one", "--dry-run", *words))
+    check("sweep_add", ry.json("sweep", "add", "one", "--stop-when", "acc >= 1", "--canary", "--hold", *words))
+    check("sweep_ls", ry.json("sweep", "ls"))
+    check("sweep_add", ry.json("sweep", "grow", "one", "-p", "a=3"))
+    shown = check("sweep_show", ry.json("sweep", "show", "one"))
+    assert [dict(cell["params"])["a"] for cell in shown["cells"]] == ["1", "2", "3"]
+    check("would_sweep", ry.json("sweep", "set", "one", "--parallel", "1", "--dry-run"))
+    check("sweep", ry.json("sweep", "set", "one", "--parallel", "1"))
+    check("would_change", ry.json("sweep", "drop", "one", "a=3", "--dry-run"))
+    check("change", ry.json("sweep", "drop", "one", "a=3"))
 
 
 def test_the_yard(ry: Typist, jobs: list[int]) -> None:

@@ -27,7 +27,7 @@ from tests.harness.yard import BIN, COMMAND_S, Ended, Yard
 
 RY = str(BIN / "ry")
 COLUMNS = 120
-GROUPS = ("queue", "server")
+GROUPS = ("queue", "server", "template", "sweep")
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 

@@ -13,14 +13,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Optional
 
+from runyard.agent.attach import Attachments
 from runyard.agent.blobs import BlobCache
 from runyard.agent.link import Arrived, Link
 from runyard.agent.look import Looker, any_withheld, busy_device, is_news
-from runyard.agent.reconcile import Action, Adjust, Desired, Forget, Lose, Revoke, Start, Stop, reconcile, wanted
+from runyard.agent.ports import Ports
+from runyard.agent.reconcile import (
+    Action,
+    Adjust,
+    Attach,
+    Desired,
+    Forget,
+    Lose,
+    Revoke,
+    Start,
+    Stop,
+    reconcile,
+    wanted,
+)
+from runyard.agent.starting import NotNow, Starter
 from runyard.agent.state import Seen, load, save
 from runyard.engines.base import Engine
 from runyard.errors import Conflict, RunyardError, Unavailable
-from runyard.foreign.filesystem import free_mb
 from runyard.model.attempt import AttemptKey, Result
 from runyard.model.beat import OVER, Answer, Hello, Observed, Order, Report, StopOrder, Terms, Welcome
 from runyard.model.host import Host
@@ -40,12 +54,6 @@ AGAIN_MOST_S = 2.0
 REMEMBER_EVERY_S = 2.0
 """How often what was seen of the yard is kept, while it changes."""
 
-DISK_MIN_MB = 20
-"""With less free space than this nothing is started."""
-
-HOME = "RUNYARD_HOME"
-"""What a job calls by `ry` is the yard that started it, wherever its submitter's environment points."""
-
 log = logging.getLogger("runyard.agent")
 
 
@@ -59,6 +67,8 @@ class Identity:
     version: str
     beat_wait_s: float = 20.0
     foreign_mb: int = 500
+    ports: tuple[int, int] = (20_000, 29_399)
+    """The first and the last that it may grant."""
 
 
 class Agent:
@@ -71,7 +81,9 @@ class Agent:
         self._engine = engine
         self._looker = looker
         self._link = link
-        self._blobs = BlobCache(home.blob_cache, link.blob)
+        self._attachments = Attachments(home.server_socket)
+        ports = Ports(*identity.ports, begin=identity.uid)
+        self._starter = Starter(home, BlobCache(home.blob_cache, link.blob), ports)
         self._seen = self._remembered = load(home.agent_state)
         self._remember_at = 0.0
         self._desired = Desired()
@@ -167,6 +179,9 @@ class Agent:
             self._news(seen)
             if seen.stage in OVER:
                 self._holding.pop(seen.key, None)
+                self._starter.ports.release(seen.key)
+            elif seen.ports:
+                self._starter.ports.keep(seen.key, seen.ports)
 
     def _news(self, seen: Observed) -> None:
         self._unsent[seen.key] = seen
@@ -277,26 +292,23 @@ class Agent:
             self._engine.forget(action.key)
             self._observed.pop(action.key, None)
             self._unsent.pop(action.key, None)
+        elif isinstance(action, Attach):
+            self._attachments.begin(action.order, self._engine.attach_hint(action.order.key))
 
     def _start(self, order: Order) -> None:
-        if free_mb(self._home.root) < DISK_MIN_MB:
-            self._note(
-                [replace(self._engine.revoke(order.key), why=f"less than {DISK_MIN_MB} MB are free on its host")]
-            )
-            return
         try:
-            environment, script = self._blobs.path(order.environment), self._blobs.path(order.script)
+            ready = self._starter.prepare(order)
+        except NotNow as why:
+            self._note([replace(self._engine.revoke(order.key), why=str(why))])
         except Unavailable:
             self._desired = replace(self._desired, start={**self._desired.start, order.key: order})
-            return
         except (RunyardError, OSError) as error:
-            result = Result("runner", None, "not-started", f"its environment or script cannot be had: {error}")
+            result = Result("runner", None, "not-started", f"what it needs to start cannot be had: {error}")
             self._engine.revoke(order.key)
             self._note([Observed(order.key, "ended", order.rank, result=result)])
-            return
-        self._observed[order.key] = Observed(order.key, "claimed", order.rank)
-        variables = (*order.variables, (HOME, self._home.root))
-        self._engine.start(changed(order, variables=variables), environment, script)
+        else:
+            self._observed[order.key] = Observed(order.key, "claimed", order.rank)
+            self._engine.start(*ready)
 
     def _stop(self, order: StopOrder) -> None:
         if order.key in self._looking:

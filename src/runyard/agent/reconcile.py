@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Union
 
 from runyard.model.attempt import AttemptKey
-from runyard.model.beat import OVER, Answer, Observed, Order, StopOrder, Terms
+from runyard.model.beat import OVER, Answer, AttachOrder, Observed, Order, StopOrder, Terms
 from runyard.model.record import changed
 
 
@@ -59,7 +59,14 @@ class Forget:
     key: AttemptKey
 
 
-Action = Union[Start, Stop, Adjust, Revoke, Lose, Forget]
+@dataclass(frozen=True)
+class Attach:
+    """Somebody wants to see its terminal."""
+
+    order: AttachOrder
+
+
+Action = Union[Start, Stop, Adjust, Revoke, Lose, Forget, Attach]
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,7 @@ class Desired:
     terms: tuple[Terms, ...] = ()
     forget: tuple[AttemptKey, ...] = ()
     revoke: tuple[AttemptKey, ...] = ()
+    attach: tuple[AttachOrder, ...] = ()
     passed: dict[str, str] = field(default_factory=dict)
     stopped: dict[AttemptKey, StopOrder] = field(default_factory=dict)
 
@@ -88,6 +96,7 @@ def wanted(desired: Desired, answer: Answer) -> Desired:
         terms=desired.terms + answer.terms,
         forget=desired.forget + answer.forget,
         revoke=desired.revoke + answer.revoke,
+        attach=desired.attach + answer.attach,
     )
 
 
@@ -95,7 +104,7 @@ def reconcile(
     desired: Desired, observed: Mapping[AttemptKey, Observed], boot_id: str
 ) -> tuple[tuple[Action, ...], Desired]:
     """The actions to take now, and what stays to be done. All but starts, which may have to wait, is settled."""
-    if not (desired.start or desired.stop or desired.terms or desired.forget or desired.revoke):
+    if not (desired.start or desired.stop or desired.terms or desired.forget or desired.revoke or desired.attach):
         return (), desired
     waiting = {key: order for key, order in desired.start.items() if key not in observed}
     passed, stopped = dict(desired.passed), dict(desired.stopped)
@@ -127,6 +136,7 @@ def reconcile(
     for order in starts:
         stale = bool(order.assigned_boot_id) and order.assigned_boot_id != boot_id
         actions.append(Lose(order) if stale else Start(order))
+    actions.extend(map(Attach, desired.attach))
     return tuple(actions), Desired(
         waiting,
         passed={name: before for name, before in passed.items() if _first_not_passed(before, passed) in alive},

@@ -22,7 +22,9 @@ FIRM = ("id", "state")
 
 def check(names: Iterable[str], rows: Sequence[JobRow]) -> None:
     """UsageError names one that nobody can have, or that no job in the list has."""
-    own = dict.fromkeys(name for row in rows for name in (*(name for name, _ in row.params), *row.metrics))
+    own = dict.fromkeys(
+        name for row in rows for name in (*(name for name, _ in (*row.params, *row.public)), *row.metrics)
+    )
     for name in names:
         if name in FIELDS or name.startswith((PARAM, METRIC)) or name in own or (name and not rows):
             continue
@@ -52,6 +54,7 @@ def known() -> Grid:
     """Every field, as a table."""
     lines = [(name, field.kind, field.about) for name, field in FIELDS.items()]
     lines += [
+        ("NAME", "text", "a public variable of that name (DQ_..., see public_prefixes)"),
         ("NAME", "text", "a parameter of that name (param:NAME where a field is called so)"),
         ("NAME", "number", "the last value of a metric (metric:NAME where something else is called so)"),
     ]

@@ -18,6 +18,7 @@ from runyard.cli.lazy import LazyGroup
 from runyard.cli.render.text import harmless
 from runyard.errors import InvalidSpec, RunyardError
 from runyard.model.filter import JobQuery, parse_selector
+from runyard.model.group import GroupQuery
 from runyard.model.job import WORDS, Outcome
 from runyard.model.spec import DEPENDENCY_KINDS
 from runyard.settings import LOCAL
@@ -25,7 +26,7 @@ from runyard.settings import LOCAL
 MOST = 200
 SSH_CONFIG = "~/.ssh/config"
 SSH_CONFIG_MAX = 1 << 20
-FIELDS = ("state:", "queue:", "user:", "group:", "name:")
+FIELDS = ("state:", "queue:", "user:", "group:", "sweep:", "name:")
 ALIVE = tuple(word for word in WORDS if word not in {outcome.value for outcome in Outcome})
 CHANGED = {"stop": ALIVE, "kill": ALIVE, "hold": ("queued", "waiting"), "release": ("held",)}
 """The jobs that a verb can change, by their words."""
@@ -75,6 +76,23 @@ def hosts(ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
     return _matching(ctx, incomplete, lambda app: _items(dict.fromkeys((*_configured(), LOCAL))))
 
 
+def templates(ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
+    """Names of templates."""
+
+    def items(app: App) -> Items:
+        service = app.reach()
+        return (
+            [CompletionItem(one.name, help=harmless(one.description)) for one in service.templates()] if service else ()
+        )
+
+    return _matching(ctx, incomplete, items)
+
+
+def sweeps(ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
+    """Names of sweeps."""
+    return _matching(ctx, incomplete, lambda app: _items(_sweeps(app)))
+
+
 def verbs(ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
     """Verbs, and below one that has verbs of its own those."""
     command: click.Command | None = ctx.find_root().command
@@ -116,6 +134,8 @@ def _values(app: App, field: str, incomplete: str, words: tuple[str, ...]) -> It
         return [first + comma + word for word in words or WORDS]
     if field == "queue":
         return _queues(app)
+    if field == "sweep":
+        return _sweeps(app)
     if field == "user":
         return dict.fromkeys(("me", *(row.user for row in _rows(app, words, mine=False))))
     rows = _rows(app, words)
@@ -131,6 +151,12 @@ def _rows(app: App, words: tuple[str, ...] = (), mine: bool = True) -> tuple[Job
         return ()
     selectors = (f"state:{','.join(words)}",) if words else ()
     return service.jobs(JobQuery(selectors, mine=mine, recent=not words, order="-id", limit=MOST))
+
+
+def _sweeps(app: App) -> list[str]:
+    service = app.reach()
+    rows = service.groups(GroupQuery(mine=True)) if service else ()
+    return [name for name in dict.fromkeys(row.group.name for row in rows) if _PLAIN.fullmatch(name)]
 
 
 def _queues(app: App) -> list[str]:

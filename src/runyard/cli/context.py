@@ -16,6 +16,7 @@ from runyard.settings import Home, Settings
 
 if TYPE_CHECKING:
     from runyard.api import Service
+    from runyard.client.duplex import Duplex
     from runyard.model.landing import Landing
     from runyard.submitting.ground import Ground
 
@@ -67,6 +68,9 @@ class Wiring(Protocol):
 
     def home(self, settings: Settings) -> Home:
         """Where this yard keeps its files."""
+
+    def stream(self, service: Service, ticket: str) -> Duplex:
+        """Our end of the stream with this ticket, through the server behind this service."""
 
 
 class App:

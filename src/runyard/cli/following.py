@@ -51,7 +51,7 @@ class Follower:
         self._number = number
         self._offset = 0
         self._watcher = Watcher(app)
-        self._start = _Start(app)
+        self._starting = Starting(app)
 
     def reconnect(self) -> None:
         """Begin a new connection: the old one may have been interrupted in the middle of an answer."""
@@ -76,7 +76,7 @@ class Follower:
             if over and (self._only or row.state == DONE):
                 return row
             pause = QUICK_S if shown else min(SLOW_S, pause * 1.5)
-            patience = self._start.look(row)
+            patience = self._starting.look(row)
             if patience is None:
                 patience = CALL_S if over or not self._number else pause
             self._watcher.news([self._job_id], patience)
@@ -113,7 +113,7 @@ class Follower:
         return service.output(self._job_id, self._number, self._offset, CHUNK_BYTES)
 
 
-class _Start:
+class Starting:
     """Says once, on standard error, what a job waits for that does not start: held at once, else after a moment."""
 
     def __init__(self, app: App) -> None:

@@ -50,6 +50,41 @@ class WordsCommand(click.Command):
         return [item for param in self.get_params(ctx) for item in param.shell_complete(ctx, incomplete)]
 
 
+class NamedCommand(WordsCommand):
+    """A verb with a name first, then options, then perhaps somebody else's command line. The name is `called`."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.append(click.Option(["--called"], hidden=True))
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        at = first_word(self, args)
+        if at is not None:
+            args = [*args[:at], f"--called={args[at]}", *args[at + 1 :]]
+        elif not ctx.resilient_parsing and not set(args) & {"-h", "--help"}:
+            raise click.UsageError("the name comes first", ctx)
+        return super().parse_args(ctx, args)
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        return ["NAME", *super().collect_usage_pieces(ctx)]
+
+
+def first_word(command: click.Command, args: list[str]) -> int | None:
+    """Where the first word stands that is no option; only flags may stand before it."""
+    flags = {
+        flag
+        for one in command.params
+        if isinstance(one, click.Option) and one.is_flag
+        for flag in (*one.opts, *one.secondary_opts)
+    }
+    for place, word in enumerate(args):
+        if not word.startswith("-"):
+            return place
+        if word not in flags:
+            return None
+    return None
+
+
 def _in_words(ctx: click.Context) -> bool:
     return ctx.resilient_parsing and bool(ctx.params.get("words"))
 
@@ -103,6 +138,10 @@ JOB_OPTIONS: tuple[Callable[[F], F], ...] = (
     click.option(
         "-i", "--input", metavar="FILE", shell_complete=complete_files, help="Its standard input (default: /dev/null)."
     ),
+    click.option(
+        "--tty/--no-tty", default=None,
+        help="A terminal of its own, for `ry attach` (default: as its queue says: none).",
+    ),
     click.option("-H", "--hold", is_flag=True, default=None, help="Keep it back until released."),
     click.option("-b", "--begin", metavar="WHEN", help="Not before 22:00, +2h, 2026-12-31T08:00."),
     click.option("--retries", metavar="N", help="Try again by itself so often (default: 0)."),
@@ -116,10 +155,31 @@ JOB_OPTIONS: tuple[Callable[[F], F], ...] = (
         help="If its end is unknown (default: as its queue says: end).",
     ),
     click.option("--note", metavar="TEXT", help="What it is for: lists and `note:WORD` find it (default: $DQ_DESC)."),
+    click.option(
+        "--retry-env", multiple=True, metavar="[CAUSE:]K=V",
+        help="A variable of retries; more of a name count one after another: oom:BATCH=16.",
+    ),
+    click.option(
+        "--signal", metavar="SIG[@SPAN]", help="Send it so long before the time limit: USR1@120 (default: 60 s)."
+    ),
+    click.option(
+        "--checkpoint-dir", is_flag=True, default=None,
+        help="Have $RUNYARD_CHECKPOINT_DIR, kept from attempt to attempt.",
+    ),
+    click.option(
+        "--requeue-on-checkpoint", is_flag=True, default=None, help="Exit code 85 means: checkpointed, run me again."
+    ),
+    click.option(
+        "--checkpoint-tries", metavar="N", help="Then at most so many in a row with no new checkpoint (default: 3)."
+    ),
+    click.option("--ports", metavar="N", help="Have so many ports, and MASTER_PORT (default: 1 for several GPUs)."),
     click.option("--unique", metavar="KEY", help="If a job with this key waits or runs, that one is meant."),
     click.option(
         "--param", multiple=True, metavar="NAME=VALUE",
         help="A parameter, to find and compare it by; the command finds all of them in $RUNYARD_PARAMS.",
+    ),
+    click.option(
+        "--notify", multiple=True, metavar="HOOK[:EVENTS]", help="Tell slack, slack:failed,lost, mail:you@example.org."
     ),
     click.option("--slurm-env", is_flag=True, default=None, help="Set Slurm's variables (SLURM_JOB_ID ...) as well."),
     click.option("--detach", is_flag=True, default=None, help="Processes that it leaves behind are not ended."),
@@ -132,6 +192,28 @@ def job_options(command: F) -> F:
     for option in reversed(JOB_OPTIONS):
         command = option(command)
     return command
+
+
+def template_options(command: F) -> F:
+    """The options of a job that a template or a sweep may have: `-p` and `--param` are their own words, and an array
+    is what a sweep is."""
+
+    def holder() -> None:
+        """Click keeps the options of a function on it."""
+
+    kept = []
+    for option in getattr(job_options(holder), "__click_params__"):  # noqa: B009
+        if option.name in ("words", "array", "param", "hold_back"):
+            continue
+        option.opts = [flag for flag in option.opts if flag != "-p"]
+        kept.append(option)
+    params = command.__dict__.setdefault("__click_params__", [])
+    params += kept
+    return command
+
+
+words_argument = JOB_OPTIONS[0]
+"""The command, as the last thing on the line."""
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:

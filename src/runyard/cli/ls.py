@@ -18,6 +18,7 @@ from runyard.cli.render.grid import Column, Grid, Row
 from runyard.cli.render.text import clock, harmless, label, span, stamp
 from runyard.errors import UsageError
 from runyard.model.filter import ORDERS, JobQuery
+from runyard.model.group import GroupQuery
 from runyard.model.job import JobState
 from runyard.model.old_words import VIEWS, location
 from runyard.model.record import dataclass
@@ -54,6 +55,7 @@ class Wish:
     reverse: bool = False
     limit: int | None = None
     top: int | None = None
+    cells: bool = False
 
     @property
     def own(self) -> bool:
@@ -64,6 +66,11 @@ class Wish:
     def searches(self) -> bool:
         """Something is looked for among all jobs, not only among the latest."""
         return bool(self.where or self.top or self.sort[1:] or self.order == "")
+
+    @property
+    def gathered(self) -> bool:
+        """A sweep is one line."""
+        return self.own and not self.searches and not self.sort and not self.cells and self.limit is None
 
     @property
     def order(self) -> str | None:
@@ -90,6 +97,7 @@ class Wish:
             order=self.order or "id",
             where=self.where,
             sort=self.keys if self.order == "" else (),
+            cells=not self.gathered,
         )
 
 
@@ -112,12 +120,16 @@ class Wish:
     type=click.IntRange(1),
     help="Only so many: the newest, or with --sort the first (default: 200, with --all or JOB no limit).",
 )
+@click.option("--cells", is_flag=True, help="Every job of a sweep in a line of its own.")
 @click.option("--columns", default="", metavar="A,B,C", help="These fields, parameters and metrics; `help` lists them.")
 @as_json
 @click.pass_obj
 def ls(app: App, /, columns: str, **wished: Any) -> int:
     """List jobs: by default yours that run, wait or have lately ended, on a terminal in this order; else by id. With
     --where, --top or a --sort by a result: all of yours.
+
+    A sweep is one line, with how many of its cells have ended and a strip of what became of them; --cells and --json
+    list its jobs (and so does sweep:NAME).
 
     TIME is how long it has run, or has waited so far. WHEN is when it ended; of a job that runs, when it started; of
     one that waits, when it was submitted. GPU lists the devices, or in brackets how many it waits for.
@@ -138,6 +150,8 @@ def ls(app: App, /, columns: str, **wished: Any) -> int:
         app.output.grid(_columns().known())
         return 0
     wish = Wish(**wished)
+    if columns or app.output.as_json:
+        wish = replace(wish, cells=True)
     if wish.top and wish.limit:
         raise UsageError("--top and -n are two ways to say how many: give one")
     rows, left_out = _found(app.service(), wish, app.output.terminal)
@@ -146,9 +160,14 @@ def ls(app: App, /, columns: str, **wished: Any) -> int:
     if app.output.as_json:
         app.output.json(_columns().records(rows, columns, app.now()) if columns else rows)
         return 0
+    sweeps = app.service().groups(GroupQuery(mine=True, recent=True)) if wish.gathered else ()
     if wish.query.recent and wish.order is None and app.output.terminal:
         rows = sorted(rows, key=_importance)
-    if rows or not app.output.terminal:
+    if sweeps:
+        grid = table(rows, app.now(), app.output.terminal)
+        keys = [_importance(row) if app.output.terminal else (row.id,) for row in rows]
+        app.output.grid(import_module("runyard.cli.groups").woven(grid, keys, sweeps, app.now(), app.output.terminal))
+    elif rows or not app.output.terminal:
         draw = partial(_columns().table, columns=columns) if columns else table
         app.output.grid(draw(rows, now=app.now(), for_people=app.output.terminal))
     else:
@@ -202,7 +221,7 @@ def _lately(service: Service, query: JobQuery, for_people: bool) -> tuple[Sequen
     rows = _first(service, query, LIMIT + 1, newest=False)
     if len(rows) > LIMIT:
         if query.order == "id":  # those that run may have higher ids than the first that wait
-            running = service.jobs(JobQuery(selectors=(ON_HOSTS,), mine=True))[:LIMIT]
+            running = service.jobs(JobQuery(selectors=(ON_HOSTS,), mine=True, cells=query.cells))[:LIMIT]
             ids = {row.id for row in running}
             others = [row for row in rows if row.id not in ids][: LIMIT - len(running)]
             rows = tuple(sorted((*running, *others), key=lambda row: row.id))
@@ -211,7 +230,7 @@ def _lately(service: Service, query: JobQuery, for_people: bool) -> tuple[Sequen
         ], f"the first {LIMIT} of your jobs; `ry ls all` lists every one, `ry ls -n 1000` more of these"
     if not for_people or sum(row.state == DONE for row in rows) < ENDED:
         return rows, ""
-    ended = JobQuery(selectors=(f"state:{DONE}",), mine=True, order="-ended", limit=ENDED + 1)
+    ended = JobQuery(selectors=(f"state:{DONE}",), mine=True, order="-ended", limit=ENDED + 1, cells=query.cells)
     more = len(service.jobs(ended)) > ENDED
     return rows, f"of those that have ended only the last {ENDED}; `ry ls all` lists every one" if more else ""
 

@@ -28,6 +28,8 @@ def _complete(what: str) -> Complete:
 complete_jobs = _complete("jobs")
 complete_after = _complete("after")
 complete_queues = _complete("queues")
+complete_templates = _complete("templates")
+complete_sweeps = _complete("sweeps")
 complete_hosts = _complete("hosts")
 complete_verbs = _complete("verbs")
 complete_files = _complete("files")
@@ -77,7 +79,8 @@ def ssh_options(command: F) -> F:
 
 SELECTORS = """\b
 JOB is an id (12), a range (12-20), @ (your last), @~2, a name, a pattern
-(train*, train[0-5]), state:failed, queue:x, group:7, note:word, user:me, or all (yours).
+(train*, train[0-5]), state:failed, queue:x, group:7,
+sweep:y, note:word, user:me, or all (yours).
 Several mean the jobs that match any of them. name:x is the job named x, also
 where x looks like something else (name:12). 12.2 is the second attempt of 12,
 for verbs that show one."""

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from runyard.api import JobRow, StopCall
+from runyard.cli.attaching import Attached, Wish, detach_keys, possible
 from runyard.cli.context import App
 from runyard.cli.following import Follower
 from runyard.cli.job_options import WordsCommand, job_options, request
@@ -31,9 +32,10 @@ DETACH, STOP, CONTINUE = "d", "s", "c"
 
 @click.command("run", cls=WordsCommand)
 @job_options
+@click.option("--detach-keys", metavar="KEYS", help="With --tty, what leaves (default: as config.toml says: ctrl-\\).")
 @as_json
 @click.pass_obj
-def run(app: App, /, words: tuple[str, ...], **options: Any) -> int:
+def run(app: App, /, words: tuple[str, ...], detach_keys: str | None, **options: Any) -> int:
     """Submit, show the output, exit with the job's code.
 
     The exit code is the command's own, 128+n for signal n, or: lost 70, skipped 71, timeout 124, not-started 127,
@@ -44,11 +46,15 @@ def run(app: App, /, words: tuple[str, ...], **options: Any) -> int:
     Ctrl-C stops it. If this command is ended otherwise (TERM, a terminal that is closed, a pipe that nobody reads any
     more), the job runs on.
 
+    With --tty, on a terminal, this attaches to the job instead (see `ry help attach`): every key goes to it, Ctrl-\\
+    detaches.
+
     \b
     Examples:
       ry run -G1 -- python train.py
       ry run -t 10 "make test"
     """
+    keys = _keys(app, detach_keys)
     builder = Builder(app.service(), here(app))
     submission = builder.submission(request(words, options))
     if submission.arrays:
@@ -59,7 +65,8 @@ def run(app: App, /, words: tuple[str, ...], **options: Any) -> int:
     try:
         job_id = deliver(app, submission).ids[0]
         with _last_word(app, job_id):
-            row = _Run(app, job_id, early).to_the_end()
+            wish = Wish(keys, whole=True) if submission.specs[0].tty and possible() else None
+            row = _Run(app, job_id, early, wish).to_the_end()
     finally:
         early.end()
     if row is None:
@@ -71,6 +78,9 @@ def run(app: App, /, words: tuple[str, ...], **options: Any) -> int:
     elif code:
         app.output.note(f"ry: {told(row)}")
     return code
+
+
+_keys = detach_keys
 
 
 class _EarlyInterrupt:
@@ -127,8 +137,10 @@ def _last_word(app: App, job_id: int) -> Iterator[None]:
 class _Run:
     """A job in the foreground, and what Ctrl-C does to it."""
 
-    def __init__(self, app: App, job_id: int, early: _EarlyInterrupt) -> None:
+    def __init__(self, app: App, job_id: int, early: _EarlyInterrupt, wish: Wish | None) -> None:
+        """With a wish, it is attached to."""
         self._app = app
+        self._wish = wish
         self._early = early
         self._job_id = job_id
         self._follower: Follower | None = None
@@ -152,16 +164,21 @@ class _Run:
                 if choice == STOP:
                     self._stop()
 
-    def _follow(self) -> JobRow:
+    def _follow(self) -> JobRow | None:
         output = self._app.output
         if self._log is None:
             output.note(f"job {self._job_id}")
             self._log = output.log(to_stderr=output.as_json)
+        if self._wish is not None:
+            attached = Attached(self._app, self._job_id, self._wish)
+            row = attached.to_the_end()
+            if row is None or attached.seen:
+                return row
         if self._follower is None:
             self._follower = Follower(self._app, self._job_id, self._log)
-        row = self._follower.to_the_end()
+        last = self._follower.to_the_end()
         self._log.end()
-        return row
+        return last
 
     def _choice(self) -> str:
         """What to do; a second Ctrl-C while asked means stop."""

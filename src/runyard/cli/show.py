@@ -8,6 +8,7 @@ import click
 
 from runyard.api import JobDetail, JobRow
 from runyard.cli.context import App
+from runyard.cli.contract import contract
 from runyard.cli.ls import elapsed, gpus
 from runyard.cli.options import SELECTORS, as_json, one_job
 from runyard.cli.render.facts import command
@@ -17,8 +18,10 @@ from runyard.cli.selecting import attempt_of, single
 from runyard.cli.submit import asked
 from runyard.errors import NotFound
 from runyard.model.attempt import Attempt
+from runyard.model.checkpoint import GOES_ON
 from runyard.model.ending import describe, exit_code
 from runyard.model.events import KIND_OF
+from runyard.model.job import JobState
 from runyard.model.spec import JobSpec
 
 NAMES_SHOWN = 8
@@ -85,6 +88,8 @@ def _facts(detail: JobDetail, now: float) -> Iterator[tuple[str, str]]:
         yield "template", harmless(spec.template)
     if spec.params:
         yield "parameters", ", ".join(harmless(f"{name}={value}") for name, value in spec.params)
+    for name, value in spec.public:
+        yield "variable", harmless(f"{name}={value}")
     yield "workdir", harmless(row.workdir)
     yield "asks for", asked(spec)
     if detail.limits:
@@ -98,6 +103,8 @@ def _facts(detail: JobDetail, now: float) -> Iterator[tuple[str, str]]:
         yield "output", harmless(spec.output)
     if spec.input:
         yield "input", harmless(spec.input)
+    if spec.tty:
+        yield "terminal", f"its own; `ry attach {row.id}`" if row.state == JobState.RUNNING.value else "its own"
     if detail.environment:
         shown = ", ".join(harmless(name) for name in detail.environment[:NAMES_SHOWN])
         more = len(detail.environment) - NAMES_SHOWN
@@ -132,6 +139,8 @@ def _wishes(spec: JobSpec) -> Iterator[tuple[str, str]]:
         yield "retries", f"{spec.retry.limit} on {on}{pause}"
     if spec.on_lost:
         yield "on-lost", spec.on_lost
+    for name, text in contract(spec):
+        yield name, harmless(text)
     if spec.unique:
         yield "unique", harmless(spec.unique)
 
@@ -160,7 +169,14 @@ def _attempt(attempt: Attempt) -> str:
         parts.append(f"started {moment(attempt.started_at)}")
     if attempt.ended_at is not None and attempt.started_at is not None:
         parts.append(f"ran {span(attempt.ended_at - attempt.started_at)}")
+    if attempt.paused_s:
+        parts.append(f"paused for {span(attempt.paused_s)}")
+    if attempt.pause is not None:
+        by = f" by {attempt.pause.by}" if attempt.pause.by else ""
+        parts.append(f"paused since {moment(attempt.pause.at)}{by}")
     for placement in attempt.placements:
+        if placement.ports:
+            parts.append(f"port{'s' if len(placement.ports) > 1 else ''} {', '.join(map(str, placement.ports))}")
         if placement.result is not None:
             parts.append(_result(exit_code(placement.result.wait_status), placement.result.why))
             parts += [text for text in (describe(placement.result),) if text]
@@ -172,4 +188,6 @@ def _attempt(attempt: Attempt) -> str:
 
 
 def _result(code: int | None, why: str) -> str:
-    return why or ("no exit code" if code is None else f"exit code {code}")
+    if why and why not in GOES_ON:
+        return why
+    return "no exit code" if code is None else f"exit code {code}"

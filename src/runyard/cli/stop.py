@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import signal
-
 import click
 
 from runyard.api import ChangeResult, StopCall
 from runyard.cli.context import App
 from runyard.cli.options import SELECTORS, as_json, dry_run, some_jobs, yes
 from runyard.cli.selecting import Change
-from runyard.errors import UsageError
 from runyard.model.filter import JobQuery
 from runyard.model.job import JobState
 from runyard.submitting import durations
+from runyard.submitting.checkpoints import signal_number
 
 
 def _alive(state: str) -> bool:
@@ -60,7 +58,7 @@ def stop(app: App, selectors: tuple[str, ...], name: str, grace: str | None, yes
       ry stop --grace 60 'train*'
       ry stop all --yes
     """
-    number = signal_number(name)
+    number = signal_number(name, "signal")
     grace_s = None if grace is None else durations.seconds(grace, "grace", bare_s=1)
     change = End("stop", "told to stop", lambda row: _alive(row.state))
     return change.run(
@@ -83,16 +81,6 @@ def kill(app: App, selectors: tuple[str, ...], name: str, yes: bool, dry_run: bo
       ry kill 12
       ry kill state:stopping --yes
     """
-    number = signal_number(name)
+    number = signal_number(name, "signal")
     change = End("kill", "killed", lambda row: _alive(row.state))
     return change.run(app, selectors, lambda ids: app.service().stop(StopCall(ids, number)), yes=yes, dry=dry_run)
-
-
-def signal_number(name: str) -> int:
-    """The number of TERM, SIGTERM or 15."""
-    if name.isdecimal() and int(name) in {int(known) for known in signal.Signals}:
-        return int(name)
-    try:
-        return int(signal.Signals["SIG" + name.upper().removeprefix("SIG")])
-    except KeyError:
-        raise UsageError(f"{name} is no signal; use TERM, INT, USR1, KILL or a number") from None

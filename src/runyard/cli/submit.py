@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from importlib import import_module
@@ -13,6 +12,7 @@ import click
 
 from runyard.api import Receipt, Submission
 from runyard.cli.context import App
+from runyard.cli.contract import contract
 from runyard.cli.job_options import WordsCommand, given, job_options, request
 from runyard.cli.options import as_json, complete_files, dry_run
 from runyard.cli.render.output import shown
@@ -22,7 +22,7 @@ from runyard.model.filter import JobQuery
 from runyard.model.spec import DEFAULT_GRACE_S
 from runyard.submitting.build import Builder
 from runyard.submitting.dependencies import DEFAULT_KIND
-from runyard.submitting.fields import Here
+from runyard.submitting.fields import Here, here_of
 
 if TYPE_CHECKING:
     from runyard.model.spec import JobSpec
@@ -77,7 +77,7 @@ def submit(app: App, /, words: tuple[str, ...], file: str | None, dry_run: bool,
     for remark in builder.remarks:
         app.output.note(f"ry: {harmless(remark)}")
     if receipt is None:
-        _preview(app, submission)
+        preview(app, submission)
     else:
         report(app, submission, receipt)
     return 0
@@ -85,17 +85,17 @@ def submit(app: App, /, words: tuple[str, ...], file: str | None, dry_run: bool,
 
 def here(app: App) -> Here:
     """Where and when this command runs, and the machine that it submits to."""
-    return Here(app.environ, os.getcwd(), app.now(), app.settings.environment_max_kb, app.ground)
+    return here_of(app.environ, app.now(), app.settings, app.ground)
 
 
 def _bulk(builder: Builder, file: str, common: dict[str, Any]) -> Submission:
     bulk = import_module("runyard.submitting.bulk")  # only who has a file pays for it
     gc.disable()  # 100,000 specs are kept to the end: looking for garbage among them doubles the time
-    submission: Submission = bulk.submission(builder, bulk.parse(_text(file)), common)
+    submission: Submission = bulk.submission(builder, bulk.parse(text_of(file)), common)
     return submission
 
 
-def _text(file: str) -> str:
+def text_of(file: str) -> str:
     """What the file holds; standard input too is UTF-8, whatever the locale says."""
     what = "standard input" if file == "-" else file
     try:
@@ -197,6 +197,8 @@ def _wishes(spec: JobSpec, now: float) -> Iterator[str]:
         yield f"input {harmless(spec.input)}"
     if spec.detach:
         yield "detach"
+    for name, text in contract(spec):
+        yield harmless(f"{name} {text}")
 
 
 def asked(spec: JobSpec, more: Iterable[str] = ()) -> str:
@@ -217,7 +219,8 @@ def asked(spec: JobSpec, more: Iterable[str] = ()) -> str:
     return ", ".join(parts) + (f", run by {spec.shell}" if spec.shell else "")
 
 
-def _preview(app: App, submission: Submission) -> None:
+def preview(app: App, submission: Submission) -> None:
+    """Tell what would be submitted."""
     specs, arrays = submission.specs, submission.arrays
     count = len(specs) - len(arrays) + sum(len(array.indices) for array in arrays.values())
     if app.output.as_json:

@@ -6,6 +6,7 @@ that is safe: one that may be done twice, or one of which it is certain that the
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from typing import Optional, Protocol
 
@@ -75,6 +76,9 @@ class FarTransport:
                     raise
                 self._link.renew()
         return self._near.stream(request)
+
+    def dial(self) -> socket.socket:
+        return self._near.dial()
 
     def close(self) -> None:
         self._near.close()

@@ -74,6 +74,24 @@ class JobOptions(TypedDict, total=False):
     on_lost: str
     """If its end is unknown: "end" or "requeue" (default: as its queue says)."""
 
+    retry_env: Union[str, Sequence[str], Mapping[str, str]]
+    """Variables of retries: {"oom:BATCH_SIZE": "16"}; several values of one name count one after another."""
+
+    signal: str
+    """A signal before the time limit: "USR1@120" (seconds), "all:USR1@2m" for all processes."""
+
+    checkpoint_dir: bool
+    """Have a directory, $RUNYARD_CHECKPOINT_DIR, that all attempts of the job find."""
+
+    requeue_on_checkpoint: bool
+    """Exit code 85 means: checkpointed, run me again."""
+
+    checkpoint_tries: Union[int, str]
+    """So many attempts in a row without a new checkpoint end it (default: 3)."""
+
+    ports: Union[int, str]
+    """So many free ports of its host, and MASTER_ADDR and MASTER_PORT (default: 1 where it has several GPUs)."""
+
     note: str
     """What it is for (default: $DQ_DESC)."""
 
@@ -109,6 +127,9 @@ class JobOptions(TypedDict, total=False):
 
     setup: Union[str, Sequence[str]]
     """Shell lines to run first."""
+
+    notify: Union[str, Sequence[str]]
+    """Hooks of the yard to tell what happens: "slack", ["slack:failed,lost", "mail:you@example.org"]."""
 
     slurm_env: bool
     """Set Slurm's variables (SLURM_JOB_ID ...) beside ours."""

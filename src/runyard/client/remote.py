@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from typing import Any, Optional, TypeVar
 
 from runyard.api import (
@@ -23,14 +24,17 @@ from runyard.client.http import Request, Response
 from runyard.client.transport import Transport
 from runyard.errors import BY_NAME, InvalidSpec, ProtocolError, RunyardError
 from runyard.model import codec
+from runyard.model.attaching import AttachCall, Ticket
 from runyard.model.beat import Answer, Hello, Report, Welcome
 from runyard.model.editing import Draft, MoveCall, RetryCall
 from runyard.model.filter import JobQuery
+from runyard.model.group import Group, GroupQuery, GroupRow, SweepChange
 from runyard.model.host import Host
 from runyard.model.landing import Place
 from runyard.model.queue import Queue
 from runyard.model.record import changed
 from runyard.model.spec_text import SpecWriter
+from runyard.model.template import NumbersCall, Template
 
 T = TypeVar("T")
 
@@ -45,6 +49,11 @@ class RemoteService:
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
+
+    @property
+    def dial(self) -> Callable[[], socket.socket]:
+        """Makes further connections to this server."""
+        return self._transport.dial
 
     def submit(self, submission: Submission) -> Receipt:
         wire = encode_submission(submission)
@@ -102,6 +111,24 @@ class RemoteService:
     def remove_queue(self, name: str) -> None:
         self._send("DELETE", f"/queues/{quote(name)}")
 
+    def templates(self) -> tuple[Template, ...]:
+        return self._call(tuple[Template, ...], "GET", "/templates")
+
+    def save_template(self, template: Template) -> Template:
+        return self._call(Template, "PUT", f"/templates/{quote(template.name)}", template)
+
+    def remove_template(self, name: str) -> None:
+        self._send("DELETE", f"/templates/{quote(name)}")
+
+    def numbers(self, call: NumbersCall) -> int:
+        return self._call(int, "POST", "/templates/numbers", call)
+
+    def groups(self, query: GroupQuery) -> tuple[GroupRow, ...]:
+        return self._call(tuple[GroupRow, ...], "GET", "/groups" + query_text(codec.encode(query)))
+
+    def change_sweep(self, change: SweepChange) -> Group:
+        return self._call(Group, "POST", "/sweeps", change)
+
     def hosts(self) -> tuple[Host, ...]:
         return self._call(tuple[Host, ...], "GET", "/hosts")
 
@@ -133,6 +160,11 @@ class RemoteService:
         if head.status >= 400:
             raise error_of(Response(head.status, head.headers, b"".join(pieces)))
         return pieces
+
+    def attach(self, call: AttachCall) -> Ticket:
+        wire = codec.dumps(call).encode("ascii")
+        response = self._request(Request("POST", "/jobs/attach", wire, repeatable=True), CALL_S)
+        return codec.decode(Ticket, _json(response))
 
     def clean(self, dry: bool = False) -> tuple[int, ...]:
         return self._call(tuple[int, ...], "POST", "/clean" + query_text({"dry": dry}), ())

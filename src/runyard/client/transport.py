@@ -36,6 +36,9 @@ class Transport(Protocol):
     def stream(self, request: Request) -> tuple[Response, Iterator[bytes]]:
         """The head of the answer and its body, piece by piece."""
 
+    def dial(self) -> socket.socket:
+        """Another connection to the same server, for the caller's own use."""
+
     def close(self) -> None:
         """Let go of the connection."""
 
@@ -86,6 +89,9 @@ class UnixTransport:
             connection.close()
             raise
         return reader.head, self._pieces(connection, reader, first)
+
+    def dial(self) -> socket.socket:
+        return connect(self._path)
 
     def close(self) -> None:
         if self._socket is not None:

@@ -58,7 +58,7 @@ class Engine(Protocol):
         """The result is committed: keep only the output."""
 
     def attach_hint(self, key: AttemptKey) -> str:
-        """The path of the socket where its terminal can be reached ("" if it has none)."""
+        """The path of the runner's socket, where its terminal can be reached ("" if nobody holds it now)."""
 
     def close(self) -> None:
         """Let go of everything; attempts run on."""

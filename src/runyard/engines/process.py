@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections import deque
 from typing import Optional
 
@@ -31,12 +30,11 @@ from runyard.runtime.rundir import RunDir, RunDirs
 from runyard.runtime.runfile import Records
 from runyard.runtime.runner import Place
 from runyard.runtime.verdict import ADOPT, ENDED, LOST, NEVER_STARTED, Here, Verdict
+from runyard.runtime.waking import Waker
 from runyard.runtime.watch import Watch
 from runyard.settings import Home
 
 LOOK_AGAIN_S = 0.1
-WAKE_EVERY_S = 1.0
-"""While an attempt is to end, its runner is woken so often if somebody has stopped it."""
 REFILL_S = 0.002
 """A runner that was taken is replaced this much later, when the start is out of the way."""
 GIVEN_BACK = "no runner could be started; the zygote's log says why"
@@ -47,7 +45,7 @@ PUT_AWAY = "its files are put away already"
 class ProcessEngine:
     """See `engines.base.Engine`."""
 
-    capabilities = Capabilities("process")
+    capabilities = Capabilities("process", attachable=True)
 
     def __init__(self, home: Home, host_id: str, boot_id: str, warm: int = 2) -> None:
         own = process.read_stat(os.getpid())
@@ -63,8 +61,7 @@ class ProcessEngine:
         self._by_link: dict[Link, Held] = {}
         self._waiting: deque[Held] = deque()
         self._unsettled: set[Held] = set()
-        self._stopping: set[Held] = set()
-        self._wake_at = 0.0
+        self._waker = Waker(self._watch)
         self._news: list[Observed] = []
         self._polling = False
         self._pool.fill(0)
@@ -80,7 +77,8 @@ class ProcessEngine:
             claim = seen.records.claim if seen is not None else None
             if seen is None or claim is None:
                 continue  # nobody has begun: the order comes again, or a revoke
-            held = self._hold(AttemptKey(claim.job, claim.number, claim.token), claim.rank, run_dir)
+            key = AttemptKey(claim.job, claim.number, claim.token)
+            held = self._hold(Observed(key, "claimed", claim.rank, ports=tuple(claim.ports)), run_dir)
             self._conclude(held, seen)
         self._pool.ask(self._pool.runners() - {link.member for link in self._by_link})
         sweep(self._mourners.tree)
@@ -93,7 +91,8 @@ class ProcessEngine:
         key = order.key
         if key in self._held:
             return
-        held = self._hold(key, order.rank, self._dirs.live(key.job_id, key.number))
+        observed = Observed(key, "claimed", order.rank, ports=order.granted)
+        held = self._hold(observed, self._dirs.live(key.job_id, key.number))
         held.assigned_boot_id = order.assigned_boot_id
         try:
             fresh = self._dirs.make(key.job_id, key.number)
@@ -115,8 +114,7 @@ class ProcessEngine:
         held = self._held[order.key]
         if not held.final:
             held.stop = stop_message(order.key.token, order.why, order.signal, order.grace_s)
-            self._stopping.add(held)
-            self._wake_stopped(now=True)
+            self._waker.add(held)
             if held.link is not None:
                 held.link.send(held.stop)
 
@@ -128,7 +126,7 @@ class ProcessEngine:
     def revoke(self, key: AttemptKey) -> Observed:
         held = self._held.get(key)
         if held is None:
-            held = self._hold(key, 0, self._dirs.live(key.job_id, key.number))
+            held = self._hold(Observed(key, "claimed"), self._dirs.live(key.job_id, key.number))
             if self._dirs.is_done(key.job_id, key.number):
                 held.own = False
                 held.over(Result("inferred", None, LOST, PUT_AWAY))
@@ -145,7 +143,7 @@ class ProcessEngine:
         for held in list(self._unsettled):
             self._settle(held)
         self._polling = False
-        self._wake_stopped()
+        self._waker.attend()
         if self._pool.hopeless:
             self._give_back_orders()
         self._pool.fill(len(self._waiting))
@@ -162,7 +160,8 @@ class ProcessEngine:
             self._put_away(held)
 
     def attach_hint(self, key: AttemptKey) -> str:
-        return ""
+        runner = self._held[key].last_runner() if key in self._held else None
+        return self._pool.socket_path(runner) if runner is not None else ""
 
     def close(self) -> None:
         for held in self._held.values():
@@ -173,8 +172,8 @@ class ProcessEngine:
 
     # orders on their way to a runner
 
-    def _hold(self, key: AttemptKey, rank: int, run_dir: RunDir) -> Held:
-        held = self._held[key] = Held(Observed(key, "claimed", rank), run_dir, self._publish)
+    def _hold(self, observed: Observed, run_dir: RunDir) -> Held:
+        held = self._held[observed.key] = Held(observed, run_dir, self._publish)
         return held
 
     def _hand_out(self) -> None:
@@ -260,7 +259,9 @@ class ProcessEngine:
         key = AttemptKey(*names_in(attempt))
         held = self._held.get(key)
         if held is None:
-            held = self._hold(key, attempt.get("rank", 0), self._dirs.live(key.job_id, key.number))
+            ports = tuple(attempt.get("ports", ()))
+            observed = Observed(key, "claimed", attempt.get("rank", 0), ports=ports)
+            held = self._hold(observed, self._dirs.live(key.job_id, key.number))
         if held.link is None:
             held.order = None
             self._pool.busy(link)
@@ -270,19 +271,6 @@ class ProcessEngine:
         elif held.link is link:
             held.learn_start(started_in(attempt))
             held.tell_terms()
-
-    def _wake_stopped(self, now: bool = False) -> None:
-        """A runner that was stopped would never end what is to end."""
-        self._stopping = {held for held in self._stopping if not held.final}
-        if not self._stopping:
-            return
-        left_s = self._wake_at - time.monotonic()
-        if now or left_s <= 0:
-            for held in self._stopping:
-                held.wake_runner()
-            left_s = WAKE_EVERY_S
-            self._wake_at = time.monotonic() + left_s
-        self._watch.wake(left_s)
 
     def _refused(self, held: Held, link: Link, reason: str) -> None:
         """Nothing was started: the claim was there, or could not be written."""

@@ -46,7 +46,8 @@ class Placement:
     """One part of an attempt: what it holds on which agent's host, and where it stands.
 
     `devices` are UUIDs; `device_memory_mb` is the share of each (0: the whole device). `follows` names the attempt
-    ("12.1") whose slot this one takes over when that ends; until then it holds nothing.
+    ("12.1") whose slot this one takes over when that ends; until then it holds nothing. `ports` of its host are granted
+    by its agent.
     """
 
     agent: str
@@ -63,6 +64,7 @@ class Placement:
     started_at: Optional[float] = None
     ended_at: Optional[float] = None
     result: Optional[Result] = None
+    ports: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,20 @@ class Pause:
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """What has come of a job's attempts so far. `ends` counts them by cause (fail, oom, timeout, lost); the last `idle`
+    of them asked to be run again and left no new checkpoint."""
+
+    ends: tuple[tuple[str, int], ...] = ()
+    idle: int = 0
+
+
+@dataclass(frozen=True)
 class Attempt:
     """One try of a job, numbered from 1, with the random token that its runner must show.
 
-    `pause` is there while it stands still; `paused_s` is how long it has stood still before that.
+    `pause` is there while it stands still; `paused_s` is how long it has stood still before that. `earlier` tells of
+    the attempts before it.
     """
 
     number: int
@@ -86,6 +98,7 @@ class Attempt:
     placements: tuple[Placement, ...]
     pause: Optional[Pause] = None
     paused_s: float = 0.0
+    earlier: Earlier = Earlier()
 
     @property
     def started_at(self) -> Optional[float]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Optional
 
 from runyard.model.attempt import AttemptKey, Result
+from runyard.model.checkpoint import Checkpoint
 from runyard.model.host import Host
 from runyard.model.record import dataclass
 
@@ -72,6 +73,7 @@ class Observed:
     ended_at: Optional[float] = None
     result: Optional[Result] = None
     why: str = ""
+    ports: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,8 @@ class Order:
     """Start this placement.
 
     `environment`, `script` are hashes of blobs to fetch. `variables` are ours (RUNYARD_*, CUDA_VISIBLE_DEVICES ...).
-    `devices` are UUIDs. `follows` names the attempt after whose end it starts.
+    `devices` are UUIDs. `follows` names the attempt after whose end it starts. `ports` is how many it gets of its
+    host's, `granted` (by the agent) which.
     """
 
     key: AttemptKey
@@ -124,6 +127,10 @@ class Order:
     detach: bool = False
     follows: str = ""
     assigned_boot_id: str = ""
+    tty: bool = False
+    checkpoint: Checkpoint = Checkpoint()
+    ports: int = 0
+    granted: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -148,6 +155,19 @@ class Terms:
 
 
 @dataclass(frozen=True)
+class AttachOrder:
+    """Somebody wants to see this attempt's terminal, or to type: `ticket` names the stream that joins the two, and is
+    good for one only. `quiet`: he does not look. `lines`: so many of what was written before he sees (0: all that is
+    kept)."""
+
+    key: AttemptKey
+    ticket: str
+    read_only: bool = False
+    quiet: bool = False
+    lines: int = 0
+
+
+@dataclass(frozen=True)
 class Answer:
     """What the yard wants. `revoke` lists attempts that are not to start if they still wait to follow another; `whole`
     asks for `all` in the next report; `feed` is as in `Welcome`."""
@@ -162,7 +182,8 @@ class Answer:
     whole: bool = False
     feed: int = 0
     terms: tuple[Terms, ...] = ()
+    attach: tuple[AttachOrder, ...] = ()
 
     @property
     def empty(self) -> bool:
-        return not (self.start or self.stop or self.forget or self.revoke or self.terms or self.whole)
+        return not (self.start or self.stop or self.forget or self.revoke or self.terms or self.whole or self.attach)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import signal
 from typing import Optional
 
-from runyard.model.attempt import Attempt, Result
+from runyard.model.attempt import Attempt, Earlier, Result
+from runyard.model.checkpoint import GOES_ON, UNCHANGED
 from runyard.model.job import Outcome
+from runyard.model.record import changed
 
 EXIT_LOST = 70
 EXIT_SKIPPED = 71
@@ -14,6 +16,9 @@ EXIT_TIMEOUT = 124
 EXIT_NOT_STARTED = 127
 EXIT_CANCELLED = 130
 EXIT_SIGNAL = 128
+
+REVOKED = "revoked"
+"""The cause in the Result of an attempt that never started and never will."""
 
 EXIT_OF = {
     Outcome.SUCCEEDED: 0,
@@ -37,6 +42,32 @@ def judge(result: Result) -> tuple[Outcome, Optional[int]]:
     if code == 0:
         return Outcome.SUCCEEDED, 0
     return (Outcome.KILLED if (result.wait_status or 0) & 0x7F else Outcome.FAILED), code
+
+
+CAUSES = {
+    Outcome.FAILED: "fail",
+    Outcome.KILLED: "fail",
+    Outcome.OOM: "oom",
+    Outcome.TIMEOUT: "timeout",
+    Outcome.LOST: "lost",
+}
+"""Outcomes that can be repeated, and the word for each in `--retry-on`."""
+
+
+def told_to_later(attempt: Attempt) -> Earlier:
+    """What the attempt after this one is told of it and of those before it."""
+    earlier = attempt.earlier
+    if not attempt.over:
+        return earlier
+    result = worst(attempt)
+    if result.why in GOES_ON:
+        return changed(earlier, idle=earlier.idle + 1 if result.why == UNCHANGED else 0)
+    cause = None if result.why == REVOKED else CAUSES.get(judge(result)[0])
+    if cause is None:
+        return earlier
+    ends = dict(earlier.ends)
+    ends[cause] = ends.get(cause, 0) + 1
+    return Earlier(tuple(sorted(ends.items())))
 
 
 NAMED_ENDS = {

@@ -140,6 +140,7 @@ class Started:
     rank: int = 0
     pid: Optional[int] = None
     native_id: str = ""
+    ports: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

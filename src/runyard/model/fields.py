@@ -100,6 +100,7 @@ def value_of(row: Any, name: str, now: float) -> Value:
     if name.startswith(METRIC):
         return _metric(row, name[len(METRIC) :])
     value = _param(row, name)
+    value = _public(row, name) if value is None else value
     return value if value is not None else _metric(row, name)
 
 
@@ -124,6 +125,10 @@ def rank(value: Value) -> tuple[int, float, str]:
 
 def _param(row: Any, name: str) -> Optional[str]:
     return next((value for held, value in row.params if held == name), None)
+
+
+def _public(row: Any, name: str) -> Optional[str]:
+    return next((value for held, value in row.public if held == name), None)
 
 
 def _metric(row: Any, name: str) -> Optional[float]:

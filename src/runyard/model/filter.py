@@ -5,8 +5,9 @@
 @, @~2        my last, my third last  train[3]      one of the array train
 all           everything that is mine name*         names by pattern
 state:failed  a word of `ls`, or several: state:failed,lost     queue:x   group:7   user:me   name:x
-note:word     the word, or a pattern, is somewhere in its note
+                                                        sweep:y (the latest of that name, or a number)
               (or an older system's: state:to_run, state:PD; see `old_words`)
+note:word     the word, or a pattern, is somewhere in its note
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _ID_RANGE = re.compile(r"(\d{1,18})-(\d{1,18})")
 _LAST = re.compile(r"@(?:~(\d{1,9}))?")
 _ELEMENTS = re.compile(r"(.+)\[(\d{1,9})(?:-(\d{1,9}))?\]", re.DOTALL)
 _NAME_RANGE = re.compile(r"(.*)\[(\d{1,9})-(\d{1,9})\](.*)", re.DOTALL)
-_FIELD = re.compile(r"(state|queue|group|user|name|note):(.*)", re.DOTALL)
+_FIELD = re.compile(r"(state|queue|group|sweep|user|name|note):(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class Selector:
     states: tuple[JobState, ...] = ()
     queue: str = ""
     group: Optional[int] = None
+    sweep: str = ""
     user: str = ""
     everything: bool = False
     note: str = ""
@@ -64,7 +66,7 @@ class JobQuery:
     `mine` narrows to the caller's jobs; `recent` to those that wait or run, and the last few that ended; `where` to
     those for which it holds (see `where`). `order` is `id` or `-id` or another name in ORDERS, with a minus for
     descending; `sort` are names of fields, parameters or metrics, with a minus for descending, that come before it.
-    What a job lacks comes last.
+    What a job lacks comes last. Without `cells` jobs of sweeps are left out.
     """
 
     selectors: tuple[str, ...] = ()
@@ -75,6 +77,7 @@ class JobQuery:
     after_id: int = 0
     where: str = ""
     sort: tuple[str, ...] = ()
+    cells: bool = True
 
     def __post_init__(self) -> None:
         if self.order.removeprefix("-") not in ORDERS:
@@ -127,6 +130,8 @@ def _field(field: str, value: str) -> Selector:
         if not _ID.fullmatch(value):
             raise InvalidSpec(f"group:{value}: a group has a number")
         return Selector(group=int(value))
+    if field == "sweep":
+        return Selector(sweep=value)
     if field == "name":
         return _names(value)
     if field == "queue":

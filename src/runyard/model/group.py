@@ -2,14 +2,45 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
+from runyard.errors import InvalidSpec
 from runyard.model.record import dataclass
+from runyard.model.rule import RULES_MAX, Rule
+from runyard.model.template import Template
 
 GROUP_KINDS = ("array", "sweep", "pipeline", "jobset")
+SWEEP = "sweep"
+PARALLEL_MAX = 1_000_000
+CELLS_SHOWN = 200
+"""A strip has at most so many marks; each stands for as many cells as needed."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a sweep is beside its jobs: the template that its cells are made from, with the options of all, and the
+    parameters in which they differ.
+
+    `canary` is the job that goes first (0: none). `stopped` says which rule ended it ("": none did).
+    """
+
+    template: Template
+    varied: tuple[str, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    canary: int = 0
+    stopped: str = ""
+
+    def __post_init__(self) -> None:
+        if len(self.rules) > RULES_MAX:
+            raise InvalidSpec(f"at most {RULES_MAX} rules", "stop-when")
 
 
 @dataclass(frozen=True)
 class Group:
-    """An array (later a sweep, a pipeline, a jobset). `parallel` 0 means no limit of its own."""
+    """An array, a sweep (later a pipeline, a jobset). `parallel` 0 means no limit of its own.
+
+    `size` counts the jobs that were ever put in. `ended_at` is when the last open one ended (it may grow again).
+    """
 
     id: int
     kind: str
@@ -17,3 +48,96 @@ class Group:
     user: str
     size: int
     parallel: int = 0
+    made_at: float = 0.0
+    ended_at: Optional[float] = None
+    sweep: Optional[Sweep] = None
+
+    @property
+    def apart(self) -> bool:
+        """Whether the planner sees its jobs apart from others, since it has a limit or may get one."""
+        return self.parallel > 0 or self.kind == SWEEP
+
+
+@dataclass(frozen=True)
+class SweepRequest:
+    """The jobs of a submission are cells of a sweep: of a new one, or (`into`, a group's id) of one that there is.
+
+    `canary`: the first job goes alone, and the others are submitted as waiting for it.
+    """
+
+    name: str
+    sweep: Optional[Sweep] = None
+    parallel: int = 0
+    canary: bool = False
+    into: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.parallel <= PARALLEL_MAX:
+            raise InvalidSpec(f"from 0 (no limit) to {PARALLEL_MAX}", "parallel")
+        if bool(self.into) == (self.sweep is not None):
+            raise InvalidSpec("either a new sweep or one that there is", "sweep")
+
+
+@dataclass(frozen=True)
+class SweepChange:
+    """Change a sweep while it runs: its limit, its rules. None leaves it as it is."""
+
+    id: int
+    parallel: Optional[int] = None
+    rules: Optional[tuple[Rule, ...]] = None
+
+    def __post_init__(self) -> None:
+        if self.parallel is not None and not 0 <= self.parallel <= PARALLEL_MAX:
+            raise InvalidSpec(f"from 0 (no limit) to {PARALLEL_MAX}", "parallel")
+
+
+@dataclass(frozen=True)
+class GroupQuery:
+    """Which groups: of this kind, of the caller with `mine`, with this name or id (the newest first)."""
+
+    kind: str = SWEEP
+    name: str = ""
+    id: int = 0
+    mine: bool = False
+    recent: bool = False
+
+
+@dataclass(frozen=True)
+class GroupRow:
+    """A group and where its jobs stand. `counts` are by the word of lists.
+
+    `done` of `total` have ended: those that were cancelled count in neither, those that were skipped may still come.
+    `strip` has a letter for each cell in the order of ids, or for some neighbours (see `LETTERS`). `first` and `last`
+    are ids of jobs.
+    """
+
+    group: Group
+    counts: dict[str, int]
+    done: int
+    total: int
+    strip: str
+    first: int
+    last: int
+    started_at: Optional[float] = None
+    ended_at: Optional[float] = None
+
+
+LETTERS = {
+    "failed": "x", "oom": "x", "timeout": "x", "killed": "x", "lost": "x", "not-started": "x", "stopping": "r",
+    "running": "r", "paused": "r", "starting": "r", "queued": ".", "waiting": ".", "held": ".", "cancelled": "-",
+    "skipped": "-", "succeeded": "o",
+}  # fmt: skip
+"""What a strip shows for each word: ended badly (x), running (r), to come (.), never run (-), succeeded (o). Where a
+mark stands for several cells, it is the first of these that any of them has."""
+
+
+def strip_of(words: list[str]) -> str:
+    """The letters of these cells, at most CELLS_SHOWN."""
+    if len(words) <= CELLS_SHOWN:
+        return "".join(LETTERS[word] for word in words)
+    order = "xr.-o"
+    marks = []
+    for place in range(CELLS_SHOWN):
+        some = words[place * len(words) // CELLS_SHOWN : (place + 1) * len(words) // CELLS_SHOWN]
+        marks.append(min((LETTERS[word] for word in some), key=order.index))
+    return "".join(marks)

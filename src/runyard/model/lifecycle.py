@@ -12,7 +12,8 @@ from typing import Any, Optional
 from runyard.errors import IllegalMove
 from runyard.model import wishes
 from runyard.model.attempt import Attempt, AttemptKey, Pause, Placement, Result
-from runyard.model.ending import describe, judge, worst
+from runyard.model.checkpoint import GOES_ON
+from runyard.model.ending import REVOKED, describe, judge, told_to_later, worst
 from runyard.model.events import (
     KIND_OF,
     Assigned,
@@ -164,7 +165,10 @@ def _assign(job: Job, event: Assigned) -> Job:
         raise IllegalMove(f"job {job.id} is {job.word}: it cannot be assigned")
     if event.attempt.number != expected:
         raise IllegalMove(f"job {job.id}: attempt {event.attempt.number} cannot follow, {expected} is next")
-    return changed(job, state=JobState.ASSIGNED, attempt=event.attempt, reason="")
+    attempt = event.attempt
+    if job.attempt is not None:
+        attempt = changed(attempt, earlier=told_to_later(job.attempt))
+    return changed(job, state=JobState.ASSIGNED, attempt=attempt, reason="")
 
 
 def _promote(job: Job, event: Promoted) -> Job:
@@ -177,7 +181,9 @@ def _start(job: Job, event: Started) -> Job:
     placed = _rank(
         attempt,
         event.rank,
-        lambda p: changed(p, started_at=event.at, pid=event.pid, native_id=event.native_id, follows=""),
+        lambda p: changed(
+            p, started_at=event.at, pid=event.pid, native_id=event.native_id, follows="", ports=event.ports
+        ),
     )
     return changed(job, state=JobState.RUNNING, attempt=placed)
 
@@ -211,7 +217,7 @@ def _request_stop(job: Job, event: StopRequested) -> Job:
 
 def _revoke(job: Job, event: Revoked) -> Job:
     attempt = _current(job, event.key)
-    result = Result("runner", None, "revoked", event.why)
+    result = Result("runner", None, REVOKED, event.why)
     over = _each(attempt, lambda p: changed(p, ended_at=event.at, result=result))
     if job.stop is not None:
         return _done(changed(job, attempt=over), job.stop.outcome, None, _by(job.stop), event.at)
@@ -240,8 +246,8 @@ def _end(job: Job, event: Ended) -> Job:
     if event.again_at is None:
         reason = _by(job.stop) if job.stop and outcome is Outcome.CANCELLED else describe(result)
         return _done(job, outcome, code, reason, event.at)
-    lost = outcome is Outcome.LOST
-    job = changed(job, losses=job.losses + lost, retries=job.retries + (not lost), exit_code=code)
+    lost, goes_on = outcome is Outcome.LOST, result.why in GOES_ON
+    job = changed(job, losses=job.losses + lost, retries=job.retries + (not lost and not goes_on), exit_code=code)
     detail = describe(result) or (f"exit code {code}" if code is not None else outcome.value)
     return _again(
         changed(job, reason=f"attempt {attempt.number} ended {outcome.value} ({detail})"), event.again_at, event.at

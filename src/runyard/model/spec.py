@@ -11,9 +11,11 @@ from functools import lru_cache
 from typing import Optional
 
 from runyard.errors import InvalidSpec
+from runyard.model.checkpoint import Checkpoint
 from runyard.model.label import program_name
 from runyard.model.params import Params, check_params
 from runyard.model.record import dataclass
+from runyard.model.wish import parse_wish
 
 SHELLS = ("bash", "sh", "zsh", "login")
 DEFAULT_SHELL = "bash"
@@ -22,6 +24,7 @@ DEFAULT_GRACE_S = 10.0
 DEPENDENCY_KINDS = ("afterok", "afterany", "afternotok")
 ON_LOST = ("", "end", "requeue")
 RETRY_CAUSES = ("fail", "oom", "lost", "timeout")
+PORTS_MAX = 8
 
 NAME_BYTES = 255
 NOTE_BYTES = 4_096
@@ -31,6 +34,9 @@ ARGUMENT_BYTES = 131_071
 COMMAND_BYTES = 512 * 1024
 """All arguments together: with the environment they have to fit into what a program can be handed (often 2 MB)."""
 
+PUBLIC_MOST = 64 * 1024
+"""Characters of public variables with one job."""
+
 ALIKE = 256
 """The jobs of a submission have most of their texts in common: so many are known to be good."""
 
@@ -38,6 +44,8 @@ ARRAY_MAX = 1_000_000
 ARRAY_INDEX_MAX = 10_000_000
 
 QUEUE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+OUR_VARIABLES = "RUNYARD_"
 HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -81,16 +89,35 @@ class Resources:
 
 
 @dataclass(frozen=True)
+class RetryVariable:
+    """A variable of the attempts after one that ended by `cause` ("": by any)."""
+
+    cause: str
+    name: str
+    value: str
+
+    def __post_init__(self) -> None:
+        if self.cause and self.cause not in RETRY_CAUSES:
+            raise InvalidSpec(f"{self.cause!r} is none of {', '.join(RETRY_CAUSES)}", "retry-env")
+        if not VARIABLE.fullmatch(self.name) or self.name.startswith(OUR_VARIABLES):
+            raise InvalidSpec(f"{self.name!r} is no name of a variable of yours", "retry-env")
+        if "\0" in self.value or _bytes(self.value, "retry-env") > ARGUMENT_BYTES:
+            raise InvalidSpec(f"the value of {self.name} is too long, or holds a NUL character", "retry-env")
+
+
+@dataclass(frozen=True)
 class Retry:
     """How often a job is tried again by itself, why, and after which pause.
 
     `on` holds causes (`fail`, `oom`, `lost`, `timeout`) and exit codes as text; empty means `fail`, `oom` and
-    `timeout`. The pause doubles with each retry, from `backoff_s` up to an hour.
+    `timeout`. The pause doubles with each retry, from `backoff_s` up to an hour. `env` are variables of the retries:
+    of several values for one name and cause the first counts after the first such end, the next after the next.
     """
 
     limit: int = 0
     on: tuple[str, ...] = ()
     backoff_s: float = 0.0
+    env: tuple[RetryVariable, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 <= self.limit <= 10_000:
@@ -123,6 +150,9 @@ class JobSpec:
     `output` and `input` are paths (patterns %j %a %x in `output`), relative to `workdir`; empty means the run's own log
     and no input. `params` (name, value as text) and `template`, the one that it was made from, say what `command` was
     put together of. `note` is for people: one line that says what it is for.
+    `public` are variables of the environment (name, value) that may be shown: a copy for lists, not what the job gets.
+    `notify` says which hooks are told of it (see `model.hook`). With `tty` it gets a terminal of its own.
+    `ports` is how many ports of its host it gets (None: see `ports_wanted`).
     """
 
     command: tuple[str, ...]
@@ -152,6 +182,11 @@ class JobSpec:
     template: str = ""
     note: str = ""
     slurm_env: bool = False
+    public: Params = ()
+    notify: tuple[str, ...] = ()
+    tty: bool = False
+    checkpoint: Checkpoint = Checkpoint()
+    ports: Optional[int] = None
 
     def __post_init__(self) -> None:
         _check_command(self)
@@ -164,8 +199,20 @@ class JobSpec:
         _check_numbers(self)
         if self.params:
             check_params(self.params)
+        if sum(len(name) + len(value) for name, value in self.public) > PUBLIC_MOST:
+            raise InvalidSpec(f"at most {PUBLIC_MOST} characters of public variables are taken", "public")
+        for wish in self.notify:
+            parse_wish(wish)
         _check_text(self.template, "template", NAME_BYTES)
+        if self.tty and self.input:
+            raise InvalidSpec("a job with a terminal reads from that: give either --tty or --input", "tty")
         _check_names(self.queue, self.on_lost, self.script, self.environment)
+        self.checkpoint.check_time(self.time_limit_s)
+
+    @property
+    def ports_wanted(self) -> int:
+        """How many ports of its host it gets: unless it says so, one where several GPUs have to find each other."""
+        return int(self.resources.gpus.count > 1) if self.ports is None else self.ports
 
     @property
     def label(self) -> str:
@@ -247,6 +294,8 @@ def _check_numbers(spec: JobSpec) -> None:
         raise InvalidSpec("from 0 to a day, please", "grace")
     if spec.begin_at is not None and not 0 <= spec.begin_at < 1e11:
         raise InvalidSpec("not a time", "begin")
+    if spec.ports is not None and not 0 <= spec.ports <= PORTS_MAX:
+        raise InvalidSpec(f"from 0 to {PORTS_MAX}, please", "ports")
     if spec.array_index is not None and not 0 <= spec.array_index <= ARRAY_INDEX_MAX:
         raise InvalidSpec(f"from 0 to {ARRAY_INDEX_MAX}", "array_index")
 

@@ -129,7 +129,7 @@ REASONS = {
     "dependency": "it waits for other jobs",
     "queue-paused": "its queue is paused",
     "queue-limit": "its queue runs as many jobs as it may",
-    "group-limit": "its array runs as many jobs as it may",
+    "group-limit": "its group runs as many jobs as it may",
     "draining": "the yard starts nothing new",
     "no-agent": "no agent of this user is there",
     "never": "no host could ever hold it",

@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import Optional
 
 from runyard.errors import IllegalMove
+from runyard.model.attempt import Attempt
 from runyard.model.events import Edited, Moved, Reopened, Retried
 from runyard.model.job import Job, JobState, Outcome
 from runyard.model.record import changed
@@ -76,10 +77,17 @@ def retry(job: Job, event: Retried) -> Job:
         held=False,
         retries=0,
         losses=0,
+        attempt=_with_patience(job),
         resume=event.resume,
         reason=f"retried by {event.by}" if event.by else "retried",
     )
     return _pending_again(again, event.waiting_on, event.at)
+
+
+def _with_patience(job: Job) -> Optional[Attempt]:
+    """Its last attempt; attempts that left no new checkpoint are counted anew."""
+    attempt = job.attempt
+    return attempt and changed(attempt, earlier=changed(attempt.earlier, idle=0))
 
 
 def reopen(job: Job, event: Reopened) -> Job:

@@ -98,7 +98,7 @@ class Limits:
         limit = self._view.limits.get(shape.group, 0) if shape.group else 0
         running = self._groups.get(shape.group, {})
         if limit and len(running) >= limit:
-            return self._full("group-limit", f"its array runs {len(running)} of {limit}", running, limit)
+            return self._full("group-limit", f"its group runs {len(running)} of {limit}", running, limit)
         return None
 
     def _full(self, code: str, text: str, running: dict[int, float], limit: int) -> Reason:

@@ -15,6 +15,7 @@ import time
 from typing import Optional
 
 from runyard.runtime import family, runfile
+from runyard.runtime.aftermath import Before, cause_of
 from runyard.runtime.family import Member
 from runyard.runtime.groups import RunnerGroups
 from runyard.runtime.protocol import Message, Start
@@ -31,7 +32,7 @@ ROUNDS_AT_ONCE = 50
 class Attempt:
     """A started attempt. `slate` is its run file."""
 
-    def __init__(self, start: Start, slate: Slate, child: Member, groups: RunnerGroups) -> None:
+    def __init__(self, start: Start, slate: Slate, child: Member, groups: RunnerGroups, before: Before) -> None:
         self.start = start
         self.slate = slate
         self.pid = child.pid
@@ -41,6 +42,7 @@ class Attempt:
         self.status: Optional[int] = None
         self.unkillable = False
         self._groups = groups
+        self._before = before
         self._still: Optional[Standstill] = None
         self._still_since = 0.0
         self._stood_s = 0.0
@@ -50,6 +52,8 @@ class Attempt:
         self._killing_since = NEVER
         self._limit_s = NEVER
         self._limit_at = NEVER
+        self._signal_at = NEVER
+        self._signalled = False
         self.limit(start.time_limit_s)
         self._left_over = 0
         self._cpu_s = 0.0
@@ -58,14 +62,18 @@ class Attempt:
     @property
     def due(self) -> float:
         """When `tick` has something to do."""
-        return min(self._limit_at, self._kill_at, self._still.due if self._still is not None else NEVER)
+        still = self._still.due if self._still is not None else NEVER
+        return min(self._signal_at, self._limit_at, self._kill_at, still)
 
     def record(self) -> None:
         """Write down what was started. Raises OSError."""
         runfile.write_started(self.slate.fd, Started(self.pid, self._child.start_time, self.started_at))
 
     def tick(self, now: float) -> None:
-        """Do what is due: the time limit, the end of the grace, one more round of kills."""
+        """Do what is due: the signal before the time limit, that itself, the end of the grace, one more round of kills,
+        one more look at who stands still."""
+        if now >= self._signal_at:
+            self._signal()
         if now >= self._limit_at:
             self.stop("timeout", signal.SIGTERM, self.start.grace_s)
         if now >= self._kill_at:
@@ -74,14 +82,24 @@ class Attempt:
             self._still.look(now)
 
     def limit(self, seconds: Optional[float]) -> None:
-        """A new time limit, counted from the start; None: no limit."""
-        self._limit_s = NEVER if seconds is None else _duration(seconds)
+        """A new time limit, counted from the start; None: no limit. The signal before it comes once for each."""
+        limit_s = NEVER if seconds is None else _duration(seconds)
+        self._signalled = self._signalled and limit_s == self._limit_s
+        self._limit_s = limit_s
         self._set_clock()
 
     def _set_clock(self) -> None:
         """When the time limit comes: never while it stands still, or is to end already."""
         counts = self._still is None and self._kill_at == NEVER and self.status is None
         self._limit_at = self.began + self._stood_s + self._limit_s if counts else NEVER
+        waits = self.start.signal and not self._signalled
+        self._signal_at = self._limit_at - self.start.signal_before_s if waits else NEVER
+
+    def _signal(self) -> None:
+        """Tell the command that its time is nearly over."""
+        self._signalled, self._signal_at = True, NEVER
+        others = self._family() if self.start.signal_all else []
+        family.send([self._child, *(member for member in others if member != self._child)], self.start.signal)
 
     def pause(self) -> None:
         """All its processes stand still; again: nothing. What has ended, or is to end, is left alone."""
@@ -134,11 +152,8 @@ class Attempt:
 
     def ended(self, out_of_memory: bool) -> Ended:
         """The record of the end. `out_of_memory`: the kernel has killed some of it for that."""
-        why, details = self._why, []
-        if out_of_memory:
-            details.append("the kernel killed a process of it for want of memory")
-            if self.status == signal.SIGKILL:
-                why = why or "oom"
+        why, told = cause_of(self.start, self._before, self.status or 0, self._why, out_of_memory)
+        details = [told] if told else []
         if self._left_over:
             details.append(f"{self._left_over} left-over process{'es' if self._left_over > 1 else ''} ended")
         return Ended(
@@ -154,9 +169,10 @@ class Attempt:
 
     def started_message(self) -> Message:
         process = {"pid": self.pid, "start_time": self._child.start_time, "at": self.started_at}
+        more: Message = {"ports": list(self.start.ports)} if self.start.ports else {}
         if self._still is not None:
-            process["paused"] = True
-        return {"is": "started", **names(self.start), "rank": self.start.rank, **process}
+            more["paused"] = True
+        return {"is": "started", **names(self.start), "rank": self.start.rank, **process, **more}
 
     def _family(self) -> list[Member]:
         return family.descendants(os.getpid(), self._child)
@@ -184,3 +200,15 @@ def _duration(seconds: float) -> float:
 def names(start: Start) -> Message:
     """What every message about an attempt begins with."""
     return {"job": start.job, "number": start.number, "token": start.token}
+
+
+def ended_message(start: Start, ended: Ended, attempt: Optional[Attempt], retired: bool) -> Message:
+    """What is told of an end; without an attempt nothing was started. `retired`: the runner takes no other."""
+    return {
+        "is": "ended",
+        **names(start),
+        "pid": attempt.pid if attempt else None,
+        "started_at": attempt.started_at if attempt else None,
+        **ended._asdict(),
+        "retired": retired,
+    }

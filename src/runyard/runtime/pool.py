@@ -115,13 +115,17 @@ class Pool:
             known.send(STATE)
             return known
         try:
-            connection = sockets.connect(os.path.join(self._home.runner_sockets, socket_name(member)), wait=False)
+            connection = sockets.connect(self.socket_path(member), wait=False)
         except (ConnectionRefusedError, FileNotFoundError):
             self._remove_socket(member)
             return None
         except BlockingIOError:
             return None
         return self._link(connection, member)
+
+    def socket_path(self, member: Member) -> str:
+        """Where this runner listens."""
+        return os.path.join(self._home.runner_sockets, socket_name(member))
 
     def ask(self, runners: Iterable[Member]) -> None:
         """Let these say what they hold: of an attempt whose directory is gone nothing else tells. One that was stopped
@@ -187,7 +191,7 @@ class Pool:
 
     def _remove_socket(self, member: Member) -> None:
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(os.path.join(self._home.runner_sockets, socket_name(member)))
+            os.unlink(self.socket_path(member))
 
     def _link(self, connection: socket.socket, member: Optional[Member] = None) -> Link:
         link = Link(connection, self._watch, self._on_message, self._on_end, member)

@@ -7,14 +7,18 @@ To the runner:    {"do":"start", "job":12, "number":1, "token":..., ...}   (the 
                       (counted from the start, without its pauses; null: none)
                   {"do":"pause", "token":...}, {"do":"resume", "token":...}   all its processes; since version 2
                   {"do":"state"}
+                  {"do":"attach", "token":..., "read_only":false, "quiet":false, "lines":24}
+                      (on a connection of its own, as a viewer of this attempt's terminal: see `runtime.terminal`)
 From the runner:  {"is":"state", "v":1, "pid":..., "start_time":..., "zygote":..., "zygote_start":...,
                    "pid_namespace":..., "attempt":{...} or null, "retired":false}
                       (also its greeting; the attempt as in "started")
                   {"is":"started", "job":..., "number":..., "token":..., "rank":..., "pid":..., "start_time":...,
-                   "at":..., "paused":false}                           (left out where the command has ended at once)
+                   "at":..., "ports":[...], "paused":true}             (left out where the command has ended at once)
                   {"is":"ended", ..., "started_at":..., "at":..., "wait_status":..., "why":..., ..., "retired":false}
                   {"is":"unkillable", "job":..., "number":..., "token":...}
                   {"is":"refused", "job":..., "number":..., "token":..., "reason":...}   nothing was started
+                  {"is":"attached"}                    from here on frames, both ways (`model.frames`)
+                  {"is":"not-attached", "reason":...}  ("": that attempt is not here)
 
 Neither side ever waits for the other. An unknown `do` or `is` is passed over: runners outlive upgrades.
 """
@@ -31,6 +35,8 @@ if TYPE_CHECKING:
     from runyard.model.beat import Order, Terms
 
 VERSION = 2
+"""A runner of another version is given no more attempts: one of version 1 would start a command without the terminal
+that it asks for."""
 PAUSES = 2
 """The first version of a runner that can pause what it holds."""
 
@@ -45,7 +51,8 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 class Start(NamedTuple):
-    """An order as a runner needs it. `environment` and `script` are paths of local files ("": none)."""
+    """An order as a runner needs it. `environment` and `script` are paths of local files ("": none). `signal` is sent
+    so long before the time limit; `requeue`: by exit code 85 the command asks to be run again."""
 
     job: int
     number: int
@@ -65,6 +72,12 @@ class Start(NamedTuple):
     grace_s: float = 10.0
     detach: bool = False
     rank: int = 0
+    tty: bool = False
+    signal: int = 0
+    signal_before_s: float = 0.0
+    signal_all: bool = False
+    requeue: bool = False
+    ports: Sequence[int] = ()
 
 
 def start_message(order: Order, environment: str, script: str) -> Message:
@@ -89,6 +102,12 @@ def start_message(order: Order, environment: str, script: str) -> Message:
         order.grace_s,
         order.detach,
         order.rank,
+        order.tty,
+        order.checkpoint.signal,
+        order.checkpoint.signal_before_s if order.checkpoint.signal else 0.0,
+        order.checkpoint.signal_all,
+        order.checkpoint.requeue,
+        order.granted,
     )
     usual = Start._field_defaults
     message = {name: value for name, value in zip(Start._fields, start) if name not in usual or value != usual[name]}
@@ -106,6 +125,12 @@ def terms_messages(terms: Terms) -> tuple[Message, ...]:
     token = terms.key.token
     stands = "pause" if terms.paused else "resume"
     return {"do": "limit", "token": token, "seconds": terms.time_limit_s}, {"do": stands, "token": token}
+
+
+def attach_message(token: str, read_only: bool, quiet: bool, lines: int) -> bytes:
+    """The line with which a viewer begins."""
+    wish = {"do": "attach", "token": token, "read_only": read_only, "quiet": quiet, "lines": lines}
+    return _encode(wish).encode("ascii") + b"\n"
 
 
 def read_start(message: Message) -> Start:
@@ -158,6 +183,10 @@ class Channel:
             return None
         *lines, self._got = (self._got + data).split(b"\n")
         return [message for message in map(_decode, lines) if message is not None]
+
+    def release(self) -> socket.socket:
+        """The connection, for other talk; what has not been sent yet is dropped."""
+        return self._socket
 
     def close(self) -> None:
         self._socket.close()

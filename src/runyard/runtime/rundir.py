@@ -113,6 +113,12 @@ class RunDirs:
         """The live ones."""
         return [found for found in _named(self._live) if found is not None]
 
+    def has(self, job: int) -> bool:
+        """Whether there is anything of this job."""
+        return any(
+            found.job == job for path in (self._live, f"{self._done}/{job // SHARD:d}") for found in _named(path)
+        )
+
     def highest(self) -> int:
         """The highest job of which anything is here; 0 for none."""
         shards = sorted((int(shard.name), shard.path) for shard in _entries(self._done) if shard.name.isdecimal())

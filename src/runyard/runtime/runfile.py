@@ -27,6 +27,7 @@ import json
 import os
 import zlib
 from collections import deque
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Optional, TypeVar
 
 from runyard.foreign.locks import is_locked, try_lock
@@ -49,7 +50,8 @@ _dumps = json.JSONEncoder(separators=(",", ":")).encode
 
 class Claim(NamedTuple):
     """Who may start the attempt. `pid` and `start_time` are the runner's (or of the agent that took the claim so that
-    nobody starts it: `by` is "runner" or "agent"); `zygote` and `zygote_start` are its parent's."""
+    nobody starts it: `by` is "runner" or "agent"); `zygote` and `zygote_start` are its parent's, `ports` the
+    command's."""
 
     job: int
     number: int
@@ -64,6 +66,7 @@ class Claim(NamedTuple):
     zygote: int = 0
     zygote_start: int = 0
     rank: int = 0
+    ports: Sequence[int] = ()
     v: int = VERSION
 
     @property
@@ -273,6 +276,7 @@ def _read(data: bytes, place: tuple[int, int], kind: bytes, record: type[R]) -> 
     text, checksum = line[:-9], line[-9:]
     if not text.startswith(kind + b" ") or checksum != b"%08x\n" % zlib.crc32(text):
         return None
-    values: dict[str, Any] = json.loads(text[len(kind) :])
+    read = json.loads(text[len(kind) :])
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in read.items()}
     known: tuple[str, ...] = record._fields  # type: ignore[attr-defined]  # a NamedTuple
     return record(**{name: value for name, value in values.items() if name in known})

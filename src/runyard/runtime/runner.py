@@ -25,7 +25,8 @@ from typing import NamedTuple, Optional
 
 from runyard.foreign import sockets
 from runyard.runtime import family, native, runfile
-from runyard.runtime.attempt import Attempt, names
+from runyard.runtime.aftermath import before
+from runyard.runtime.attempt import Attempt, ended_message, names
 from runyard.runtime.cgroup import CgroupTree
 from runyard.runtime.family import Member
 from runyard.runtime.groups import RunnerGroups
@@ -34,6 +35,7 @@ from runyard.runtime.rundir import RunDir, RunDirs
 from runyard.runtime.runfile import Claim, Ended, Slate, Slates
 from runyard.runtime.spawn import NotStarted, Spawner
 from runyard.runtime.standstill import NEVER
+from runyard.runtime.terminals import Terminals
 
 ANNOUNCE_S = 0.002
 """A start is told this much later: if the command has ended by then, that message says it all."""
@@ -79,6 +81,7 @@ class Runner:
         self._retired = False
         self._detached = False
         self._poll = select.poll()
+        self._terminals = Terminals(self._poll)
         self._poll.register(wakeup, select.POLLIN)
         self._poll.register(self._listener, select.POLLIN)
         self._connect(connection)
@@ -102,15 +105,15 @@ class Runner:
         self._tick()
 
     def _wanted(self) -> bool:
-        """Whether there is an agent, or what we hold."""
-        return bool(self._channels) or self._holds()
+        """Whether there is an agent, or what we hold, or a viewer who still reads."""
+        return bool(self._channels or self._terminals.read) or self._holds()
 
     def _holds(self) -> bool:
         """Whether there is an attempt, or what one has detached (the zygote would kill it)."""
         return bool(self._attempt or self._unwritten or (self._detached and not self._childless))
 
     def _timeout_ms(self) -> Optional[float]:
-        due = min(self._announce_at, self._attempt.due if self._attempt else NEVER)
+        due = min(self._announce_at, self._attempt.due if self._attempt else NEVER, self._terminals.due)
         if self._unwritten:
             due = min(due, time.monotonic() + RETRY_S)
         return None if due == NEVER else max(0.0, min(due - time.monotonic(), POLL_MAX_S)) * 1000
@@ -123,6 +126,8 @@ class Runner:
             self._accept()
         elif fd in self._channels:
             self._hear(self._channels[fd])
+        else:
+            self._terminals.ready(fd)
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -132,6 +137,8 @@ class Runner:
             self._tick_attempt(self._attempt, now)
         if self._unwritten:
             self._record_end(*self._unwritten)
+        if now >= self._terminals.due:
+            self._terminals.tick(now)
 
     def _tick_attempt(self, attempt: Attempt, now: float) -> None:
         told = attempt.unkillable
@@ -181,6 +188,8 @@ class Runner:
             self._adjust(message)
         elif wanted == "state":
             self._send(channel, self._state())
+        elif wanted == "attach":
+            self._attach(channel, message)
 
     def _meant(self, message: Message) -> Optional[Attempt]:
         """The attempt that a message is about, if we still have it."""
@@ -207,6 +216,17 @@ class Runner:
         grace_s = message.get("grace_s")
         number = message.get("signal", signal.SIGTERM)
         attempt.stop(str(message["why"]), number, attempt.start.grace_s if grace_s is None else grace_s)
+
+    def _attach(self, channel: Channel, message: Message) -> None:
+        """From an agent's connection to a viewer's."""
+        refused = self._terminals.refusal if self._meant(message) is not None else ""
+        if refused is not None:
+            self._send(channel, {"is": "not-attached", "reason": refused})
+            return
+        self._send(channel, {"is": "attached"})
+        if self._channels.pop(channel.fd, None) is not None:
+            self._poll.unregister(channel.fd)
+            self._terminals.attach(channel.release(), message)
 
     def _state(self) -> Message:
         attempt = self._attempt.started_message() if self._attempt else None
@@ -276,12 +296,14 @@ class Runner:
             place.zygote,
             place.zygote_start,
             start.rank,
+            tuple(start.ports),
         )
 
     def _spawn(self, start: Start, run_dir: RunDir, slate: Slate) -> None:
         try:
             self._groups.limit(start.cpus, start.memory_mb)
-            child = self._spawner.spawn(start, run_dir)
+            then = before(start, run_dir)
+            child = self._spawner.spawn(start, run_dir, self._terminals.open(start, run_dir))
         except NotStarted as reason:
             self._not_started(start, slate, str(reason))
         except Exception as error:  # noqa: BLE001  # whatever it is, nothing has begun: that has to be known
@@ -289,7 +311,7 @@ class Runner:
             self._not_started(start, slate, f"{type(error).__name__}: {error}")
         else:
             self._childless = False
-            self._attempt = Attempt(start, slate, child, self._groups)
+            self._attempt = Attempt(start, slate, child, self._groups, then)
             self._announce_at = time.monotonic() + ANNOUNCE_S
             self._record_start(self._attempt)
             self._groups.take(child.pid)
@@ -303,9 +325,10 @@ class Runner:
 
     def _not_started(self, start: Start, slate: Slate, reason: str) -> None:
         self._groups.finish()
+        self._terminals.finish("not-started", None)
         ended = Ended(None, "not-started", reason, "runner", 0.0, 0.0, time.time(), 0.0)
         self._record_end(slate, ended)
-        self._tell(self._ended_message(start, ended))
+        self._tell(ended_message(start, ended, None, self._retired))
 
     def _announce(self) -> None:
         self._announce_at = NEVER
@@ -333,11 +356,12 @@ class Runner:
 
     def _end(self, attempt: Attempt) -> None:
         ended = attempt.ended(self._groups.finish())
+        self._terminals.finish(ended.why, ended.wait_status)
         self._attempt = None
         self._retired = self._retired or not self._childless
         self._record_end(attempt.slate, ended)
         self._announce_at = NEVER
-        self._tell(self._ended_message(attempt.start, ended, attempt))
+        self._tell(ended_message(attempt.start, ended, attempt, self._retired))
 
     def _record_end(self, slate: Slate, ended: Ended) -> None:
         """Write the last record. While it cannot be written we stay: the lock says that somebody knows."""
@@ -349,16 +373,6 @@ class Runner:
             return
         self._unwritten = None
         self._slates.give_back(slate)
-
-    def _ended_message(self, start: Start, ended: Ended, attempt: Optional[Attempt] = None) -> Message:
-        return {
-            "is": "ended",
-            **names(start),
-            "pid": attempt.pid if attempt else None,
-            "started_at": attempt.started_at if attempt else None,
-            **ended._asdict(),
-            "retired": self._retired,
-        }
 
 
 def socket_name(runner: Member) -> str:

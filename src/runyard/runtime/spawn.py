@@ -1,6 +1,7 @@
 """From an order to a running process: its arguments, environment, files, and the one call that starts it.
 
-`subprocess.Popen` starts it with vfork as long as there is no `preexec_fn` and no change of user. In the child: a new
+`subprocess.Popen` starts it with vfork as long as there is no `preexec_fn` and no change of user (a job with a terminal
+has one: the child has to take the terminal as its session's, and pays a plain fork). In the child: a new
 session, the job's working directory and umask, signal dispositions reset, every other descriptor closed; nothing is
 changed on the runner. What goes wrong before the command's first instruction raises an error, NotStarted where it can
 be said for the user; once the command has begun nothing raises.
@@ -9,13 +10,15 @@ be said for the user; once the command has begun nothing raises.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import pwd
 import re
 import shlex
 import subprocess
-from collections.abc import Sequence
+import termios
+from collections.abc import Callable, Sequence
 from typing import Optional
 
 from runyard.foreign.daemon import MARK
@@ -25,6 +28,11 @@ from runyard.runtime.rundir import RunDir
 
 JOB_UMASK = 0o022
 """Ours (077) is a daemon's; a job's files are for its user to share."""
+
+TERM = b"xterm-256color"
+"""The kind of a terminal whose submitter had none."""
+WINDOW = (b"COLUMNS", b"LINES")
+"""The submitter's window is another one; who has these does not ask the terminal."""
 
 _LOG = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
 _INPUT = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
@@ -48,11 +56,13 @@ class Spawner:
         self._null = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
         self._last = ("", environment_of(""))
 
-    def spawn(self, start: Start, run_dir: RunDir) -> Member:
-        """Start the command. The caller reaps it. Any error means that it did not begin: NotStarted where that was to
-        be expected."""
+    def spawn(self, start: Start, run_dir: RunDir, terminal: Optional[int] = None) -> Member:
+        """Start the command, on this terminal if there is one. The caller reaps it. Any error means that it did not
+        begin: NotStarted where that was to be expected."""
         environment = self._environment(start)
         argv = build_argv(start, run_dir, environment)
+        if terminal is not None:
+            return _popen(argv, environment, start.workdir, (terminal, terminal), _take_terminal)
         opened: list[int] = []
         try:
             output = open_output(start, run_dir)
@@ -75,6 +85,10 @@ class Spawner:
             environment[os.fsencode(name)] = os.fsencode(value)
         environment[b"RUNYARD_TOKEN"] = start.token.encode("ascii")
         environment.pop(os.fsencode(MARK), None)
+        if start.tty:
+            environment.setdefault(b"TERM", TERM)
+            for window in WINDOW:
+                environment.pop(window, None)
         return environment
 
 
@@ -192,7 +206,18 @@ def _guarded(line: str) -> str:
     return f'{{ {line}\n}} || {{ code=$?; {said} >&2; exit "$code"; }}'
 
 
-def _popen(argv: list[str], environment: Environment, workdir: str, files: tuple[int, int]) -> Member:
+def _take_terminal() -> None:
+    """In the child, after `setsid`: what it has for its standard input becomes its controlling terminal."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def _popen(
+    argv: list[str],
+    environment: Environment,
+    workdir: str,
+    files: tuple[int, int],
+    prepare: Optional[Callable[[], None]] = None,
+) -> Member:
     before = boot_clock()
     try:
         process = subprocess.Popen(
@@ -204,8 +229,9 @@ def _popen(argv: list[str], environment: Environment, workdir: str, files: tuple
             cwd=workdir,
             umask=JOB_UMASK,
             start_new_session=True,
+            preexec_fn=prepare,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
         raise NotStarted(_explained(error, argv, workdir)) from None
     process.returncode = 0  # the runner waits for all its children at once; Popen has nothing left to do
     return newborn(process.pid, before)

@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
@@ -23,6 +23,7 @@ from runyard.model.beat import Answer, Report
 from runyard.server.auth import App, Guard, caller_uid
 from runyard.server.routes import BODY_MAX, ROUTES, Call, Route, encode, encode_answer
 from runyard.server.schema import complete
+from runyard.server.streams import Streams
 from runyard.server.waiting import Topics, beat, changed
 
 THREADS = 8
@@ -47,6 +48,7 @@ class Backend:
     version: str
     body_max: int = BODY_MAX
     return_memory: Callable[[], None] = lambda: None
+    streams: Streams = field(default_factory=Streams)
 
 
 def make_app(backend: Backend) -> App:
@@ -57,6 +59,8 @@ def make_app(backend: Backend) -> App:
         _add(app, route, _endpoint(route, backend, pool))
     _add(app, CHANGES, _changes(backend))
     _add(app, BEAT, _beat(backend, pool))
+    _add(app, STREAM_DOWN, _stream_down(backend))
+    _add(app, STREAM_UP, _stream_up(backend))
     app.add_exception_handler(RunyardError, _told)
     app.add_exception_handler(HTTPException, _unknown)
     app.add_exception_handler(ClientDisconnect, _gone)
@@ -65,7 +69,7 @@ def make_app(backend: Backend) -> App:
 
     def openapi() -> dict[str, Any]:
         if not document:
-            document.update(complete(FastAPI.openapi(app), (*ROUTES, CHANGES, BEAT)))
+            document.update(complete(FastAPI.openapi(app), (*ROUTES, CHANGES, BEAT, STREAM_DOWN, STREAM_UP)))
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]
@@ -78,6 +82,10 @@ CHANGES = Route(
 )  # fmt: skip
 BEAT = Route("POST", "/agents/{agent}/beat", "An agent reports and gets its orders", lambda service, call: None, Answer,
              takes=Report)  # fmt: skip
+STREAM_DOWN = Route("GET", "/streams/{ticket}", "What the other end of a stream sends, as it comes",
+                    lambda service, call: None, bytes)  # fmt: skip
+STREAM_UP = Route("POST", "/streams/{ticket}", "Send to the other end of a stream, as long as the body goes on",
+                  lambda service, call: None, type(None), takes=bytes)  # fmt: skip
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -133,6 +141,22 @@ def _beat(backend: Backend, pool: ThreadPoolExecutor) -> Endpoint:
             return asyncio.get_running_loop().run_in_executor(pool, verb, *args)
 
         return _response(BEAT, await beat(backend.topics, service, report, offload))
+
+    return endpoint
+
+
+def _stream_down(backend: Backend) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        pieces = backend.streams.down(request.path_params["ticket"], caller_uid(request.scope))
+        return StreamingResponse(pieces, media_type="application/octet-stream", headers=HEADERS)
+
+    return endpoint
+
+
+def _stream_up(backend: Backend) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        await backend.streams.up(request.path_params["ticket"], caller_uid(request.scope), request.stream())
+        return _response(STREAM_UP, None)
 
     return endpoint
 

@@ -24,6 +24,9 @@ UID = "runyard_uid"
 REQUEST_S = 30.0
 """So long nothing may come in the middle of a request."""
 
+PATIENT = "/streams/"
+"""But bodies that go on as long as somebody looks at a terminal."""
+
 REFUSED = json.dumps({"error": {"kind": "NotAllowed", "message": "this server serves its own account alone"}}).encode()
 
 
@@ -45,6 +48,10 @@ class PeerProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._asking = True
         super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        self._asking = self._asking and not self.scope["path"].startswith(PATIENT)
 
     def on_message_complete(self) -> None:
         self._asking = False

@@ -24,12 +24,15 @@ from runyard.api import (
 )
 from runyard.errors import InvalidSpec
 from runyard.model import codec
+from runyard.model.attaching import AttachCall, Ticket
 from runyard.model.beat import Answer, Hello, Order, Welcome
 from runyard.model.editing import Draft, MoveCall, RetryCall
 from runyard.model.filter import JobQuery
+from runyard.model.group import Group, GroupQuery, GroupRow, SweepChange
 from runyard.model.host import Host
 from runyard.model.landing import Place
 from runyard.model.queue import Queue
+from runyard.model.template import NumbersCall, Template
 
 BODY_MAX = 256 * 1024 * 1024
 """Bytes; a submission of a million small jobs fits."""
@@ -82,7 +85,7 @@ def number(text: str, name: str) -> int:
 def _jobs(service: Service, call: Call) -> Any:
     known: dict[str, Any] = {name: call.one(name) for name in ("order", "where") if name in call.query}
     known |= {name: call.number(name) for name in ("limit", "after_id") if name in call.query}
-    known |= {name: call.one(name) == "true" for name in ("mine", "recent") if name in call.query}
+    known |= {name: call.one(name) == "true" for name in ("mine", "recent", "cells") if name in call.query}
     known |= {"sort": tuple(call.query["sort"])} if "sort" in call.query else {}
     unknown = set(call.query) - JOBS.keys()
     if unknown:
@@ -94,6 +97,18 @@ def _save_queue(service: Service, call: Call) -> Queue:
     if call.body.name != call.path["name"]:
         raise InvalidSpec("the path names another queue", "name")
     return service.save_queue(call.body)
+
+
+def _save_template(service: Service, call: Call) -> Template:
+    if call.body.name != call.path["name"]:
+        raise InvalidSpec("the path names another template", "name")
+    return service.save_template(call.body)
+
+
+def _groups(service: Service, call: Call) -> Any:
+    known: dict[str, Any] = {name: call.one(name) for name in ("kind", "name") if name in call.query}
+    known |= {name: call.one(name) == "true" for name in ("mine", "recent") if name in call.query}
+    return service.groups(GroupQuery(id=call.number("id"), **known))
 
 
 def _output(service: Service, call: Call) -> Chunk:
@@ -108,9 +123,10 @@ def _grep(service: Service, call: Call) -> Any:
 
 
 INT, TEXT, BOOL = "integer", "string", "boolean"
+GROUPS = {"kind": TEXT, "name": TEXT, "id": INT, "mine": BOOL, "recent": BOOL}
 JOBS = {
     "selectors": TEXT, "mine": BOOL, "recent": BOOL, "order": TEXT, "limit": INT, "after_id": INT, "where": TEXT,
-    "sort": TEXT,
+    "sort": TEXT, "cells": BOOL,
 }  # fmt: skip
 GREP = {
     "attempt": INT, "pattern": TEXT, "ignore_case": BOOL, "invert": BOOL, "number": BOOL, "count": BOOL,
@@ -156,10 +172,21 @@ ROUTES = (
           lambda service, call: service.head(call.job_id, call.number("attempt"), call.number("lines", 10)), Chunk,
           query={"attempt": INT, "lines": INT}),
     Route("GET", "/jobs/{job_id}/grep", "Search an attempt's output; what grep prints", _grep, bytes, query=GREP),
+    Route("POST", "/jobs/attach", "A ticket for the stream to a job's terminal",
+          lambda service, call: service.attach(call.body), Ticket, takes=AttachCall),
     Route("GET", "/queues", "All queues", lambda service, call: service.queues(), tuple[QueueRow, ...]),
     Route("PUT", "/queues/{name}", "Make or change a queue", _save_queue, Queue, takes=Queue),
     Route("DELETE", "/queues/{name}", "Remove an empty queue",
           lambda service, call: service.remove_queue(call.path["name"]), type(None)),
+    Route("GET", "/templates", "All templates", lambda service, call: service.templates(), tuple[Template, ...]),
+    Route("PUT", "/templates/{name}", "Make or change a template", _save_template, Template, takes=Template),
+    Route("DELETE", "/templates/{name}", "Remove a template",
+          lambda service, call: service.remove_template(call.path["name"]), type(None)),
+    Route("POST", "/templates/numbers", "Numbers for runs of a template; the first of them",
+          lambda service, call: service.numbers(call.body), int, takes=NumbersCall),
+    Route("GET", "/groups", "Groups and where their jobs stand", _groups, tuple[GroupRow, ...], query=GROUPS),
+    Route("POST", "/sweeps", "Change the limit or the rules of a sweep",
+          lambda service, call: service.change_sweep(call.body), Group, takes=SweepChange),
     Route("GET", "/hosts", "Hosts and their devices", lambda service, call: service.hosts(), tuple[Host, ...]),
     Route("GET", "/status", "The server, its agents and what runs",
           lambda service, call: service.status(), ServerStatus),

@@ -119,7 +119,7 @@ def _change(turn: Turn, seen: Observed, job: Job | None) -> Change | None:
         if job.state is JobState.RUNNING and key_of(job) == seen.key and _known(job.attempt, seen):
             return Change(job.id, Resumed(turn.now, why=seen.why)) if seen.why and job.paused else None
         at = seen.started_at or turn.now
-        return Change(job.id, Started(at, seen.key, seen.rank, seen.pid, seen.native_id))
+        return Change(job.id, Started(at, seen.key, seen.rank, seen.pid, seen.native_id, seen.ports))
     if seen.stage == "revoked":
         if job.state is JobState.RUNNING:
             gone = Result("inferred", None, "lost", "its host has no record of it any more")

@@ -22,6 +22,7 @@ from runyard.model.job import Job, JobState
 from runyard.model.record import changed
 from runyard.model.view import Decision, Reason, Shape, View, shape_of
 from runyard.planner.planner import plan
+from runyard.service import sweeps
 from runyard.service.changes import Changes
 from runyard.service.dispatch import Dispatch
 from runyard.service.orders import key_of, order_of
@@ -171,7 +172,7 @@ class Controller:
     def shape(self, job: Job) -> Shape:
         """The shape that the planner sees this job in."""
         if job.group is not None and job.group not in self._limited:
-            self._limited[job.group] = self.store.groups([job.group])[0].parallel > 0
+            self._limited[job.group] = self.store.groups([job.group])[0].apart
         limited = job.group is not None and self._limited[job.group]
         return shape_of(job.spec, job.group if limited else None)
 
@@ -238,6 +239,8 @@ class Controller:
             self._wake(turn)
             for work, future in items:
                 results.append((future, *self._item(turn, work)))
+            if turn.groups_left:
+                sweeps.settle(turn)
             if turn.dirty or not items:
                 self._plan(turn)
                 self._due, self._due_known = self.store.next_due(), True

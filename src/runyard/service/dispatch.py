@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from runyard.errors import Conflict
 from runyard.model.attempt import AttemptKey
-from runyard.model.beat import Answer, Order, Report, StopOrder, Terms
+from runyard.model.beat import Answer, AttachOrder, Order, Report, StopOrder, Terms
 from runyard.store.base import YardId
 
 
@@ -31,6 +31,7 @@ class _Outbox:
     terms: dict[AttemptKey, tuple[int, Terms]] = field(default_factory=dict)
     revoke: dict[AttemptKey, int] = field(default_factory=dict)
     forget: dict[AttemptKey, int] = field(default_factory=dict)
+    attach: dict[str, tuple[int, AttachOrder]] = field(default_factory=dict)
 
 
 class Dispatch:
@@ -41,9 +42,10 @@ class Dispatch:
         self._outboxes: dict[str, _Outbox] = {}
 
     def open(self, agent: str, incarnation: int, now: float) -> None:
-        """A new incarnation: what the earlier one was told is void."""
+        """A new incarnation: what the earlier one was told is void, but for viewers who wait."""
         with self._lock:
-            self._outboxes[agent] = _Outbox(incarnation, now)
+            before = self._outboxes.get(agent)
+            self._outboxes[agent] = _Outbox(incarnation, now, attach=_renumbered(before) if before else {})
 
     def connected(self, since: float) -> set[str]:
         """Agents that have beaten since this time."""
@@ -123,6 +125,11 @@ class Dispatch:
                     open_ones.pop(key, None)
                 outbox.forget[key] = outbox.number + 1
 
+    def attach(self, agent: str, order: AttachOrder) -> None:
+        with self._lock:
+            if outbox := self._outboxes.get(agent):
+                outbox.attach[order.ticket] = (outbox.number + 1, order)
+
     def answer(self, report: Report, yard: YardId, feed: int) -> Answer:
         """The next answer, with everything open; with nothing for an agent that would not do it."""
         with self._lock:
@@ -141,6 +148,7 @@ class Dispatch:
                 whole=outbox.whole,
                 feed=feed,
                 terms=tuple(terms for _, terms in outbox.terms.values()),
+                attach=tuple(order for _, order in outbox.attach.values()),
             )
 
     def _box(self, agent: str, incarnation: int) -> _Outbox:
@@ -154,9 +162,14 @@ class Dispatch:
         return outbox
 
 
+def _renumbered(outbox: _Outbox) -> dict[str, tuple[int, AttachOrder]]:
+    return {ticket: (1, order) for ticket, (_, order) in outbox.attach.items()}
+
+
 def _acknowledge(outbox: _Outbox, number: int) -> None:
     outbox.start = {key: item for key, item in outbox.start.items() if item[0] > number}
     outbox.stop = {key: item for key, item in outbox.stop.items() if item[0] > number}
     outbox.terms = {key: item for key, item in outbox.terms.items() if item[0] > number}
     outbox.revoke = {key: first for key, first in outbox.revoke.items() if first > number}
     outbox.forget = {key: first for key, first in outbox.forget.items() if first > number}
+    outbox.attach = {ticket: item for ticket, item in outbox.attach.items() if item[0] > number}

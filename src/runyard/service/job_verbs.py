@@ -9,12 +9,14 @@ from runyard.errors import Conflict, NotFound, StorageFull
 from runyard.model.attempt import attempt_name
 from runyard.model.events import Held, Released, StopRequested
 from runyard.model.filter import JobQuery, Selector, parse_selector
+from runyard.model.group import SWEEP
 from runyard.model.job import Job, JobState, StopRequest
 from runyard.service.explain import explain
 from runyard.service.finding import narrowed, needs_rows
 from runyard.service.orders import stop_order
 from runyard.service.rows import row_of
 from runyard.service.submissions import check_queues, check_resources, new_jobs
+from runyard.service.sweeps import check_growth, note_cells
 from runyard.service.turn import Turn
 from runyard.service.verbs import Verbs
 from runyard.store.base import Criteria
@@ -36,10 +38,15 @@ class JobVerbs(Verbs):
             )
         new = new_jobs(submission, self._caller.user, self._yard.now())
         check_resources(new.specs, self._store.hosts())
+        request = submission.sweep
 
         def work(turn: Turn) -> Receipt:
             check_queues(new.specs, (queue.name for queue in turn.store.queues()))
+            if request is not None and request.into:
+                check_growth(turn, request, self._caller.user)
             added = turn.store.add(new)
+            if request is not None:
+                note_cells(turn, request, added.ids)
             turn.dirty = True
             turn.topics.add("jobs")
             return Receipt(added.ids, added.existing)
@@ -47,12 +54,12 @@ class JobVerbs(Verbs):
         return self._controller.call(work)
 
     def jobs(self, query: JobQuery) -> tuple[JobRow, ...]:
-        selectors = tuple(parse_selector(text) for text in query.selectors)
+        selectors = tuple(self._selector(text) for text in query.selectors)
         by_row = needs_rows(query)
         found = self._store.jobs(
             Criteria(
                 selectors=selectors, user=self._caller.user, mine=query.mine, recent=query.recent,
-                order=query.order, limit=0 if by_row else query.limit, after_id=query.after_id,
+                order=query.order, limit=0 if by_row else query.limit, after_id=query.after_id, cells=query.cells,
             )
         )  # fmt: skip
         if not (query.limit or query.after_id):
@@ -115,6 +122,18 @@ class JobVerbs(Verbs):
 
     def release(self, ids: tuple[int, ...]) -> ChangeResult:
         return self._change(ids, lambda turn: Released(turn.now, self._caller.user))
+
+    def _selector(self, text: str) -> Selector:
+        """The selector; that of a sweep by the number of its group, the latest of several of one name."""
+        selector = parse_selector(text)
+        if not selector.sweep:
+            return selector
+        found = self._store.groups_of(SWEEP, selector.sweep)
+        if not found and selector.sweep.isdecimal():
+            found = [group for group in self._store.groups([int(selector.sweep)]) if group.kind == SWEEP]
+        if not found:
+            raise NotFound(f"there is no sweep {selector.sweep!r}")
+        return Selector(group=found[-1].id)
 
     def _rows(self, jobs: list[Job]) -> tuple[JobRow, ...]:
         hosts = {host.id: host for host in self._store.hosts()}

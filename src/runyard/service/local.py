@@ -11,6 +11,9 @@ from runyard.service.output_verbs import OutputVerbs
 from runyard.service.pause_verbs import PauseVerbs
 from runyard.service.place_verbs import PlaceVerbs
 from runyard.service.queue_verbs import QueueVerbs
+from runyard.service.sweep_verbs import SweepVerbs
+from runyard.service.template_verbs import TemplateVerbs
+from runyard.service.terminal_verbs import TerminalVerbs
 from runyard.service.yard_verbs import YardVerbs
 
 
@@ -19,7 +22,10 @@ class LocalService(
     QueueVerbs,
     PauseVerbs,
     OutputVerbs,
+    TerminalVerbs,
     YardVerbs,
+    TemplateVerbs,
+    SweepVerbs,
     PlaceVerbs,
     AgentVerbs,
 ):

@@ -7,6 +7,7 @@ from runyard.model.beat import Order, StopOrder, Terms
 from runyard.model.host import Host
 from runyard.model.job import Job, StopRequest
 from runyard.model.params import PARAMS_VARIABLE, params_json
+from runyard.planner import retry
 from runyard.service.twins import slurm_twins
 
 SIGKILL = 9
@@ -43,6 +44,9 @@ def order_of(job: Job, placement: Placement, host: Host | None, group_size: int 
         detach=spec.detach,
         follows=placement.follows,
         assigned_boot_id=placement.boot_id,
+        tty=spec.tty,
+        checkpoint=spec.checkpoint,
+        ports=spec.ports_wanted,
     )
 
 
@@ -66,6 +70,8 @@ def _variables(job: Job, placement: Placement, host: Host | None, group_size: in
         "RUNYARD_JOB_NAME": job.spec.label,
         "RUNYARD_QUEUE": job.spec.queue,
     }
+    if job.spec.retry.env and job.attempt is not None:
+        variables.update(retry.variables(job.spec.retry, job.attempt.earlier))
     if job.resume is not None:
         variables.update(job.resume.variables)
         variables["RUNYARD_RESUME"] = "1"

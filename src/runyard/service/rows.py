@@ -46,6 +46,7 @@ def row_of(job: Job, hosts: Mapping[str, Host], reason: Reason | None, flags: tu
         place=job.place,
         note=job.spec.note,
         version=job.version,
+        public=job.spec.public,
     )
 
 

@@ -8,6 +8,7 @@ from itertools import accumulate
 
 from runyard.api import Submission
 from runyard.errors import InvalidSpec, UsageError
+from runyard.model.group import SWEEP
 from runyard.model.host import Host
 from runyard.model.record import changed
 from runyard.model.spec import ArraySpec, Dependency, GpuRequest, JobSpec
@@ -34,7 +35,13 @@ def new_jobs(submission: Submission, user: str, at: float) -> NewJobs:
     if count > JOBS_MAX:
         raise UsageError(f"{count} jobs in one submission; at most {JOBS_MAX}")
     _check_circles(specs)
+    request = submission.sweep
+    if request is not None and arrays:
+        raise UsageError("a sweep has no arrays among its cells")
     mine = [changed(spec, user=user) if spec.user != user else spec for spec in specs]
+    if request is not None:
+        group = NewGroup(SWEEP, request.name, 0, len(mine), request.parallel, request.sweep, request.into)
+        return NewJobs(mine, submission.key, user, at, (group,))
     if not arrays:
         return NewJobs(mine, submission.key, user, at)
     jobs, groups = _spread(mine, arrays)

@@ -26,6 +26,7 @@ class Turn:
         self.draining = controller.draining
         self.topics: set[str] = set()
         self.after: list[Callable[[], None]] = []
+        self.groups_left: set[int] = set()
         self.joined: set[str] = set()
         self.left: set[str] = set()
         self._controller = controller
@@ -35,6 +36,8 @@ class Turn:
         committed = self.store.commit(changes)
         for job in committed.jobs.values():
             self.topics.update((f"job:{job.id}", "jobs"))
+            if job.group is not None and job.state is JobState.DONE:
+                self.groups_left.add(job.group)
         self.dirty = self.dirty or bool(committed.jobs)
         return committed
 

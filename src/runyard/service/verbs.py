@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from runyard.api import ChangeResult, Files
 from runyard.model.events import Change, Event
 from runyard.model.job import Job
 from runyard.service.blobs import Blobs
 from runyard.service.controller import Controller
+from runyard.service.tickets import Tickets
 from runyard.service.turn import Turn
 
 
@@ -45,6 +46,7 @@ class Yard:
     collect: Callable[[bool], tuple[int, ...]]
     remove_output: Callable[[Collection[int]], None]
     min_free_mb: int = 50
+    tickets: Tickets = field(default_factory=Tickets)
 
 
 class Verbs:

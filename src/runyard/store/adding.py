@@ -15,7 +15,7 @@ from runyard.model.group import Group
 from runyard.model.job import Job
 from runyard.model.lifecycle import consequences, verdict
 from runyard.model.spec import Dependency, JobSpec
-from runyard.store.base import Added, NewJobs
+from runyard.store.base import Added, NewGroup, NewJobs
 
 
 class Source(Protocol):
@@ -27,11 +27,14 @@ class Source(Protocol):
     def active_unique(self, user: str, unique: str) -> int | None:
         """The id of this user's job with this unique key that is not done."""
 
+    def groups(self, ids: Collection[int]) -> list[Group]:
+        """These groups."""
+
 
 class Entry(NamedTuple):
     """One new job. `links` are its dependencies that count: (job id, kind); `waiting_on` those not met yet.
 
-    `group` is the id of its group; `limited` says that this group has a limit of its own.
+    `group` is the id of its group; `apart` says that the planner sees the jobs of this group apart from others.
     """
 
     id: int
@@ -39,12 +42,12 @@ class Entry(NamedTuple):
     links: tuple[tuple[int, str], ...] = ()
     waiting_on: int = 0
     group: int | None = None
-    limited: bool = False
+    apart: bool = False
 
 
 @dataclass(frozen=True)
 class Admission:
-    """The new jobs and groups, and the changes that decided dependencies make to them at once."""
+    """The new jobs, the groups that are new or have grown, and what decided dependencies do to them at once."""
 
     added: Added
     entries: list[Entry]
@@ -59,7 +62,7 @@ def admit(new: NewJobs, first_id: int, first_group: int, source: Source) -> Admi
     else:
         entries = [Entry(first_id + place, spec) for place, spec in enumerate(new.specs)]
         admission = Admission(Added(tuple(range(first_id, first_id + len(entries)))), entries, [])
-    return _grouped(new, admission, first_id, first_group) if new.groups else admission
+    return _grouped(new, admission, first_id, first_group, source) if new.groups else admission
 
 
 def _admit_one_by_one(new: NewJobs, first_id: int, source: Source) -> Admission:
@@ -77,20 +80,34 @@ def _admit_one_by_one(new: NewJobs, first_id: int, source: Source) -> Admission:
     return Admission(added, entries, effects)
 
 
-def _grouped(new: NewJobs, admission: Admission, first_id: int, first_group: int) -> Admission:
+def _grouped(new: NewJobs, admission: Admission, first_id: int, first_group: int, source: Source) -> Admission:
     """The same with its groups: those of which any job is new. A job that `unique` found twice is of the first."""
     entries, ids = list(admission.entries), admission.added.ids
     groups: list[Group] = []
     for wanted in new.groups:
-        number, limited = first_group + len(groups), bool(wanted.parallel)
+        group = _joined(wanted, source) if wanted.into else _made(wanted, first_group + len(groups), new)
         mine = ids[wanted.first : wanted.first + wanted.size]
         fresh = [place for job_id in mine if (place := job_id - first_id) >= 0 and entries[place].group is None]
         for place in fresh:
             entry = entries[place]
-            entries[place] = Entry(entry.id, entry.spec, entry.links, entry.waiting_on, number, limited)
+            entries[place] = Entry(entry.id, entry.spec, entry.links, entry.waiting_on, group.id, group.apart)
         if fresh:
-            groups.append(Group(number, wanted.kind, wanted.name, new.user, wanted.size, wanted.parallel))
+            groups.append(replace(group, size=group.size + len(fresh)) if wanted.into else group)
     return Admission(admission.added, entries, admission.effects, groups)
+
+
+def _made(wanted: NewGroup, number: int, new: NewJobs) -> Group:
+    return Group(
+        number, wanted.kind, wanted.name, new.user, wanted.size, wanted.parallel, made_at=new.at, sweep=wanted.sweep
+    )
+
+
+def _joined(wanted: NewGroup, source: Source) -> Group:
+    """The group that there is; one that was removed with its last job takes nobody in."""
+    found = source.groups([wanted.into])
+    if not found:
+        raise InvalidSpec(f"there is no group {wanted.into}", "group")
+    return found[0]
 
 
 def _number(specs: Sequence[JobSpec], first_id: int, source: Source) -> Added:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 from runyard.model.attempt import Attempt
 from runyard.model.events import Change, Recorded, Refused
 from runyard.model.filter import Selector
-from runyard.model.group import Group
+from runyard.model.group import Group, Sweep
 from runyard.model.host import Agent, Host
 from runyard.model.job import Job
 from runyard.model.queue import Queue
@@ -32,13 +32,18 @@ class YardId:
 
 @dataclass(frozen=True)
 class NewGroup:
-    """The `size` jobs from the place `first` (0 is the first) become one group; `parallel` is its limit (0: none)."""
+    """The `size` jobs from the place `first` (0 is the first) become one group; `parallel` is its limit (0: none).
+
+    With `into`, the id of a group that there is, they are added to that one, and the rest counts for nothing.
+    """
 
     kind: str
     name: str
     first: int
     size: int
     parallel: int = 0
+    sweep: Sweep | None = None
+    into: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,8 +75,8 @@ class Criteria:
     `user` is whose `@` and `all` are meant ("": everybody's), and with `mine` only this user's jobs are kept. Names are
     those of lists (`JobSpec.label`). `recent` keeps all that are not done, and of the done ones among these the last
     `recent_done` to end. `order` is a name of `filter.ORDERS`, with `-` for descending; what has no such time comes
-    last (descending: first), and the id decides between equals. `limit` 0 means no limit; `after_id` pages by id: only
-    higher ones (by `-id`: lower ones).
+    last (descending: first), and the id decides between equals. Without `cells` jobs of sweeps are left out. `limit` 0
+    means no limit; `after_id` pages by id: only higher ones (by `-id`: lower ones).
     """
 
     selectors: tuple[Selector, ...] = ()
@@ -82,6 +87,7 @@ class Criteria:
     order: str = "id"
     limit: int = 0
     after_id: int = 0
+    cells: bool = True
 
 
 @dataclass(frozen=True)
@@ -116,6 +122,15 @@ class Line(NamedTuple):
     beside: Standing | None = None
     back: bool = False
     most: int = 1
+
+
+class Cell(NamedTuple):
+    """A job of a group: its word in lists, and when its present attempt started and it ended."""
+
+    id: int
+    word: str
+    started_at: float | None
+    ended_at: float | None
 
 
 class Store(Protocol):
@@ -225,6 +240,18 @@ class Store(Protocol):
     def groups(self, ids: Iterable[int]) -> list[Group]:
         """These groups."""
 
+    def groups_of(self, kind: str, name: str = "") -> list[Group]:
+        """All groups of this kind (of this name, if one is given), the oldest first."""
+
+    def save_group(self, group: Group) -> None:
+        """Replace a group that there is: its limit, its rules. NotFound if there is none of its id."""
+
+    def cells(self, groups: Iterable[int]) -> dict[int, list[Cell]]:
+        """The jobs of these groups, in the order of their ids."""
+
+    def group_open(self, group: int) -> bool:
+        """Whether a job of this group is not done."""
+
     def document(self, kind: str, key: str) -> Any | None:
         """A JSON document, or None."""
 
@@ -233,6 +260,9 @@ class Store(Protocol):
 
     def documents(self, kind: str) -> dict[str, Any]:
         """All documents of a kind by key."""
+
+    def remove_document(self, kind: str, key: str) -> None:
+        """Remove a document; nothing happens where there is none."""
 
     def lease(self, name: str, holder: str, token: int) -> bool:
         """Take or keep a named lease with a rising token: False if another holder has a token as high or higher."""

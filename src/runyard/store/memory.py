@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from runyard.errors import NotFound
 from runyard.model.attempt import Attempt
 from runyard.model.events import Change, Recorded, Submitted
-from runyard.model.group import Group
+from runyard.model.group import SWEEP, Group
 from runyard.model.host import Agent, Host
 from runyard.model.job import Job, JobState, Outcome
 from runyard.model.lifecycle import begin
@@ -39,6 +39,7 @@ from runyard.store.base import (
     YardId,
     fingerprint_of,
 )
+from runyard.store.memory_groups import MemoryGroups
 from runyard.store.queueing import check_removal, check_version
 from runyard.store.selection import select, started_at
 from runyard.store.view import groups_of, head_of, host_views, in_line, occupied, shape_views
@@ -77,7 +78,7 @@ class _State:
         return twin
 
 
-class MemoryStore:
+class MemoryStore(MemoryGroups):
     """A `Store` that forgets everything when it goes."""
 
     def __init__(self, yard: str = "memory") -> None:
@@ -133,13 +134,13 @@ class MemoryStore:
             return state.submissions[new.user, new.key][1]
         admission = admit(new, state.last_job + 1, state.last_group + 1, self)
         for group in admission.groups:
-            state.last_group = group.id
+            state.last_group = max(state.last_group, group.id)
             state.groups[group.id] = group
         for entry in admission.entries:
             event = Submitted(new.at, entry.spec, entry.group, entry.waiting_on)
             job = begin(entry.id, event)
             state.jobs[job.id] = job
-            state.job_shapes[job.id] = self._shape_id(shape_of(job.spec, entry.group if entry.limited else None))
+            state.job_shapes[job.id] = self._shape_id(shape_of(job.spec, entry.group if entry.apart else None))
             state.story[job.id] = (Recorded(job.id, job.version, event),)
             state.last_job = job.id
             state.feed += 1
@@ -206,7 +207,9 @@ class MemoryStore:
         return job
 
     def jobs(self, criteria: Criteria) -> list[Job]:
-        return select(self._seen.jobs.values(), criteria)
+        state = self._seen
+        sweeps = set[int]() if criteria.cells else {group.id for group in state.groups.values() if group.kind == SWEEP}
+        return select((job for job in state.jobs.values() if job.group not in sweeps), criteria)
 
     def load(self, ids: Iterable[int]) -> dict[int, Job]:
         jobs = self._seen.jobs
@@ -320,10 +323,6 @@ class MemoryStore:
         check_removal(name, name in self._changing.queues, sum(self.counts().get(name, {}).values()))
         del self._changing.queues[name]
 
-    def groups(self, ids: Iterable[int]) -> list[Group]:
-        kept = self._seen.groups
-        return [kept[group] for group in sorted(set(ids)) if group in kept]
-
     def document(self, kind: str, key: str) -> Any | None:
         return json.loads(self._seen.documents.get((kind, key), "null"))
 
@@ -333,6 +332,9 @@ class MemoryStore:
     def documents(self, kind: str) -> dict[str, Any]:
         kept = self._seen.documents
         return {key: json.loads(kept[of, key]) for of, key in sorted(kept) if of == kind}
+
+    def remove_document(self, kind: str, key: str) -> None:
+        self._changing.documents.pop((kind, key), None)
 
     def lease(self, name: str, holder: str, token: int) -> bool:
         leases = self._changing.leases

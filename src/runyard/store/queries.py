@@ -13,10 +13,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, or_, select, text, true
 
 from runyard.model.filter import Selector, is_pattern
+from runyard.model.group import SWEEP
 from runyard.model.job import JobState, Outcome
 from runyard.store.base import Criteria
 from runyard.store.rows import SELECT_JOBS
-from runyard.store.schema import DONE, OPEN, jobs, placements
+from runyard.store.schema import DONE, OPEN, groups, jobs, placements
 from runyard.store.selection import order_of, plain, searched
 from runyard.store.sqlite import like
 
@@ -47,6 +48,9 @@ def selections(criteria: Criteria) -> list[Select[Any]]:
     pieces = [piece.condition for piece in _pieces(criteria)]
     if criteria.mine:
         pieces = [and_(piece, _J.user == plain(criteria.user)) for piece in pieces]
+    if not criteria.cells:
+        cells = select(groups.c.id).where(groups.c.kind == SWEEP)
+        pieces = [and_(piece, or_(_J.group_id.is_(None), _J.group_id.not_in(cells))) for piece in pieces]
     whole = len(pieces) == 1
     name, _ = order_of(criteria)
     if not criteria.recent and name != "ended":

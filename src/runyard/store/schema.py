@@ -103,7 +103,7 @@ Index("jobs_open", jobs.c.id, **_part(OPEN))
 Index("jobs_open_user", jobs.c.user, jobs.c.id, **_part(OPEN))
 Index("jobs_wake", jobs.c.wake_at, **_part("wake_at IS NOT NULL"))
 Index("jobs_name", jobs.c.name)
-Index("jobs_group", jobs.c.group_id, **_part("group_id IS NOT NULL"))
+Index("jobs_group", jobs.c.group_id, jobs.c.ended_at, **_part("group_id IS NOT NULL"))
 Index("jobs_unique", jobs.c.user, jobs.c.unique_key, **_part(UNIQUE))
 Index("jobs_ended", jobs.c.ended_at, **_part(DONE))
 Index("jobs_user_ended", jobs.c.user, jobs.c.ended_at, **_part(DONE))
@@ -171,7 +171,8 @@ groups = Table(
     "groups",
     metadata,
     Column("id", NUMBER, primary_key=True, autoincrement=False),
-    Column("parallel", Integer, nullable=False),
+    Column("kind", String(16), nullable=False, index=True),
+    Column("name", NAME, nullable=False),
     Column("body", Text, nullable=False),
 )
 

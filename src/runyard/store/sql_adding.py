@@ -25,6 +25,7 @@ from runyard.store.database import Database
 from runyard.store.rows import INSERT_EVENT, INSERT_JOB, inserting
 from runyard.store.schema import dependencies, groups, submissions
 from runyard.store.selection import plain, searched
+from runyard.store.sql_records import group_row, put
 from runyard.store.sql_shapes import SqlShapes, Tally
 
 INSERT_LINK = inserting(dependencies, ("on_id", "job_id", "kind"))
@@ -35,8 +36,8 @@ def insert_jobs(database: Database, shapes: SqlShapes, new: NewJobs, admission: 
     counters = database.counters
     entries = admission.entries
     for group in admission.groups:
-        counters = replace(counters, last_group=group.id)
-        database.write(insert(groups), {"id": group.id, "parallel": group.parallel, "body": codec.dumps(group)})
+        counters = replace(counters, last_group=max(counters.last_group, group.id))
+        put(database, groups, group_row(group))
     desk = _Desk(new, shapes)
     writer = SpecWriter()
     texts = [writer.text(entry.spec) for entry in entries]
@@ -100,7 +101,7 @@ class _Desk:
         kind = self._kinds.get(alike)
         if kind is None:
             job = begin(entry.id, Submitted(self._at, entry.spec, entry.group, entry.waiting_on))
-            shape = shape_of(entry.spec, entry.group if entry.limited else None)
+            shape = shape_of(entry.spec, entry.group if entry.apart else None)
             kind = self._kinds[alike] = _Kind(self._shapes.id_of(shape), job)
         self._before, self._last = alike, kind
         return kind

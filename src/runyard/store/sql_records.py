@@ -11,14 +11,17 @@ from typing import Any, TypeVar
 
 from sqlalchemy import BindParameter, Select, Table, bindparam, delete, insert, select, update
 
+from runyard.errors import NotFound
 from runyard.model import codec
 from runyard.model.group import Group
 from runyard.model.host import Agent, Host
 from runyard.model.queue import Queue
+from runyard.store.base import Cell
 from runyard.store.database import Database
 from runyard.store.prepared import Prepared
 from runyard.store.queueing import check_removal, check_version
-from runyard.store.schema import agents, documents, groups, hosts, leases, queues
+from runyard.store.schema import agents, documents, groups, hosts, jobs, leases, queues
+from runyard.store.selection import plain
 from runyard.store.sql_shapes import SqlShapes
 
 TOGETHER = 1_000
@@ -32,6 +35,10 @@ _AGENTS = Prepared(select(agents.c.body).order_by(agents.c.id))
 _DOCUMENT = Prepared(
     select(documents.c.value).where(documents.c.kind == bindparam("kind"), documents.c.key == bindparam("key")),
     ("kind", "key"),
+)
+
+_GROUP_OPEN = Prepared(
+    select(jobs.c.id).where(jobs.c.group_id == bindparam("group"), jobs.c.ended_at.is_(None)).limit(1), ("group",)
 )
 
 
@@ -54,6 +61,11 @@ def put(database: Database, table: Table, row: dict[str, Any]) -> None:
     rest = {name: value for name, value in row.items() if name not in keys}
     if not database.write(update(table).where(*where).values(rest)):
         database.write(insert(table), row)
+
+
+def group_row(group: Group) -> dict[str, Any]:
+    """The row of a group."""
+    return {"id": group.id, "kind": group.kind, "name": plain(group.name), "body": codec.dumps(group)}
 
 
 class SqlRecords:
@@ -92,6 +104,26 @@ class SqlRecords:
         bodies = [body for some in bites(sorted(set(ids))) for (body,) in self._db.pick(_groups, some)]
         return [_record(Group, body) for body in bodies]
 
+    def groups_of(self, kind: str, name: str = "") -> list[Group]:
+        query = select(groups.c.body).where(groups.c.kind == kind).order_by(groups.c.id)
+        found = self._db.read(query.where(groups.c.name == plain(name)) if name else query)
+        return [_record(Group, body) for (body,) in found]
+
+    def save_group(self, group: Group) -> None:
+        row = group_row(group)
+        if not self._db.write(update(groups).where(groups.c.id == group.id).values(row)):
+            raise NotFound(f"there is no group {group.id}")
+
+    def cells(self, groups: Iterable[int]) -> dict[int, list[Cell]]:
+        found: dict[int, list[Cell]] = {group: [] for group in groups}
+        for some in bites(found):
+            for group, *cell in self._db.pick(_cells, some):
+                found[group].append(Cell(*cell))
+        return found
+
+    def group_open(self, group: int) -> bool:
+        return bool(self._db.fetch(_GROUP_OPEN, (group,)))
+
     def document(self, kind: str, key: str) -> Any | None:
         rows = self._db.fetch(_DOCUMENT, (kind, key))
         return json.loads(rows[0][0]) if rows else None
@@ -107,6 +139,9 @@ class SqlRecords:
         query = select(documents.c.key, documents.c.value).where(documents.c.kind == kind).order_by(documents.c.key)
         return {row.key: json.loads(row.value) for row in self._db.read(query)}
 
+    def remove_document(self, kind: str, key: str) -> None:
+        self._db.write(delete(documents).where(documents.c.kind == kind, documents.c.key == key))
+
     def lease(self, name: str, holder: str, token: int) -> bool:
         rows = self._db.read(select(leases.c.holder, leases.c.token).where(leases.c.name == name))
         present, highest = rows[0] if rows else (holder, token)
@@ -120,6 +155,11 @@ class SqlRecords:
 
     def _records(self, cls: Any, query: Prepared) -> list[Any]:
         return [_record(cls, body) for (body,) in self._db.fetch(query)]
+
+
+def _cells(ids: list[BindParameter[Any]]) -> Select[Any]:
+    columns = (jobs.c.group_id, jobs.c.id, jobs.c.word, jobs.c.started_at, jobs.c.ended_at)
+    return select(*columns).where(jobs.c.group_id.in_(ids)).order_by(jobs.c.id)
 
 
 def _groups(ids: list[BindParameter[Any]]) -> Select[Any]:

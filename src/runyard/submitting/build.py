@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from runyard.api import Submission
 from runyard.errors import InvalidSpec, NotFound
 from runyard.model.filter import JobQuery, parse_selector
+from runyard.model.params import Params
 from runyard.model.queue import Queue
 from runyard.model.spec import (
     DEFAULT_GRACE_S,
@@ -28,6 +29,7 @@ from runyard.model.spec import (
 )
 from runyard.submitting import environment as environments
 from runyard.submitting import fields, venv
+from runyard.submitting.checkpoints import checkpoint_of
 from runyard.submitting.dependencies import resolve
 from runyard.submitting.fields import Here
 from runyard.submitting.ground import Ground
@@ -71,6 +73,7 @@ class Builder:
         self._blobs: dict[bytes, str] = {}
         self._environments: dict[tuple[Any, ...], str] = {}
         self._paths: dict[str, str] = {}
+        self._public: dict[str, Params] = {}
         self._programs: set[tuple[str, str, str]] = set()
         self.remarks: list[str] = []
         """What the user should know and did not ask."""
@@ -105,12 +108,13 @@ class Builder:
         return lines
 
     def values(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        """The options read, with the defaults of their queue below them."""
+        """The options read, with the defaults of their queue below them, and those of the yard below these."""
         values = fields.read(options, self.here)
         queue = self.queue(values.get("queue", DEFAULT_QUEUE))
-        if queue.defaults:
-            values = fields.layered(fields.read(queue.defaults, self.here), values)
-            if "shell" in queue.defaults and "shell" not in options:
+        defaults = fields.layered(self.here.defaults, queue.defaults)
+        if defaults:
+            values = fields.layered(fields.read(defaults, self.here), values)
+            if "shell" in defaults and "shell" not in options:
                 values["default-shell"] = values.pop("shell")
         return values
 
@@ -141,13 +145,14 @@ class Builder:
             self.remark(remark)
         if command.python_path and ground.is_far:
             self.remark(f"{command.words[0]}: only a copy of it is sent; what it imports has to be{ground.where}")
+        environment = self.environment(values, command.python_path)
         return JobSpec(
             command=command.words,
             name=values.get("name", ""),
             workdir=workdir,
             shell=shell,
             script=self.blob(command.script) if command.script is not None else "",
-            environment=self.environment(values, command.python_path),
+            environment=environment,
             setup=self.setup(values, workdir),
             output=output,
             input=_input(values, workdir, ground),
@@ -159,13 +164,18 @@ class Builder:
             time_limit_s=values.get("time"),
             grace_s=values.get("grace", DEFAULT_GRACE_S),
             detach=values.get("detach", False),
-            retry=Retry(values.get("retries", 0), values.get("retry-on", ()), values.get("backoff", 0.0)),
+            tty=values.get("tty", False),
+            retry=_retry(values),
             on_lost=values.get("on-lost", ""),
             resources=self.resources(values),
             unique=values.get("unique", ""),
             params=values.get("param", ()),
             note=values.get("note", " ".join(self.here.environ.get(NOTE_VARIABLE, "").split())),
             slurm_env=values.get("slurm-env", False),
+            public=self._public[environment],
+            notify=values.get("notify", ()),
+            checkpoint=checkpoint_of(values),
+            ports=values.get("ports"),
         )
 
     def look_for_program(self, spec: JobSpec) -> None:
@@ -223,6 +233,7 @@ class Builder:
             blob = self.blob(environments.blob(wanted, self.here.environment_max_kb))
             self._environments[key] = blob
             self._paths[blob] = wanted.get("PATH", os.defpath)
+            self._public[blob] = environments.public(wanted, self.here.public_prefixes)
         return self._environments[key]
 
     def setup(self, values: Mapping[str, Any], workdir: str) -> tuple[str, ...]:
@@ -265,6 +276,11 @@ class Builder:
 def new_key() -> str:
     """A key under which a submission can be repeated and counts once."""
     return os.urandom(KEY_BYTES).hex()
+
+
+def _retry(values: Mapping[str, Any]) -> Retry:
+    pause_s, variables = values.get("backoff", 0.0), values.get("retry-env", ())
+    return Retry(values.get("retries", 0), values.get("retry-on", ()), pause_s, variables)
 
 
 def _check_workdir(workdir: str, ground: Ground) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 
 from runyard.errors import InvalidSpec
+from runyard.model.params import Params
 from runyard.model.spec import ARGUMENT_BYTES
 from runyard.settings import OF_A_CLIENT, Settings
 
@@ -24,6 +25,10 @@ GRANTED = ("CUDA_VISIBLE_DEVICES",)
 INSIDE = "RUNYARD_JOB_ID"
 SLURMS, SLURMS_OWN = "SLURM_JOB_ID", ("SLURM_", "SLURMD_")
 """Where Slurm's name of the job's id is a twin of ours, so are its others."""
+
+PUBLIC_MAX = 64
+PUBLIC_CHARACTERS = 256
+"""So many public variables are kept with a job, and so much of each."""
 
 CLEAN_KEPT = ("HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR")
 CLEAN_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
@@ -76,6 +81,12 @@ def read_file(text: str, environ: Mapping[str, str], path: str = "", flag: str =
             where = f"{path}, line {number}" if path else f"line {number}"
             raise InvalidSpec(f"{where}: {error.message}", flag) from None
     return given
+
+
+def public(environment: Mapping[str, str], prefixes: tuple[str, ...]) -> Params:
+    """The variables whose values may be shown, by name; what is too much of it is cut."""
+    found = sorted(name for name in environment if name.startswith(prefixes))
+    return tuple((name, environment[name][:PUBLIC_CHARACTERS]) for name in found[:PUBLIC_MAX])
 
 
 def check_name(name: str, flag: str) -> None:

@@ -8,17 +8,20 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from runyard.errors import InvalidSpec
 from runyard.model.params import Params
-from runyard.model.spec import ARRAY_INDEX_MAX, ARRAY_MAX, ArraySpec
-from runyard.submitting import arrays, dependencies, durations, gpus, sizes
+from runyard.model.spec import ARRAY_INDEX_MAX, ARRAY_MAX, ArraySpec, RetryVariable
+from runyard.model.wish import parse_wish
+from runyard.settings import Settings
+from runyard.submitting import arrays, checkpoints, dependencies, durations, gpus, sizes
 from runyard.submitting.ground import Ground, Near
 from runyard.submitting.nearest import meant
 
 NO_LIMIT = ("0", "none", "unlimited", "infinite")
-SELECTS = re.compile(r"all$|@|(state|queue|group|user|name|note):")
+SELECTS = re.compile(r"all$|@|(state|queue|group|sweep|user|name|note):")
 """What a selector begins with that is no name (see `model.filter`). Numbers may be names: `name:12` selects them."""
 
 TRUE = ("true", "yes", "on", "1")
@@ -28,9 +31,10 @@ OUTPUT_MARKS = "jaxANu%"
 
 
 class Here(NamedTuple):
-    """Where and when something is typed. `environment_max_kb` is the yard's limit.
+    """Where and when something is typed.
 
-    `far` is the machine that it is submitted to, where that is another one.
+    `far` is the machine that it is submitted to, where that is another one. The rest are settings of the yard: the
+    largest environment, whose variables are public, and options where nobody says any.
     """
 
     environ: Mapping[str, str]
@@ -38,6 +42,8 @@ class Here(NamedTuple):
     now: float
     environment_max_kb: int = 1_280
     far: Ground | None = None
+    public_prefixes: tuple[str, ...] = ("DQ_",)
+    defaults: Mapping[str, Any] = MappingProxyType({})
 
     @property
     def ground(self) -> Ground:
@@ -45,11 +51,17 @@ class Here(NamedTuple):
         return self.far or Near(self.environ, self.cwd)
 
 
+def here_of(environ: Mapping[str, str], now: float, settings: Settings, far: Ground | None = None) -> Here:
+    """This directory, now, with the settings of the yard. The defaults of one on another machine are not known here."""
+    defaults = {} if settings.is_far else settings.defaults
+    return Here(environ, os.getcwd(), now, settings.environment_max_kb, far, settings.public_prefixes, defaults)
+
+
 Read = Callable[[Any, str, Here], Any]
 
 
-RIVALS = {"mem": "mem-per-cpu", "mem-per-cpu": "mem", "venv": "conda", "conda": "venv"}
-"""Options that say the same in another way: who gives one of them does not mean the other."""
+RIVALS = {"mem": "mem-per-cpu", "mem-per-cpu": "mem", "venv": "conda", "conda": "venv", "input": "tty", "tty": "input"}
+"""Options that say the same in another way, or cannot both be: who gives one of them does not mean the other."""
 
 
 def layered(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,6 +148,14 @@ def parameters(value: Any, name: str, here: Here) -> Params:
     return tuple(given.items())
 
 
+def wishes(value: Any, name: str, here: Here) -> tuple[str, ...]:
+    """Hooks to tell: a list, or a text with blanks; `none` asks for none."""
+    found = tuple(dict.fromkeys(word for item in texts(value, name, here) for word in item.split()))
+    for word in found:
+        parse_wish(word, name)
+    return () if found == ("none",) else found
+
+
 def after(value: Any, name: str, here: Here) -> tuple[dependencies.Wanted, ...]:
     return tuple(part for item in texts(value, name, here) for part in dependencies.parse(item, name))
 
@@ -148,6 +168,14 @@ def time_limit(value: Any, name: str, here: Here) -> float | None:
 def span(value: Any, name: str, here: Here) -> float:
     """A bare number is seconds here: grace and pauses are short."""
     return durations.seconds(text(value, name, here), name, bare_s=1)
+
+
+def warning(value: Any, name: str, here: Here) -> checkpoints.Signal:
+    return checkpoints.signal_of(text(value, name, here), name)
+
+
+def retry_variables(value: Any, name: str, here: Here) -> tuple[RetryVariable, ...]:
+    return tuple(checkpoints.retry_variable(word, name) for word in variables(value, name, here))
 
 
 def begin(value: Any, name: str, here: Here) -> float:
@@ -218,14 +246,23 @@ FIELDS: dict[str, Read] = {
     "conda": text,
     "setup": texts,
     "detach": flag,
+    "tty": flag,
     "param": parameters,
     "slurm-env": flag,
+    "notify": wishes,
+    "signal": warning,
+    "checkpoint-dir": flag,
+    "requeue-on-checkpoint": flag,
+    "checkpoint-tries": integer,
+    "retry-env": retry_variables,
+    "ports": integer,
 }
 """Every option of a job by its long flag."""
 
 DEFAULTABLE = (
     "priority", "gpus", "cpus", "mem", "mem-per-cpu", "time", "grace", "retries", "backoff", "retry-on", "output",
-    "shell", "venv", "conda", "setup", "clean-env", "detach", "slurm-env",
+    "shell", "venv", "conda", "setup", "clean-env", "detach", "slurm-env", "notify", "tty", "signal",
+    "checkpoint-dir", "requeue-on-checkpoint", "checkpoint-tries", "retry-env", "ports",
 )  # fmt: skip
 """What a queue may give to jobs whose submitter says nothing. (Its on-lost is a limit of the queue itself.)"""
 

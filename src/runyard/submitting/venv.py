@@ -20,8 +20,22 @@ def venv_lines(path: str, ground: Ground) -> tuple[str, ...]:
     )
 
 
+def programs_in(venv: str, conda: str, ground: Ground) -> str:
+    """Where the programs of this virtual or conda environment lie ("" where neither is named)."""
+    if venv:
+        venv_lines(venv, ground)  # says what is wrong with it
+        return os.path.join(os.path.abspath(os.path.join(ground.cwd, ground.expand(venv))), "bin")
+    return os.path.join(_conda(conda, ground)[1], "bin") if conda else ""
+
+
 def conda_lines(name: str, ground: Ground) -> tuple[str, ...]:
     """The lines that activate a conda environment, by name or by path."""
+    hook, prefix = _conda(name, ground)
+    return (f". {quoted(hook)}", f"conda activate {quoted(prefix)}")
+
+
+def _conda(name: str, ground: Ground) -> tuple[str, str]:
+    """The file that a shell reads to have conda, and where the environment lies."""
     base = _conda_base(ground)
     hook = os.path.join(base, "etc", "profile.d", "conda.sh")
     if not ground.exists(hook):
@@ -35,7 +49,7 @@ def conda_lines(name: str, ground: Ground) -> tuple[str, ...]:
         prefix = next((found for place in places if _is_environment(found := os.path.join(place, name), ground)), "")
     if not prefix or not _is_environment(prefix, ground):
         raise InvalidSpec(f"there is no conda environment {name!r} in {', '.join(places)}{ground.where}", "conda")
-    return (f". {quoted(hook)}", f"conda activate {quoted(prefix)}")
+    return hook, prefix
 
 
 def setup_lines(commands: tuple[str, ...]) -> tuple[str, ...]:

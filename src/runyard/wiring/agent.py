@@ -48,6 +48,7 @@ def main() -> None:
         version=runyard.__version__,
         beat_wait_s=settings.beat_wait_s,
         foreign_mb=settings.foreign_mb,
+        ports=(settings.ports_from, settings.ports_to),
     )
     engine = ProcessEngine(home, host, boot_id(), settings.warm_runners)
     machine = Machine(host, AttemptOwner(RunDirs(home.runs, host)))

@@ -18,6 +18,7 @@ from runyard.wiring.connect import home as home
 from runyard.wiring.connect import reach as reach
 from runyard.wiring.connect import server_pid
 from runyard.wiring.connect import start_server as start_server
+from runyard.wiring.connect import stream as stream
 
 if TYPE_CHECKING:
     from runyard.wiring.far import Far

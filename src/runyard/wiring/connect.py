@@ -8,6 +8,7 @@ import sys
 import time
 
 from runyard.api import Service
+from runyard.client.duplex import Duplex
 from runyard.client.remote import RemoteService
 from runyard.client.transport import UnixTransport
 from runyard.errors import Unavailable
@@ -47,6 +48,12 @@ def reach(settings: Settings) -> Service | None:
     except Unavailable:
         return None
     return RemoteService(transport)
+
+
+def stream(service: Service, ticket: str) -> Duplex:
+    """Our end of the stream with this ticket, through the server behind this service."""
+    assert isinstance(service, RemoteService)
+    return Duplex(service.dial, ticket)
 
 
 def start_server(settings: Settings, accept_older_store: bool = False) -> int:

@@ -13,7 +13,7 @@ from runyard.client.handle import Command, Yard
 from runyard.config import load
 from runyard.submitting import bulk
 from runyard.submitting.build import Builder
-from runyard.submitting.fields import Here
+from runyard.submitting.fields import here_of
 from runyard.wiring.connect import connect as connect_service
 
 CALLER = 4
@@ -28,7 +28,7 @@ def connect(home: str = "") -> Yard:
     settings = load(os.environ, {"home": home} if home else {})
 
     def prepare(service: Service, command: Command, options: Mapping[str, Any]) -> Submission:
-        here = Here(os.environ, os.getcwd(), time.time(), settings.environment_max_kb)
+        here = here_of(os.environ, time.time(), settings)
         builder = Builder(service, here)
         named = {name.replace("_", "-"): value for name, value in options.items()}
         submission = bulk.single(builder, {**named, "command": command})

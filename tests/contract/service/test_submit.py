@@ -54,7 +54,7 @@ def test_an_array(yard: Yard) -> None:
     assert sorted(key.job_id for key in hand.orders) == list(ids[:2])
     variables = dict(hand.orders[hand.key(ids[1])].variables)
     assert variables["RUNYARD_ARRAY_INDEX"] == "1"
-    assert yard.row(ids[2]).reason == "its array runs 2 of 2"
+    assert yard.row(ids[2]).reason == "its group runs 2 of 2"
 
 
 @pytest.mark.parametrize("place", [0, 3, -1])
@@ -88,7 +88,7 @@ def test_arrays_beside_other_jobs(yard: Yard) -> None:
     ]  # fmt: skip
     hand = yard.agent()
     assert sorted(key.job_id for key in hand.orders) == [ids[0], *ids[4:]]
-    assert yard.row(ids[1]).reason == "its array runs 1 of 1"
+    assert yard.row(ids[1]).reason == "its group runs 1 of 1"
 
 
 def test_an_array_without_indices(yard: Yard) -> None:

@@ -22,21 +22,26 @@ from runyard.api import (
     QueueRow,
     Receipt,
     ServerStatus,
+    Service,
     StopCall,
     Submission,
 )
 from runyard.cli.app import root
 from runyard.cli.context import App, Far
 from runyard.cli.render.output import Output
+from runyard.client.duplex import Duplex
 from runyard.errors import Conflict, NotFound, Unavailable
+from runyard.model.attaching import AttachCall, Ticket
 from runyard.model.beat import Answer, Hello, Report, Welcome
 from runyard.model.editing import Draft, MoveCall, RetryCall
 from runyard.model.filter import JobQuery, Selector, is_pattern, parse_selector
+from runyard.model.group import Group, GroupQuery, GroupRow, SweepChange
 from runyard.model.host import Agent, Host
 from runyard.model.job import JobState
 from runyard.model.landing import Place
 from runyard.model.queue import Queue
 from runyard.model.spec import JobSpec
+from runyard.model.template import NumbersCall, Template
 from runyard.service.finding import narrowed, needs_rows
 from runyard.settings import Home, Settings
 
@@ -126,6 +131,9 @@ class FakeService:
     existing: tuple[int, ...] = ()
     cleaned: tuple[int, ...] = ()
     held: list[int] = field(default_factory=list)
+    template_list: dict[str, Template] = field(default_factory=dict)
+    group_rows: list[GroupRow] = field(default_factory=list)
+    last_number: int = 0
     paused: list[int] = field(default_factory=list)
     edits: list[Draft] = field(default_factory=list)
     moves: list[MoveCall] = field(default_factory=list)
@@ -188,6 +196,28 @@ class FakeService:
 
     def job(self, job_id: int) -> JobDetail:
         return self.details.get(job_id) or JobDetail(self.rows[job_id], JobSpec(("true",)), (), ())
+
+    def templates(self) -> tuple[Template, ...]:
+        return tuple(self.template_list.values())
+
+    def save_template(self, template: Template) -> Template:
+        saved = replace(template, version=template.version + 1)
+        self.template_list[saved.name] = saved
+        return saved
+
+    def remove_template(self, name: str) -> None:
+        del self.template_list[name]
+
+    def numbers(self, call: NumbersCall) -> int:
+        first = max(self.last_number + 1, call.least)
+        self.last_number = first + call.count - 1
+        return first
+
+    def groups(self, query: GroupQuery) -> tuple[GroupRow, ...]:
+        return tuple(self.group_rows)
+
+    def change_sweep(self, change: SweepChange) -> Group:
+        return self.group_rows[0].group
 
     def explain(self, job_id: int) -> Explanation:
         return self.explanation or Explanation(job_id, "resources", "All GPUs are in use.")
@@ -299,6 +329,9 @@ class FakeService:
         found = [line for line in lines if query.pattern.encode() in line]
         yield from ([str(len(found)).encode() + b"\n"] if query.count and found else found)
 
+    def attach(self, call: AttachCall) -> Ticket:
+        raise Conflict(f"job {call.job_id} has no terminal")
+
     def clean(self, dry: bool = False) -> tuple[int, ...]:
         return self.cleaned
 
@@ -349,6 +382,9 @@ class FakeWiring:
 
     def home(self, settings: Settings) -> Home:
         return Home(settings.home)
+
+    def stream(self, service: Service, ticket: str) -> Duplex:
+        raise NotFound("this ticket is none, or no longer")
 
 
 class Cli:

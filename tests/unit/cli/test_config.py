@@ -83,3 +83,35 @@ def test_variables_of_a_job_are_no_settings(tmp_path: Path) -> None:
 def test_an_unknown_flag_is_named() -> None:
     with pytest.raises(UsageError, match="frob"):
         load({}, {"frob": 1})
+
+
+def test_lists_and_tables(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text(
+        'public_prefixes = ["DQ_", "EXP_"]\n[defaults]\ntime = "2h"\n[hooks.desk]\ncommand = ["true"]\n'
+    )
+    settings = load({"RUNYARD_HOME": str(tmp_path)})
+    assert settings.public_prefixes == ("DQ_", "EXP_")
+    assert (settings.defaults, settings.hooks) == ({"time": "2h"}, {"desk": {"command": ["true"]}})
+    environ = {"RUNYARD_HOME": str(tmp_path), "RUNYARD_PUBLIC_PREFIXES": "A_, B_", "RUNYARD_HOOKS": "x"}
+    assert load(environ).public_prefixes == ("A_", "B_")
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('public_prefixes = ["DQ_", ""]', "public_prefixes: a list of texts, none of them empty"),
+        ("public_prefixes = 3", "public_prefixes"),
+        ('defaults = "time=2h"', "defaults: a table was expected"),
+        ('[hooks.desk]\ncommand = "true"', "hooks.desk: command is a list of words"),
+        ('[hooks.desk]\nurl = "file:///etc/passwd"', "hooks.desk: url is http"),
+        ('[hooks.desk]\ncommand = ["x"]\nurl = "http://x/"', "hooks.desk: exactly one of command, url and mail"),
+        ('[hooks.desk]\ncommand = ["x"]\non = "burned"', "hooks.desk: there is no event 'burned'"),
+        ('[hooks.desk]\ncommand = ["x"]\nfrob = 1', "hooks.desk: there is no 'frob' beside command"),
+        ('[hooks."a b"]\ncommand = ["x"]', "hooks.a b: a hook's name"),
+        ('[hooks.m]\nmail = "a@b\\nBcc: c"', "hooks.m: .* is no mail address"),
+    ],
+)
+def test_wrong_lists_and_tables_are_named(tmp_path: Path, text: str, named: str) -> None:
+    (tmp_path / "config.toml").write_text(text)
+    with pytest.raises(UsageError, match=named):
+        load({"RUNYARD_HOME": str(tmp_path)})

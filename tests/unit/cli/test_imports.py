@@ -17,22 +17,23 @@ HEAVY = {
 }  # fmt: skip
 OURS = {
     "submit": {
-        "api", "cli", "cli.app", "cli.context", "cli.job_options", "cli.lazy", "cli.options", "cli.render",
-        "cli.render.grid", "cli.render.json", "cli.render.output", "cli.render.text", "cli.submit", "config", "errors",
-        "model", "model.attempt", "model.beat", "model.events", "model.filter", "model.host", "model.job",
-        "model.label", "model.old_words", "model.output", "model.params", "model.queue", "model.record", "model.spans",
-        "model.spec", "settings", "submitting", "submitting.arrays", "submitting.build", "submitting.dependencies",
-        "submitting.durations", "submitting.environment", "submitting.fields", "submitting.gpus", "submitting.nearest",
-        "model.landing", "submitting.ground",
-        "submitting.presence", "submitting.script", "submitting.sizes", "submitting.venv",
+        "api", "cli", "cli.app", "cli.context", "cli.contract", "cli.job_options", "cli.lazy", "cli.options",
+        "cli.render", "cli.render.grid", "cli.render.json", "cli.render.output", "cli.render.text", "cli.submit",
+        "config", "errors", "model", "model.attaching", "model.attempt", "model.beat", "model.checkpoint",
+        "model.editing", "model.events", "model.filter", "model.group", "model.host", "model.job", "model.label",
+        "model.landing", "model.old_words", "model.output", "model.params", "model.queue", "model.record",
+        "model.rule", "model.spans", "model.spec", "model.template", "model.wish", "settings", "submitting",
+        "submitting.arrays", "submitting.build", "submitting.checkpoints", "submitting.dependencies",
+        "submitting.durations", "submitting.environment", "submitting.fields", "submitting.gpus", "submitting.ground",
+        "submitting.nearest", "submitting.presence", "submitting.script", "submitting.sizes", "submitting.venv",
     },
     "ls": {
         "api", "cli", "cli.app", "cli.context", "cli.lazy", "cli.ls", "cli.options", "cli.render", "cli.render.grid",
-        "cli.render.json", "cli.render.output", "cli.render.text", "config", "errors", "model", "model.attempt",
-        "model.beat", "model.events", "model.filter", "model.host", "model.job", "model.label", "model.old_words",
-        "model.output", "model.params", "model.queue", "model.record", "model.spec", "settings", "submitting",
-        "submitting.nearest",
-        "model.landing",
+        "cli.render.json", "cli.render.output", "cli.render.text", "config", "errors", "model", "model.attaching",
+        "model.attempt", "model.beat", "model.checkpoint", "model.editing", "model.events", "model.filter",
+        "model.group", "model.host", "model.job", "model.label", "model.landing", "model.old_words", "model.output",
+        "model.params", "model.queue", "model.record", "model.rule", "model.spec", "model.template", "model.wish",
+        "settings", "submitting", "submitting.nearest",
     },
 }  # fmt: skip
 
@@ -50,6 +51,7 @@ class Service:
         from runyard.model.queue import Queue
         return (QueueRow(Queue()),)
     def jobs(self, query): return ()
+    def groups(self, query): return ()
     def put_blob(self, data): return "0" * 64
     def submit(self, submission):
         from runyard.api import Receipt

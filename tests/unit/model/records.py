@@ -14,10 +14,12 @@ from hypothesis import strategies as st
 
 from runyard import api
 from runyard.agent import state
-from runyard.model import attempt, beat, events, filter, group, host, job, queue, spec, view
+from runyard.model import attempt, beat, checkpoint, events, filter, group, host, job, queue, rule, spec, template, view
 from runyard.model.codec import INT_MAX
 
-MODULES: tuple[ModuleType, ...] = (attempt, beat, events, filter, group, host, job, queue, spec, view, api, state)
+MODULES: tuple[ModuleType, ...] = (
+    attempt, beat, checkpoint, events, filter, group, host, job, queue, rule, spec, template, view, api, state,
+)  # fmt: skip
 
 TEXT = st.text(max_size=8)
 """Also with half surrogate pairs: what stands for bytes that are no text."""
@@ -83,6 +85,18 @@ OWN[spec.GpuRequest] = st.one_of(
     ),
 )
 OWN[spec.Resources] = record(spec.Resources, cpus=st.integers(0, 65536), memory_mb=st.integers(0, (1 << 40) - 1))
+OWN[checkpoint.Checkpoint] = record(
+    checkpoint.Checkpoint,
+    signal=st.just(0),
+    signal_before_s=st.floats(0, 1e6),
+    tries=st.integers(1, checkpoint.TRIES_MAX),
+)
+OWN[spec.RetryVariable] = record(
+    spec.RetryVariable,
+    cause=st.sampled_from(["", *spec.RETRY_CAUSES]),
+    name=st.from_regex(spec.VARIABLE, fullmatch=True).filter(lambda name: not name.startswith(spec.OUR_VARIABLES)),
+    value=BYTES_LINE,
+)
 OWN[spec.Retry] = record(
     spec.Retry,
     limit=st.integers(0, 10_000),
@@ -114,6 +128,10 @@ OWN[spec.JobSpec] = record(
         lambda params: tuple(params.items())
     ),
     template=LINE,
+    notify=st.lists(st.sampled_from(["slack", "desk:ended,each", "mail:ada@example.org:failed"]), max_size=2).map(
+        tuple
+    ),
+    ports=st.one_of(st.none(), st.integers(0, spec.PORTS_MAX)),
 )
 OWN[spec.ArraySpec] = record(
     spec.ArraySpec,
@@ -137,6 +155,37 @@ OWN[api.StopCall] = record(
     grace_s=st.one_of(st.none(), st.floats(0, api.GRACE_MAX_S)),
 )
 OWN[api.GrepQuery] = record(api.GrepQuery, after=st.integers(0, 9), before=st.integers(0, 9))
+OWN[template.Parameter] = record(
+    template.Parameter,
+    name=st.sampled_from(["lr", "opt", "model.size"]),
+    type=st.sampled_from(template.TYPES),
+    default=st.one_of(st.none(), LINE),
+    choices=st.lists(LINE, max_size=2).map(tuple),
+    style=st.sampled_from(template.STYLES),
+    flag=LINE,
+    off=LINE,
+    many=st.sampled_from(template.MANY),
+)
+OWN[template.Template] = record(
+    template.Template,
+    name=st.one_of(st.just(""), st.sampled_from(["train", "a.b-c_1"])),
+    command=st.lists(BYTES_LINE, max_size=3).map(lambda words: ("run", *words)),
+    shell=st.just(False),
+    parameters=st.lists(OWN[template.Parameter], max_size=2, unique_by=lambda one: one.name).map(tuple),
+    source=st.sampled_from(template.SOURCES),
+)
+OWN[template.NumbersCall] = record(
+    template.NumbersCall,
+    template=st.sampled_from(["train", "a"]),
+    count=st.integers(1, 1_000_000),
+    least=st.integers(1, 1_000_000_000),
+)
+OWN[rule.Rule] = record(rule.Rule, comparison=st.sampled_from(list(rule.COMPARISONS)))
+OWN[group.SweepRequest] = st.one_of(
+    st.builds(group.SweepRequest, LINE, record(group.Sweep), st.integers(0, 9), st.booleans()),
+    st.builds(group.SweepRequest, LINE, into=st.integers(1, 9)),
+)
+OWN[group.SweepChange] = record(group.SweepChange, parallel=st.one_of(st.none(), st.integers(0, 9)))
 
 RECORDS: list[Any] = sorted(
     {

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runyard.errors import IllegalMove
-from runyard.model.attempt import Attempt, AttemptKey, Pause, Placement, Result
+from runyard.model.attempt import Attempt, AttemptKey, Earlier, Pause, Placement, Result
 from runyard.model.ending import exit_code, judge
 from runyard.model.events import (
     KIND_OF,
@@ -289,7 +289,7 @@ def test_attempts_are_numbered_without_gaps() -> None:
     again = after(EVENTS["assigned"], EVENTS["started"], Ended(NOW, KEY, FAILURE, again_at=NOW))
     with pytest.raises(IllegalMove, match="2 is next"):
         advance(again, Assigned(NOW, attempt(1)))
-    assert advance(again, Assigned(NOW, attempt(2))).attempt == attempt(2)
+    assert advance(again, Assigned(NOW, attempt(2))).attempt == replace(attempt(2), earlier=Earlier((("fail", 1),)))
 
 
 @pytest.mark.parametrize(
@@ -399,6 +399,46 @@ def test_a_host_that_cannot_pause_it_says_so() -> None:
 def test_what_waits_is_kept_back_by_another_verb() -> None:
     with pytest.raises(IllegalMove, match="hold keeps it back"):
         advance(job_in("pending"), Paused(NOW))
+
+
+def story(*results: Result) -> Job:
+    """A job whose attempts ended thus, the next of which has been assigned."""
+    events: list[Event] = [EVENTS["assigned"]]
+    for number, result in enumerate(results, 1):
+        key = AttemptKey(1, number, TOKEN)
+        events += [Started(NOW, key), Ended(NOW, key, result, again_at=NOW), Assigned(NOW, attempt(number + 1))]
+    return after(*events)
+
+
+def earlier(job: Job) -> Earlier:
+    assert job.attempt is not None
+    return job.attempt.earlier
+
+
+def test_an_attempt_knows_what_came_of_those_before_it() -> None:
+    oom = Result("runner", 1 << 8, "oom")
+    assert earlier(story()) == Earlier()
+    assert earlier(story(FAILURE, oom, oom)) == Earlier((("fail", 1), ("oom", 2)))
+
+
+def test_attempts_that_bring_no_new_checkpoint_are_counted_in_a_row() -> None:
+    saved, unchanged = (Result("runner", 85 << 8, why) for why in ("checkpoint", "unchanged"))
+    job = story(unchanged, saved, unchanged, unchanged)
+    assert (earlier(job), job.retries) == (Earlier(idle=2), 0)
+    assert earlier(story(unchanged, FAILURE)) == Earlier((("fail", 1),))
+
+
+def test_an_attempt_that_never_began_is_no_end() -> None:
+    job = advance(story(FAILURE), Revoked(NOW, AttemptKey(1, 2, TOKEN), "busy"))
+    assert earlier(advance(job, Assigned(NOW, attempt(3)))) == Earlier((("fail", 1),))
+
+
+def test_a_retry_by_hand_is_patient_again() -> None:
+    unchanged = Result("runner", 85 << 8, "unchanged")
+    job = story(unchanged, unchanged)
+    job = advance(advance(job, Started(NOW, AttemptKey(1, 3, TOKEN))), Ended(NOW, AttemptKey(1, 3, TOKEN), unchanged))
+    assert earlier(job).idle == 2
+    assert earlier(advance(job, Retried(NOW))).idle == 0
 
 
 def test_a_successor_holds_when_the_one_before_it_is_gone() -> None:

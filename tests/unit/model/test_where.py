@@ -42,7 +42,7 @@ ROW: dict[str, Any] = {
     "host": "box", "gpus_wanted": 2, "gpus": (0, 3), "pid": 77, "command": "python train.py --lr 0.01", "workdir": "/w",
     "template": "", "submitted_at": NOW - 7200, "started_at": NOW - 3600, "ended_at": None,
     "params": (("lr", "0.01"), ("opt", "Adam"), ("name", "resnet"), ("val loss", "x y")),
-    "metrics": {"acc": 0.93, "lr": 5.0, "val/f1": 0.5, "step": 40.0},
+    "metrics": {"acc": 0.93, "lr": 5.0, "val/f1": 0.5, "step": 40.0}, "public": (("DQ_PROJECT", "protein"),),
 }  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def matches(text: str, **changes: Any) -> bool:
         "started > '2020-01-01 10:00'", "started > 2020-01-01T10:00:59", "submitted < 23:59:59", "flags != stalled",
         "not flags = stalled", "host = box", "user=ann", "not (acc < 0.5 or lr > 1)", "acc < 0.5 or queue = gpu",
         "NOT acc < 0.5 AND queue = gpu", "nothing = 1 or acc > 0.5", "not not acc > 0.5", "pid = 77", "id >= 12",
-        "acc < 1 and (lr > 1 or (opt = Adam and not state = failed))", "queue < h", "acc ~ 0.9",
+        "DQ_PROJECT = protein", "acc < 1 and (lr > 1 or (opt = Adam and not state = failed))", "queue < h", "acc ~ 0.9",
     ],
 )  # fmt: skip
 def test_what_holds(text: str) -> None:

@@ -38,7 +38,7 @@ def test_an_unkillable_job_does_not_stop_its_queue() -> None:
 def test_an_array_at_its_limit() -> None:
     made = plan(yard(host(), [shape(1, [10, 11], group=5)], [runs(9, group=5)], limits={5: 2}))
     assert started(made) == [10]
-    assert made.reasons[1] == Reason("group-limit", "its array runs 2 of 2", (9, 10), None)
+    assert made.reasons[1] == Reason("group-limit", "its group runs 2 of 2", (9, 10), None)
 
 
 def test_a_draining_yard() -> None:

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runyard.model.attempt import Result
+from runyard.model.attempt import Attempt, Earlier, Placement, Result
+from runyard.model.checkpoint import Checkpoint
 from runyard.model.job import Job, StopRequest
 from runyard.model.queue import Queue
-from runyard.model.spec import JobSpec, Retry
-from runyard.planner.retry import LONGEST_PAUSE_S, MAX_LOST, decide, pause_s
+from runyard.model.spec import JobSpec, Retry, RetryVariable
+from runyard.planner.retry import LONGEST_PAUSE_S, MAX_LOST, REQUEUE_PAUSE_S, decide, pause_s, variables
 
 NOW = 1_000.0
 REQUEUE = Queue(on_lost="requeue")
@@ -28,7 +29,12 @@ NOT_STARTED = Result("runner", None, "not-started")
 
 
 def job(limit: int = 0, on: tuple[str, ...] = (), backoff_s: float = 0.0, **changes: object) -> Job:
-    spec = JobSpec(("true",), retry=Retry(limit, on, backoff_s), on_lost=str(changes.pop("on_lost", "")))
+    spec = JobSpec(
+        ("true",),
+        retry=Retry(limit, on, backoff_s),
+        on_lost=str(changes.pop("on_lost", "")),
+        checkpoint=changes.pop("checkpoint", Checkpoint()),  # type: ignore[arg-type]
+    )
     return replace(Job(1, spec, 0.0), **changes)  # type: ignore[arg-type]
 
 
@@ -104,3 +110,47 @@ def test_losses_count_as_retries_only_where_they_are_to_be_retried() -> None:
 def test_a_result_without_a_wait_status_and_a_cause_is_lost() -> None:
     assert decide(job(5), Result("inferred"), Queue(), NOW) is None
     assert decide(job(), Result("inferred"), REQUEUE, NOW) == NOW
+
+
+# Those that ask to be run again
+
+
+def attempt(idle: int = 0, ends: tuple[tuple[str, int], ...] = (), started_at: float = NOW - 100.0) -> Attempt:
+    place = Placement("agent", "host", started_at=started_at)
+    return Attempt(1, "token", NOW - 100.0, (place,), earlier=Earlier(ends, idle))
+
+
+SAVES = Result("runner", 85 << 8, "checkpoint")
+IDLES = Result("runner", 85 << 8, "unchanged")
+
+
+@pytest.mark.parametrize("tries", [1, 3])
+def test_who_has_a_new_checkpoint_goes_on_and_spends_no_retry(tries: int) -> None:
+    asks = job(checkpoint=Checkpoint(requeue=True, tries=tries), attempt=attempt(idle=9))
+    assert decide(asks, SAVES, Queue(), NOW) == NOW
+
+
+def test_who_has_none_goes_on_for_some_tries() -> None:
+    for idle, again in ((0, NOW), (1, NOW), (2, None)):
+        asks = job(5, checkpoint=Checkpoint(requeue=True), attempt=attempt(idle))
+        assert decide(asks, IDLES, Queue(), NOW) == again
+
+
+def test_who_is_done_at_once_waits_a_moment() -> None:
+    asks = job(checkpoint=Checkpoint(requeue=True), attempt=attempt(started_at=NOW - 0.25))
+    assert decide(asks, SAVES, Queue(), NOW) == NOW + REQUEUE_PAUSE_S - 0.25
+
+
+def test_what_is_to_stop_stops() -> None:
+    asks = job(checkpoint=Checkpoint(requeue=True), attempt=attempt(), stop=StopRequest(NOW))
+    assert decide(asks, SAVES, Queue(), NOW) is None
+
+
+def test_variables_come_one_after_another() -> None:
+    wanted = Retry(
+        9, env=tuple(RetryVariable(*each) for each in [("oom", "B", "16"), ("oom", "B", "8"), ("", "X", "1")])
+    )
+    assert variables(wanted, Earlier()) == {}
+    assert variables(wanted, Earlier((("fail", 1),))) == {"X": "1"}
+    assert variables(wanted, Earlier((("oom", 1),))) == {"B": "16", "X": "1"}
+    assert variables(wanted, Earlier((("fail", 2), ("oom", 5)))) == {"B": "8", "X": "1"}

@@ -14,11 +14,11 @@ from runyard.model import codec
 from runyard.model.attempt import Attempt, AttemptKey, Placement, Result
 from runyard.model.events import KINDS, Assigned, Ended, Event, Recorded, Submitted
 from runyard.model.spec import JobSpec
-from runyard.server.app import BEAT, CHANGES
+from runyard.server.app import BEAT, CHANGES, STREAM_DOWN, STREAM_UP
 from runyard.server.routes import ROUTES, Route
 from tests.unit.server.client import Recorder, application, call
 
-ALL = (*ROUTES, CHANGES, BEAT)
+ALL = (*ROUTES, CHANGES, BEAT, STREAM_DOWN, STREAM_UP)
 
 
 @pytest.fixture(scope="module")

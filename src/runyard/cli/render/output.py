@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from importlib import import_module
 from typing import Any, BinaryIO
@@ -79,6 +79,12 @@ class Output:
         for line in import_module("runyard.cli.render.facts").lines(facts, self.terminal):
             self.line(line)
 
+    def csv(self, rows: Iterable[Iterable[Any]]) -> None:
+        """Rows as CSV; what is not known is an empty field."""
+        writer = import_module("csv").writer(sys.stdout, lineterminator="\n")
+        for row in rows:
+            writer.writerow(["" if value is None else value for value in row])
+
     def raw(self, data: bytes) -> None:
         """Bytes as they are."""
         binary = _binary()
@@ -91,6 +97,15 @@ class Output:
         sys.stderr.write(question + " ")
         sys.stderr.flush()
         return sys.stdin.readline().strip().lower()
+
+    def prompt(self, text: str, default: str | None, checked: Callable[[str], str]) -> str:
+        """What the person at the terminal types, or the default; asked again until `checked` takes it.
+
+        `checked` returns the value, or raises click.UsageError with what is wrong.
+        """
+        sys.stdout.flush()
+        asked: str = import_module("click").prompt(text, default=default, value_proc=checked, err=True)
+        return asked
 
     def log(self, raw: bool = False, to_stderr: bool = False) -> LogOutput:
         """Where the output of a job goes."""

@@ -1,0 +1,164 @@
+"""`create`: a job from a template. Its parameters are flags of this verb; on a terminal the others are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import click
+
+from runyard.cli.context import App
+from runyard.cli.job_options import first_word, given, template_options
+from runyard.cli.options import as_json, complete_templates, complete_words, dry_run
+from runyard.cli.render.text import harmless
+from runyard.cli.submit import deliver, here, preview, report
+from runyard.cli.template import kind_of
+from runyard.cli.templates import options_of, template_of
+from runyard.errors import InvalidSpec, RunyardError, UsageError
+from runyard.model.rendering import checked, values_of
+from runyard.model.template import Parameter, Template
+from runyard.submitting import making
+from runyard.submitting.build import Builder
+
+TEMPLATE = "runyard.template"
+ASKED = "value_"
+"""What the names of parameters have in front of them among the other options."""
+
+
+class FromTemplate(click.Command):
+    """A verb whose first word names a template, and whose flags are also that template's parameters."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        at = first_word(self, args)
+        if at is not None and isinstance(ctx.obj, App):
+            ctx.meta[TEMPLATE] = self._template(ctx.obj, args[at], ctx.resilient_parsing)
+        return super().parse_args(ctx, args)
+
+    def _template(self, app: App, name: str, quiet: bool) -> Template | None:
+        if not quiet:
+            return template_of(app, name)
+        try:  # the Tab key starts no server, and complains about nothing
+            service = app.reach()
+            return next((one for one in service.templates() if one.name == name), None) if service else None
+        except (RunyardError, OSError):
+            return None
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """Options of a job give way to parameters of the same name; their short forms stay."""
+        params = super().get_params(ctx)
+        template: Template | None = ctx.meta.get(TEMPLATE)
+        if template is None:
+            return params
+        mine: list[click.Parameter] = [
+            flag_of(one, f"{ASKED}{number}") for number, one in enumerate(template.parameters)
+        ]
+        taken = {flag for one in mine for flag in (*one.opts, *one.secondary_opts)}
+        return [*mine, *(left for one in params if (left := _without(one, taken)) is not None)]
+
+
+def _without(param: click.Parameter, taken: set[str]) -> click.Parameter | None:
+    if isinstance(param, click.Option) and taken & {*param.opts, *param.secondary_opts}:
+        param.opts = [flag for flag in param.opts if flag not in taken]
+        param.secondary_opts = [flag for flag in param.secondary_opts if flag not in taken]
+        return param if param.opts else None
+    return param
+
+
+def flag_of(one: Parameter, name: str) -> click.Option:
+    """The flag of a parameter. What it is given is checked by the template, not by click."""
+    plain = one.name.replace("_", "-")
+    flags = list(dict.fromkeys((f"--{plain}", f"--{one.name}")))
+    about = f"[{kind_of(one)}]" + (f" {one.help}" if one.help else "")
+    about += " (has to be given)" if one.required else f" (default: {one.default})" if one.default is not None else ""
+    if one.type == "bool":
+        return click.Option([f"{flags[0]}/--no-{plain}", *flags[1:], name], default=None, help=harmless(about))
+    completes = complete_words(*one.choices) if one.choices else None
+    return click.Option([*flags, name], metavar="VALUE", help=harmless(about), shell_complete=completes)
+
+
+@click.command("create", cls=FromTemplate)
+@click.argument("called", metavar="TEMPLATE", shell_complete=complete_templates)
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter, whatever its name is.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask: defaults for all that is not given.")
+@template_options
+@dry_run
+@as_json
+@click.pass_obj
+def create(app: App, /, called: str, settings: tuple[str, ...], yes: bool, dry_run: bool, **options: Any) -> int:
+    """Put a job into the queue that is made of a template.
+
+    Its parameters are flags; on a terminal those that are not given are asked for. A wrong value is refused before
+    anything is queued. `ry create TEMPLATE --help` lists them. Where a parameter is called as an option of jobs is,
+    the parameter is meant; --set sets it too, and short options (-t, -J) stay those of the job.
+
+    \b
+    Examples:
+      ry create train --lr 0.1 --opt sgd
+      ry create train -G2 --yes --dry-run
+    """
+    template: Template = click.get_current_context().meta[TEMPLATE]
+    flags = {key: options.pop(key) for key in list(options) if key.startswith(ASKED)}
+    values = {
+        template.parameters[int(key.removeprefix(ASKED))].name: _text(value)
+        for key, value in flags.items()
+        if value is not None
+    }
+    values |= making.named(template, dict(map(_setting, settings)))
+    template = making.with_options(template, options_of(app, given(options)))
+    for one in template.parameters:
+        if one.name in values and "{" not in values[one.name]:
+            values[one.name] = checked(one, values[one.name])
+    if not yes and not dry_run and app.output.asks and not app.output.as_json:
+        values = ask(app, template, values)
+    values_of(template, values, 1)  # whatever is wrong is said before a number is taken
+    builder = Builder(app.service(), here(app), dry=dry_run)
+    if dry_run:
+        first = making.free_number(builder, template, [values], 1) if making.is_numbered(template, [values]) else 0
+    else:
+        first = making.take_numbers(app.service(), builder, template, [values])
+    submission = making.submission(builder, template, values, first)
+    receipt = None if dry_run else deliver(app, submission)
+    for remark in builder.remarks:
+        app.output.note(f"ry: {harmless(remark)}")
+    if receipt is None:
+        preview(app, submission)
+    else:
+        report(app, submission, receipt)
+    return 0
+
+
+def _setting(word: str) -> tuple[str, str]:
+    name, equals, value = word.partition("=")
+    if not equals:
+        raise UsageError(f"{word!r}: say NAME=VALUE, as in --set lr=0.1")
+    return name, value
+
+
+def _text(value: Any) -> str:
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)
+
+
+def ask(app: App, template: Template, values: Mapping[str, str]) -> dict[str, str]:
+    """What is not given is asked for, one after the other; an empty answer where there is no default leaves it out."""
+    answers = dict(values)
+    for one in template.parameters:
+        if one.name in answers:
+            continue
+        if one.help:
+            app.output.note(f"  {harmless(one.help)}")
+        default = one.default if one.default is not None else (None if one.required else "")
+        told = app.output.prompt(harmless(f"{one.name} ({kind_of(one)})"), default, partial(_taken, one))
+        if told or one.default:
+            answers[one.name] = told
+    return answers
+
+
+def _taken(one: Parameter, text: str) -> str:
+    """The value that was typed, or what is wrong with it."""
+    if (not text and not one.required) or "{" in text:
+        return text
+    try:
+        return checked(one, text)
+    except InvalidSpec as error:
+        raise click.UsageError(error.message) from None

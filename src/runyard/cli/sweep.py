@@ -1,0 +1,274 @@
+"""`sweep`: many jobs of one command that differ in their parameters, as one thing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from runyard.api import StopCall
+from runyard.cli.context import App
+from runyard.cli.groups import change_line
+from runyard.cli.job_options import LITERAL, NamedCommand, given, template_options, words_argument
+from runyard.cli.options import as_json, complete_files, dry_run, yes
+from runyard.cli.render.text import counted, harmless, numbers
+from runyard.cli.selecting import Change
+from runyard.cli.submit import deliver, here, preview, text_of
+from runyard.cli.sweep_views import cells_of, csv, ls, one_name, record, show, sweep_of
+from runyard.cli.templates import command_in, options_of, template_of
+from runyard.errors import InvalidSpec, NotFound, UsageError
+from runyard.model.group import Sweep, SweepChange, SweepRequest
+from runyard.model.job import JobState
+from runyard.model.record import changed
+from runyard.model.rule import parse_rule
+from runyard.model.template import STYLES, Template
+from runyard.submitting import making, sweeping
+from runyard.submitting.build import Builder
+from runyard.submitting.parameters import style_of
+from runyard.submitting.sweeping import Wish
+
+SEED_BYTES = 4
+
+axes = click.option(
+    "-p", "--param", "axes", multiple=True, metavar="NAME=VALUES",
+    help="lr=0.1,0.01; layers=range(1,9); lr=loguniform(1e-5,1e-1) with --random; data=part[0-5]; size=[64,64],[128].",
+)  # fmt: skip
+table = click.option(
+    "--csv", metavar="FILE", shell_complete=complete_files, help="A cell for each line; the first has the names."
+)
+zipped = click.option("--zip", "side_by_side", is_flag=True, help="Values side by side instead of every combination.")
+count = click.option("--random", "count", type=click.IntRange(1), metavar="N", help="N cells, drawn at random.")
+seed = click.option(
+    "--seed", type=int, metavar="N", help="The same cells for the same seed (default: chance; it is told)."
+)
+rules = click.option(
+    "--stop-when", "rules", multiple=True, metavar="RULE",
+    help="'acc >= 0.99' ends the rest, 'loss > 2 after 100' a cell that is so bad at step 100.",
+)  # fmt: skip
+parallel = click.option("--parallel", type=click.IntRange(0), metavar="N", help="So many cells at a time; 0: as fit.")
+
+
+@click.group("sweep")
+def sweep() -> None:
+    """Sweeps: many jobs of one command that differ in their parameters.
+
+    \b
+    Examples:
+      ry sweep add lr -p lr=0.1,0.01 -p opt=adam,sgd --template train
+      ry sweep show lr
+      ry sweep csv lr > results.csv
+      ry stop sweep:lr
+    """
+
+
+for command in (ls, show, csv):
+    sweep.add_command(command)
+
+
+@sweep.command("add", cls=NamedCommand)
+@axes
+@click.option(
+    "--template", "from_template", metavar="NAME", help="The template that its jobs are made of (default: NAME itself)."
+)
+@table
+@zipped
+@count
+@seed
+@parallel
+@click.option("--canary", is_flag=True, help="One cell first; the others wait until it has succeeded.")
+@rules
+@click.option("--style", metavar="STYLE", help=f"How values stand behind a plain command: {', '.join(STYLES)}.")
+@template_options
+@dry_run
+@as_json
+@words_argument
+@click.pass_obj
+def add(app: App, /, called: str, words: tuple[str, ...], dry_run: bool, **options: Any) -> int:
+    """Submit a job for each combination of values.
+
+    The command is that of a template, or stands after `--`, with {lr} where the value of lr goes; values without a
+    place come at its end as `--lr 0.1`. Cells are numbered from 0: NAME[3] is one of them, and RUNYARD_PARAMS has its
+    parameters. `sweep:NAME` selects all of them, for every verb.
+
+    \b
+    Examples:
+      ry sweep add lr -p lr=0.1,0.01,0.001 -p seed=1,2 --parallel 4 -- python train.py
+      ry sweep add train -p lr=loguniform(1e-5,1e-1) --random 20 --seed 1 --canary
+      ry sweep add parts -p data=part[0-5] -p out=o[0-5] --zip -- ./convert {data} {out}
+      ry sweep add runs --csv runs.csv --template train --stop-when 'acc >= 0.99'
+    """
+    own = {key: options.pop(key) for key in ("from_template", "parallel", "canary", "rules", "style")}
+    cells = sweeping.cells_of(_wish(app, options))
+    template = _template(app, called, words, own, cells)
+    template = making.with_options(template, options_of(app, given(options)))
+    if "workdir" not in template.options and not app.settings.is_far:
+        template = changed(template, options={**template.options, "workdir": (os.getcwd(),)})
+    cells = sweeping.check(template, cells)
+    builder = Builder(app.service(), here(app), dry=dry_run)
+    request = SweepRequest(
+        called,
+        Sweep(template, sweeping.varied_in(cells), tuple(map(parse_rule, own["rules"]))),
+        own["parallel"] or 0,
+        own["canary"],
+    )
+    named = changed(template, options={**template.options, "name": template.options.get("name", (called,))})
+    first = _numbers(app, builder, named, cells, dry_run)
+    submission = sweeping.submission(builder, request, named, cells, first)
+    _check_name(called)
+    receipt = None if dry_run else deliver(app, submission)
+    for remark in builder.remarks:
+        app.output.note(f"ry: {harmless(remark)}")
+    if receipt is None:
+        preview(app, submission)
+        return 0
+    return _told(app, called, receipt.ids)
+
+
+def _check_name(name: str) -> None:
+    if name.isdecimal() or not name or ":" in name:
+        raise InvalidSpec(f"{name!r} is no name of a sweep: not a number, and without a colon", "name")
+
+
+def _numbers(app: App, builder: Builder, template: Template, cells: Sequence[making.Values], dry: bool) -> int:
+    if not dry:
+        return making.take_numbers(app.service(), builder, template, cells)
+    return making.free_number(builder, template, cells, 1) if making.is_numbered(template, cells) else 0
+
+
+def _wish(app: App, options: dict[str, Any]) -> Wish:
+    """What varies, out of the options."""
+    file = options.pop("csv")
+    cells = text_of(file) if file is not None else ""
+    drawn, chosen = options.pop("count") or 0, options.pop("seed")
+    if drawn and chosen is None:
+        chosen = int.from_bytes(os.urandom(SEED_BYTES), "big")
+        app.output.note(f"ry: drawn with --seed {chosen}")
+    return Wish(options.pop("axes"), options.pop("side_by_side"), drawn, chosen or 0, cells)
+
+
+def _template(
+    app: App, name: str, words: tuple[str, ...], own: dict[str, Any], cells: Sequence[making.Values]
+) -> Template:
+    if not words:
+        return template_of(app, own["from_template"] or name)
+    if own["from_template"]:
+        raise UsageError("either a command or --template")
+    command, shell = command_in(app, words, bool(click.get_current_context().meta.get(LITERAL)))
+    style = style_of(own["style"] or "option")
+    return sweeping.plain_template("", command, shell, sweeping.varied_in(cells), style)
+
+
+def _told(app: App, name: str, ids: Sequence[int]) -> int:
+    """The ids in a pipe; on a terminal a line about the sweep."""
+    output = app.output
+    if output.as_json:
+        output.json({"sweep": name, "ids": ids})
+    elif output.terminal:
+        output.line(f"sweep {harmless(name)}: {counted(len(ids), 'cell')} queued, jobs {numbers(ids)}")
+    else:
+        output.line("\n".join(map(str, ids)))
+    return 0
+
+
+@sweep.command("set")
+@one_name
+@parallel
+@rules
+@click.option("--no-rules", is_flag=True, help="Take back the rules.")
+@dry_run
+@as_json
+@click.pass_obj
+def set_(app: App, name: str, parallel: int | None, rules: tuple[str, ...], no_rules: bool, dry_run: bool) -> int:
+    """Change a sweep while it runs: how many cells at a time, its stop rules.
+
+    \b
+    Examples:
+      ry sweep set lr --parallel 8
+      ry sweep set lr --stop-when 'acc >= 0.995'
+    """
+    if parallel is None and not rules and not no_rules:
+        raise UsageError("nothing to set: give --parallel, --stop-when or --no-rules")
+    row = sweep_of(app, name)
+    change = SweepChange(row.group.id, parallel, tuple(map(parse_rule, rules)) if rules or no_rules else None)
+    if not dry_run:
+        row = changed(row, group=app.service().change_sweep(change))
+    if app.output.as_json:
+        app.output.json({"would_change": row.group.id} if dry_run else record(row))
+    else:
+        app.output.line(change_line(row, change, dry_run))
+    return 0
+
+
+@sweep.command("grow", cls=NamedCommand)
+@axes
+@table
+@zipped
+@count
+@seed
+@dry_run
+@as_json
+@click.pass_obj
+def grow(app: App, /, called: str, dry_run: bool, **options: Any) -> int:
+    """Add cells to a sweep, also while it runs. Those that it has already are left out.
+
+    They get the environment, the options and the dependencies of its first cells.
+
+    \b
+    Example:
+      ry sweep grow lr -p lr=0.003 -p opt=adam,sgd
+    """
+    row = sweep_of(app, called)
+    made = row.group.sweep
+    if made is None:
+        raise NotFound(f"there is no sweep {called!r}")
+    template = changed(made.template, options={"name": (row.group.name,), **made.template.options})
+    cells = sweeping.check(template, sweeping.cells_of(_wish(app, options)))
+    there = [dict(cell.params) for cell in cells_of(app, row)]
+    new = [
+        cell for cell in cells if not any(all(old.get(key) == value for key, value in cell.items()) for old in there)
+    ]
+    if len(new) < len(cells):
+        app.output.note(f"ry: {counted(len(cells) - len(new), 'cell')} of these it has already")
+    if not new:
+        return _told(app, row.group.name, ())
+    builder = Builder(app.service(), here(app), dry=dry_run)
+    submission = sweeping.growth(
+        app.service(), builder, changed(made, template=template), (row.group.id, row.group.name), new
+    )
+    if dry_run:
+        preview(app, submission)
+        return 0
+    return _told(app, row.group.name, deliver(app, submission).ids)
+
+
+@sweep.command("drop")
+@one_name
+@click.argument("conditions", nargs=-1, required=True, metavar="PARAM=VALUE...")
+@yes
+@dry_run
+@as_json
+@click.pass_obj
+def drop(app: App, name: str, conditions: tuple[str, ...], yes: bool, dry_run: bool) -> int:
+    """Take cells out of a sweep that have these values: those that wait or run are ended, the others stay.
+
+    \b
+    Example:
+      ry sweep drop lr lr=1.0
+    """
+    row = sweep_of(app, name)
+    wanted = [tuple(word.partition("=")[::2]) for word in conditions]
+    known = {key for cell in cells_of(app, row) for key, _ in cell.params}
+    for key, _ in wanted:
+        if key not in known:
+            raise InvalidSpec(f"no cell has a parameter {key!r}; there are: {', '.join(sorted(known))}", "param")
+    ids = [
+        str(cell.id)
+        for cell in cells_of(app, row)
+        if cell.state != JobState.DONE.value and all(dict(cell.params).get(key) == value for key, value in wanted)
+    ]
+    if not ids:
+        raise NotFound(f"no cell of sweep {row.group.name!r} that waits or runs has {', '.join(conditions)}")
+    change = Change("drop", "dropped", lambda cell: cell.state != JobState.DONE.value)
+    return change.run(app, ids, lambda some: app.service().stop(StopCall(some)), yes=yes or len(ids) == 1, dry=dry_run)

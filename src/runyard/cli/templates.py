@@ -1,0 +1,98 @@
+"""What `template`, `create` and `sweep` share: finding a template, reading its options, finding parameters."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any
+
+from runyard.cli.context import App
+from runyard.cli.render.text import harmless
+from runyard.cli.submit import here
+from runyard.errors import InvalidSpec, NotFound, RunyardError, UsageError
+from runyard.model.template import Parameter, Template
+from runyard.submitting import template_file
+from runyard.submitting.fields import Here, read
+from runyard.submitting.nearest import meant
+from runyard.submitting.parameters import merged, parse, style_of
+from runyard.submitting.script import command_of
+from runyard.submitting.venv import programs_in
+
+
+def template_of(app: App, name: str) -> Template:
+    """The template of this name; NotFound names the nearest."""
+    known = {one.name: one for one in app.service().templates()}
+    if name not in known:
+        more = f"; there are: {', '.join(known)}" if known else "; `ry template add` makes one"
+        raise NotFound(f"there is no template {name!r}{meant(name, known) or more}")
+    return known[name]
+
+
+def options_of(app: App, given: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The options that were given, checked, as a template keeps them."""
+    kept = template_file.options(given)
+    place = here(app)
+    for name, texts in kept.items():
+        if not any("{" in text for text in texts):
+            read({name: texts[0] if len(texts) == 1 else texts}, place)
+    if "workdir" in kept:
+        kept["workdir"] = (os.path.join(place.ground.cwd, place.ground.expand(kept["workdir"][0])),)
+    return kept
+
+
+def command_in(app: App, words: tuple[str, ...], literal: bool) -> tuple[tuple[str, ...], bool]:
+    """The words of a command, and whether they are one text for a shell. A script is run where it lies."""
+    command = command_of(words, literal or len(words) > 1, "", os.getcwd())
+    is_file = command.script is not None
+    return (words if is_file else command.words), bool(command.shell)
+
+
+def parameters_of(app: App, template: Template, written: Sequence[str], style: str, scan: bool) -> Template:
+    """The template with the parameters that its script has, and those that were written by hand."""
+    found: tuple[Parameter, ...] = ()
+    source = "hand"
+    if scan and not app.settings.is_far:
+        try:
+            told = _ask(app, template)
+        except RunyardError as error:
+            if not written:
+                raise
+            app.output.note(f"ry: {harmless(error.message.partition(';')[0])}")
+        else:
+            found, source = told.parameters, told.source
+            if told.missing:
+                app.output.note(f"ry: not here, and stood in for: {harmless(', '.join(told.missing))}")
+    elif not written:
+        raise UsageError("on another machine parameters are named by hand: -p lr:float=0.01")
+    mine = tuple(parse(text, style or ("hydra" if source == "hydra" else "option")) for text in written)
+    both = merged(found, mine)
+    if style:
+        both = tuple(_restyled(one, style_of(style)) for one in both)
+    return Template(**{**vars(template), "parameters": _left(both, template.command), "source": source})
+
+
+def _restyled(one: Parameter, style: str) -> Parameter:
+    """Whether a flag stands before, and in which way, is said for all but what stands alone."""
+    return one if one.style == "positional" else Parameter(**{**vars(one), "style": style})
+
+
+def _left(parameters: Sequence[Parameter], command: Sequence[str]) -> tuple[Parameter, ...]:
+    """Those that the command does not give already."""
+    words = {word.partition("=")[0] for word in command}
+    return tuple(one for one in parameters if not {one.flag, one.off} & words - {""})
+
+
+def _ask(app: App, template: Template) -> Any:
+    """What the script says. Its interpreter is that of the environment which the jobs will have."""
+    if template.shell:
+        raise InvalidSpec("of a text for a shell the parameters are named by hand: -p lr:float=0.01", "template")
+    place: Here = here(app)
+    options = template.options
+    cwd = (options.get("workdir") or (os.getcwd(),))[0]
+    environ = dict(place.environ)
+    programs = programs_in((options.get("venv") or ("",))[0], (options.get("conda") or ("",))[0], place.ground)
+    if programs:
+        environ["PATH"] = f"{programs}:{environ.get('PATH', os.defpath)}"
+    interview = import_module("runyard.submitting.interview")
+    return interview.ask(template.command, cwd, environ)

@@ -1,0 +1,58 @@
+"""The terminal that a command was typed on: its window, and its raw mode, in which every key is ours.
+
+Who makes it raw restores it on every way out; a second look at how it was is never needed.
+"""
+
+from __future__ import annotations
+
+import os
+import termios
+import tty
+from typing import Any, Optional
+
+from runyard.model.frames import WindowSize
+
+
+def is_terminal(fd: int) -> bool:
+    """Whether this descriptor is open, and a terminal."""
+    try:
+        return os.isatty(fd)
+    except OSError:
+        return False
+
+
+def window_size(fd: int) -> Optional[WindowSize]:
+    """Columns and rows; None where the terminal does not say."""
+    try:
+        found = os.get_terminal_size(fd)
+    except OSError:
+        return None
+    return WindowSize(found.columns, found.lines) if found.columns and found.lines else None
+
+
+class RawMode:
+    """Of the terminal at this descriptor. In a `with`, or by `enter` and `leave` any number of times."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._before: Optional[list[Any]] = None
+
+    def enter(self, forget_typed: bool = False) -> None:
+        """`forget_typed`: what was typed and not read yet was not meant for this."""
+        if self._before is None:
+            before = termios.tcgetattr(self._fd)
+            tty.setraw(self._fd, termios.TCSAFLUSH if forget_typed else termios.TCSADRAIN)
+            self._before = before
+
+    def leave(self) -> None:
+        """As it was."""
+        if self._before is not None:
+            termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)
+            self._before = None
+
+    def __enter__(self) -> RawMode:
+        self.enter()
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        self.leave()

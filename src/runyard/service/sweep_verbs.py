@@ -1,0 +1,72 @@
+"""The verbs on groups: seeing them with what has become of their jobs, and changing a sweep while it runs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from runyard.errors import NotAllowed, NotFound
+from runyard.model.group import SWEEP, Group, GroupQuery, GroupRow, SweepChange, strip_of
+from runyard.model.job import Outcome
+from runyard.service.turn import Turn
+from runyard.service.verbs import Verbs
+from runyard.store.base import Cell
+
+ENDED = frozenset(outcome.value for outcome in Outcome)
+CANCELLED, SKIPPED = Outcome.CANCELLED.value, Outcome.SKIPPED.value
+RECENT = 20
+"""So many groups of which no job is open are `recent`."""
+
+
+class SweepVerbs(Verbs):
+    """Groups and sweeps."""
+
+    def groups(self, query: GroupQuery) -> tuple[GroupRow, ...]:
+        found = self._store.groups([query.id]) if query.id else self._store.groups_of(query.kind, query.name)
+        found = [group for group in found if group.kind == query.kind]
+        if query.mine:
+            found = [group for group in found if group.user == self._caller.user]
+        if query.recent:
+            ended = [group.id for group in found if group.ended_at is not None][-RECENT:]
+            found = [group for group in found if group.ended_at is None or group.id in ended]
+        cells = self._store.cells([group.id for group in found])
+        return tuple(row_of(group, cells[group.id]) for group in reversed(found) if cells[group.id])
+
+    def change_sweep(self, change: SweepChange) -> Group:
+        def work(turn: Turn) -> Group:
+            found = [group for group in turn.store.groups([change.id]) if group.kind == SWEEP]
+            if not found:
+                raise NotFound(f"there is no sweep {change.id}")
+            group = found[0]
+            if group.user != self._caller.user:
+                raise NotAllowed(f"sweep {group.name!r} is {group.user}'s")
+            if change.parallel is not None:
+                group = replace(group, parallel=change.parallel)
+            if change.rules is not None and group.sweep is not None:
+                group = replace(group, sweep=replace(group.sweep, rules=change.rules))
+            turn.store.save_group(group)
+            turn.dirty = True
+            turn.topics.update(("jobs", f"group:{group.id}"))
+            return group
+
+        return self._controller.call(work)
+
+
+def row_of(group: Group, cells: list[Cell]) -> GroupRow:
+    """The group as lists show it."""
+    words = [cell.word for cell in cells]
+    counts = Counter(words)
+    open_cells = [cell for cell in cells if cell.word not in ENDED]
+    started = [cell.started_at for cell in cells if cell.started_at is not None]
+    ended = [cell.ended_at for cell in cells if cell.ended_at is not None]
+    return GroupRow(
+        group=group,
+        counts=dict(counts),
+        done=sum(number for word, number in counts.items() if word in ENDED - {CANCELLED, SKIPPED}),
+        total=len(cells) - counts[CANCELLED],
+        strip=strip_of(words),
+        first=cells[0].id,
+        last=cells[-1].id,
+        started_at=min(started, default=None),
+        ended_at=max(ended, default=None) if not open_cells else None,
+    )

@@ -1,0 +1,101 @@
+"""What the yard does for sweeps by itself: their end is noted, and stop rules are judged when cells report.
+
+Inside a turn of the yard thread. Costs nothing where no job of a group ends and no cell reports a metric.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from runyard.errors import NotAllowed, NotFound
+from runyard.model.events import Change, StopRequested
+from runyard.model.group import SWEEP, SweepRequest
+from runyard.model.job import Job, JobState, StopRequest
+from runyard.model.rule import Rule
+from runyard.service.turn import Turn
+
+BY = "the sweep's rule"
+
+
+class Reported(NamedTuple):
+    """A metric of a cell: its last value and the step of that, its least and greatest value so far."""
+
+    metric: str
+    last: float
+    least: float
+    most: float
+    step: float
+
+
+def settle(turn: Turn) -> None:
+    """Sweeps whose last open cell has ended in this turn are over, until they grow or are tried again."""
+    for group in turn.store.groups(turn.groups_left):
+        if group.kind == SWEEP and not turn.store.group_open(group.id):
+            turn.store.save_group(replace(group, ended_at=turn.now))
+            turn.topics.add(f"group:{group.id}")
+    turn.groups_left.clear()
+
+
+def heard(turn: Turn, reports: Iterable[tuple[Job, Iterable[Reported]]]) -> None:
+    """Cells have reported these metrics: what the rules of their sweeps say is done."""
+    told = [(job, list(metrics)) for job, metrics in reports if job.group is not None]
+    if not told:
+        return
+    groups = {group.id: group for group in turn.store.groups({job.group for job, _ in told if job.group is not None})}
+    for job, metrics in told:
+        group = groups.get(job.group or 0)
+        if group is None or group.sweep is None or not group.sweep.rules:
+            continue
+        rule = next((rule for rule in group.sweep.rules for one in metrics if _holds(rule, one)), None)
+        if rule is None:
+            continue
+        if rule.after is not None:
+            _end(turn, [job.id])
+        elif not group.sweep.stopped:
+            why = f"{rule.text}: job {job.id} ({job.spec.title})"
+            groups[group.id] = stopped = replace(group, sweep=replace(group.sweep, stopped=why))
+            turn.store.save_group(stopped)
+            _end(turn, [cell.id for cell in turn.store.cells([group.id])[group.id] if cell.id != job.id])
+
+
+def _holds(rule: Rule, told: Reported) -> bool:
+    if told.metric != rule.metric:
+        return False
+    if rule.after is not None:
+        return rule.holds(told.last, int(told.step))
+    return rule.holds(told.most if rule.comparison.startswith(">") else told.least, None)
+
+
+def _end(turn: Turn, ids: list[int]) -> None:
+    """End these cells, as `stop` does."""
+    jobs = turn.store.load(ids)
+    wish = StopRequest(turn.now, BY)
+    changes = [
+        Change(job.id, StopRequested(turn.now, wish))
+        for job in jobs.values()
+        if job.state is not JobState.DONE and job.stop is None
+    ]
+    for job in turn.commit(changes).jobs.values():
+        turn.tell_stop(job)
+
+
+def check_growth(turn: Turn, request: SweepRequest, user: str) -> None:
+    """Whether this sweep may get new cells from this user."""
+    found = turn.store.groups([request.into])
+    if not found or found[0].kind != SWEEP:
+        raise NotFound(f"there is no sweep {request.into}")
+    if found[0].user != user:
+        raise NotAllowed(f"sweep {found[0].name!r} is {found[0].user}'s")
+
+
+def note_cells(turn: Turn, request: SweepRequest, ids: Sequence[int]) -> None:
+    """The jobs of a sweep are there: the first of a new one may be its canary, one that has grown goes on."""
+    jobs = turn.store.load(ids[:1])
+    groups = turn.store.groups([job.group for job in jobs.values() if job.group is not None])
+    for group in groups:
+        if group.sweep is None:
+            continue
+        canary = ids[0] if request.canary and not request.into else group.sweep.canary
+        turn.store.save_group(replace(group, ended_at=None, sweep=replace(group.sweep, canary=canary, stopped="")))

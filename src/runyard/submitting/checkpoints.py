@@ -1,0 +1,68 @@
+"""The options by which a command can stop and go on: from their texts to the record of a spec."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from runyard.errors import InvalidSpec
+from runyard.model.checkpoint import DEFAULT_BEFORE_S, DEFAULT_TRIES, Checkpoint
+from runyard.model.spec import RETRY_CAUSES, RetryVariable
+from runyard.submitting import durations
+
+TO_ALL, TO_COMMAND = "all", "B"
+"""Who gets a signal, before a colon; B is Slurm's letter, and what is so without it."""
+
+NOTHING = Checkpoint()
+
+
+class Signal(NamedTuple):
+    """A signal before the time limit."""
+
+    number: int
+    before_s: float = DEFAULT_BEFORE_S
+    to_all: bool = False
+
+
+def signal_of(text: str, flag: str) -> Signal:
+    """`USR1@120`, `all:USR1@2m`: a bare number after the @ is seconds."""
+    to, colon, rest = text.rpartition(":")
+    if colon and to not in (TO_ALL, TO_COMMAND):
+        raise InvalidSpec(f"{text!r}: a signal goes to the command, or with `{TO_ALL}:` to all of its processes", flag)
+    name, at, before = rest.partition("@")
+    number = signal_number(name, flag)
+    before_s = durations.seconds(before, flag, bare_s=1) if at else DEFAULT_BEFORE_S
+    return Signal(number, before_s, to == TO_ALL)
+
+
+def signal_number(name: str, flag: str) -> int:
+    """The number of TERM, SIGTERM or 15."""
+    if name.isdecimal() and int(name) in {int(known) for known in signal.Signals}:
+        return int(name)
+    try:
+        return int(signal.Signals["SIG" + name.upper().removeprefix("SIG")])
+    except KeyError:
+        raise InvalidSpec(f"{name!r} is no signal; use TERM, INT, USR1, KILL or a number", flag) from None
+
+
+def checkpoint_of(values: Mapping[str, Any]) -> Checkpoint:
+    """What these options ask for together."""
+    wanted: Signal | None = values.get("signal")
+    directory, requeue = values.get("checkpoint-dir", False), values.get("requeue-on-checkpoint", False)
+    tries = values.get("checkpoint-tries", DEFAULT_TRIES)
+    if wanted is None and not (directory or requeue or tries != DEFAULT_TRIES):
+        return NOTHING
+    number, before_s, to_all = wanted or Signal(0)
+    return Checkpoint(directory, number, before_s, to_all, requeue, tries)
+
+
+def retry_variable(text: str, flag: str) -> RetryVariable:
+    """`NAME=VALUE`, or `CAUSE:NAME=VALUE` after an end by that cause."""
+    head, equals, value = text.partition("=")
+    if not equals:
+        raise InvalidSpec(f"{text!r}: use NAME=VALUE or CAUSE:NAME=VALUE, as in oom:BATCH_SIZE=16", flag)
+    cause, colon, name = head.rpartition(":")
+    if colon and cause not in RETRY_CAUSES:
+        raise InvalidSpec(f"{cause!r} is none of {', '.join(RETRY_CAUSES)}", flag)
+    return RetryVariable(cause, name, value)

@@ -1,0 +1,129 @@
+"""Jobs made of a template: a job for each set of values, numbered where the template numbers its runs.
+
+The values of parameters also fill the places in the template's options (`--name '{opt}-{n:03d}'`, `-D runs/{n}`). A
+number is taken from the server, which gives it to nobody else; numbers whose paths exist already are passed over.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from runyard.api import Service, Submission
+from runyard.errors import InvalidSpec
+from runyard.model.params import check_params
+from runyard.model.record import changed
+from runyard.model.rendering import NUMBER, Rendered, fill, names_in, render, values_of
+from runyard.model.spec import JobSpec
+from runyard.model.template import NumbersCall, Template
+from runyard.submitting import bulk
+from runyard.submitting.build import Builder, new_key
+from runyard.submitting.fields import FIELDS
+from runyard.submitting.nearest import meant
+
+Values = Mapping[str, str]
+
+LOOKS_MAX = 100_000
+"""So many numbers are tried before it is given up to find one whose paths are free."""
+
+
+def named(template: Template, given: Values) -> dict[str, str]:
+    """The values under the parameters' own names; InvalidSpec for one that the template has not."""
+    found = {}
+    for name, value in given.items():
+        one = template.parameter(name)
+        if one is None:
+            known = [one.name for one in template.parameters]
+            called = f"template {template.name!r}" if template.name else "the command"
+            has = f"; it has: {', '.join(known[:20])}" if known else ""
+            raise InvalidSpec(f"{called} has no parameter {name!r}{meant(name, known)}{has}", "param")
+        found[one.name] = value
+    return found
+
+
+def specs(builder: Builder, template: Template, cells: Sequence[Values], first: int = 0) -> list[JobSpec]:
+    """A checked spec for each set of values, numbered from `first`."""
+    made = [render(template, values, first + place if first else 0) for place, values in enumerate(cells)]
+    entries = [_entry(template, one, first + place if first else 0) for place, one in enumerate(made)]
+    found = []
+    for spec, one in zip(bulk.submission(builder, entries, {}).specs, made, strict=True):
+        check_params(one.params)
+        found.append(changed(spec, params=one.params, template=template.name))
+    return found
+
+
+def submission(builder: Builder, template: Template, values: Values, first: int = 0) -> Submission:
+    """One job of a template."""
+    return Submission(tuple(specs(builder, template, [values], first)), new_key())
+
+
+def _entry(template: Template, made: Rendered, number: int) -> dict[str, Any]:
+    known = dict(made.params)
+    if number:
+        known.setdefault(NUMBER, str(number))
+    command: Any = made.words[0] if template.shell else list(made.words)
+    options = {name: _filled(texts, known) for name, texts in template.options.items()}
+    return {"name": template.name, **options, "command": command, **({"script": True} if template.script else {})}
+
+
+def _filled(texts: tuple[str, ...], known: Values) -> Any:
+    filled = tuple(fill(text, known) for text in texts)
+    return filled[0] if len(filled) == 1 else filled
+
+
+def is_numbered(template: Template, cells: Sequence[Values]) -> bool:
+    """Whether these jobs have numbers."""
+    if template.parameter(NUMBER) is not None:
+        return False
+    return NUMBER in names_in(_texts(template, [*cells, {}]))
+
+
+def _texts(template: Template, cells: Sequence[Values]) -> Iterator[str]:
+    """All texts in which a number may stand."""
+    yield from template.command
+    for texts in template.options.values():
+        yield from texts
+    for one in template.parameters:
+        yield from (values.get(one.name) or one.default or "" for values in cells)
+
+
+def take_numbers(service: Service, builder: Builder, template: Template, cells: Sequence[Values]) -> int:
+    """The first of as many numbers as there are jobs; 0 where they have none."""
+    if not is_numbered(template, cells):
+        return 0
+    least = free_number(builder, template, cells, 1)
+    while True:
+        first = service.numbers(NumbersCall(template.name or "sweep", len(cells), least))
+        least = free_number(builder, template, cells, first)
+        if least == first:
+            return first
+
+
+def free_number(builder: Builder, template: Template, cells: Sequence[Values], least: int) -> int:
+    """The first number from which on no path exists that these jobs would have of their own."""
+    workdir = builder.ground.expand((template.options.get("workdir") or (builder.ground.cwd,))[0])
+    number, free = least, 0
+    while free < len(cells):
+        if number > least + LOOKS_MAX:
+            raise InvalidSpec(f"the paths of all numbers from {least} to {number} are there already", "n")
+        taken = any(builder.ground.exists(path) for path in _paths(template, cells[free], number, workdir))
+        number, free = number + 1, 0 if taken else free + 1
+    return number - len(cells)
+
+
+def _paths(template: Template, values: Values, number: int, workdir: str) -> Iterator[str]:
+    """What these jobs would find in their way: everything with the number in it that may be a path."""
+    known = {**values_of(template, values, number), NUMBER: str(number)}
+    for text in _texts(template, [values]):
+        if NUMBER in names_in([text]):
+            filled = fill(text, known)
+            yield os.path.join(workdir, filled.partition("=")[2] or filled)
+
+
+def with_options(template: Template, options: Mapping[str, tuple[str, ...]]) -> Template:
+    """The template with further options, which win over its own."""
+    for name in options:
+        if name not in FIELDS:
+            raise InvalidSpec(f"there is no such option{meant(name, FIELDS)}", name)
+    return changed(template, options={**template.options, **options})
