@@ -24,7 +24,7 @@ DIGITS = 6
 """Drawn and spaced numbers have so many significant digits: they are to be read, and typed again."""
 
 _CALL = re.compile(r"([a-z]+)\((.*)\)", re.DOTALL)
-_ITEM = re.compile(r"\[([^\]]*)\]|([^,]*)")
+_ITEM = re.compile(r"\[([^\]]*)\]|(?!\[)([^,]*)")
 Values = Mapping[str, str]
 
 
@@ -177,7 +177,8 @@ def _range(name: str, words: list[str]) -> Axis:
 
 def _spaced(at: Callable[[float, float, float], float]) -> Callable[[str, list[str]], Axis]:
     def axis_of(name: str, words: list[str]) -> Axis:
-        low, high, count = float(words[0]), float(words[1]), int(words[2])
+        first, last, number = words
+        low, high, count = float(first), float(last), int(number)
         _check_number(count)
         places = [place / (count - 1) if count > 1 else 0.0 for place in range(count)]
         return Axis(name, tuple(_text(at(low, high, place)) for place in places))
