@@ -14,7 +14,7 @@ import pytest
 
 from runyard.foreign import process, sockets
 from runyard.model.attempt import AttemptKey
-from runyard.runtime.protocol import Channel, Message
+from runyard.runtime.protocol import VERSION, Channel, Message
 from tests.integration.runtime.rig import PATIENCE_S, Rig, alive, kill, wait_dead
 
 WAITER = "trap 'exit 9' TERM; mkfifo gate; echo $$ > pid; read code < gate; exit $code"
@@ -219,7 +219,7 @@ class TestSocket:
         name = next(name for name in os.listdir(rig.home.runner_sockets) if name.startswith(f"{runner}."))
         channel = Channel(sockets.connect(os.path.join(rig.home.runner_sockets, name), wait=False))
         greeting = _next(channel)
-        assert (greeting["is"], greeting["v"], greeting["pid"]) == ("state", 1, runner)
+        assert (greeting["is"], greeting["v"], greeting["pid"]) == ("state", VERSION, runner)
         assert AttemptKey(*(greeting["attempt"][field] for field in ("job", "number", "token"))) == key
         assert greeting["attempt"]["pid"] == started.pid
         channel.send({"do": "state"})
