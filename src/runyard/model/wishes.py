@@ -12,7 +12,7 @@ from runyard.model.job import Job, JobState, Outcome
 from runyard.model.record import changed
 from runyard.model.spec import JobSpec
 
-STILL_CHANGES = ("name", "note", "priority", "time_limit_s", "retry", "on_lost")
+STILL_CHANGES = ("name", "note", "priority", "time_limit_s", "retry", "on_lost", "notify")
 """What of a spec can still be changed while the job is on a host."""
 
 REMARKS = ("name", "note")

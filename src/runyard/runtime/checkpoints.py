@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from runyard.runtime.rundir import SHARD, make_private
 
@@ -28,11 +28,15 @@ class Checkpoints:
         make_private(path)
         return path
 
+    def remove(self, jobs: Iterable[int]) -> None:
+        """Remove those of these jobs."""
+        for job in jobs:
+            shutil.rmtree(self.path(job), ignore_errors=True)
+
     def collect(self, wanted: Callable[[int], bool], dry: bool = False) -> list[int]:
         """Remove the directories of jobs that are not `wanted` any more; of which jobs (`dry`: only say so)."""
         gone = [job for job in self._jobs() if not wanted(job)]
-        for job in gone if not dry else ():
-            shutil.rmtree(self.path(job), ignore_errors=True)
+        self.remove(gone if not dry else ())
         return gone
 
     def _jobs(self) -> Iterator[int]:

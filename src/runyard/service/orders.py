@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from runyard.model.attempt import AttemptKey, Placement, attempt_name
 from runyard.model.beat import Order, StopOrder, Terms
+from runyard.model.checkpoint import RESUME_VARIABLE
 from runyard.model.host import Host
 from runyard.model.job import Job, StopRequest
 from runyard.model.params import PARAMS_VARIABLE, params_json
@@ -74,7 +75,7 @@ def _variables(job: Job, placement: Placement, host: Host | None, group_size: in
         variables.update(retry.variables(job.spec.retry, job.attempt.earlier))
     if job.resume is not None:
         variables.update(job.resume.variables)
-        variables["RUNYARD_RESUME"] = "1"
+        variables[RESUME_VARIABLE] = "1"
         variables["RUNYARD_RESUMED_FROM"] = attempt_name(job.id, job.resume.number)
     if job.group is not None:
         variables["RUNYARD_GROUP_ID"] = str(job.group)

@@ -5,6 +5,7 @@ The names are those of `fields`, with `command` besides. What is shown of a job 
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -29,7 +30,7 @@ def span_text(seconds: float | None) -> str:
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
         if seconds >= size and seconds % size == 0:
             return f"{seconds / size:.0f}{unit}"
-    return f"{seconds:g}s" if seconds % 1 == 0 else f"{seconds:.3f}s"
+    return f"{seconds:.0f}s" if seconds % 1 == 0 else f"{seconds:.3f}s"
 
 
 def memory_text(megabytes: int) -> str:
@@ -51,14 +52,29 @@ def moment_text(at: float | None) -> str:
     return "" if at is None else time.strftime("%Y-%m-%dT%H:%M:%S", time.localtime(at))
 
 
-def after_text(spec: JobSpec) -> str:
+def after_texts(spec: JobSpec) -> list[str]:
     """What it waits for, as `fields` reads it."""
-    return ",".join(f"{wanted.kind}:{wanted.job_id}" for wanted in spec.after)
+    return [f"{wanted.kind}:{wanted.job_id}" for wanted in spec.after]
 
 
 def command_of(spec: JobSpec) -> str | list[str]:
     """A text for the shell, or the words of an argv."""
     return spec.command[0] if spec.shell else list(spec.command)
+
+
+def signal_text(spec: JobSpec) -> str:
+    """The signal before the time limit, as `fields` reads it."""
+    asked = spec.checkpoint
+    if not asked.signal:
+        return ""
+    known = {int(one): one.name.removeprefix("SIG") for one in signal.Signals}
+    to = "all:" if asked.signal_all else ""
+    return f"{to}{known.get(asked.signal, asked.signal)}@{span_text(asked.signal_before_s)}"
+
+
+def retry_env(spec: JobSpec) -> list[str]:
+    """The variables of its retries, as `fields` reads them."""
+    return [f"{f'{one.cause}:' if one.cause else ''}{one.name}={one.value}" for one in spec.retry.env]
 
 
 KEYS = (
@@ -73,7 +89,7 @@ KEYS = (
     Key("mem", lambda s: memory_text(s.resources.memory_mb), "10G, 500M; 0: no limit"),
     Key("time", lambda s: span_text(s.time_limit_s), "its limit: 30s, 2h, 1-12:00:00, none"),
     Key("grace", lambda s: span_text(s.grace_s), "between the signal and the kill"),
-    Key("after", after_text, "afterok:12, afterany:13; empty: nothing"),
+    Key("after", after_texts, 'as in ["afterok:12", "afterany:13"]'),
     Key("hold", lambda s: s.hold, "true keeps it back"),
     Key("begin", lambda s: moment_text(s.begin_at), "22:00, +2h, 2026-12-31T08:00; empty: any time"),
     Key("retries", lambda s: s.retry.limit, "by itself, so often"),
@@ -85,11 +101,20 @@ KEYS = (
     Key("output", lambda s: s.output, "a file, with %j id, %a index, %x name; empty: the yard keeps it"),
     Key("input", lambda s: s.input, "a file; empty: /dev/null"),
     Key("detach", lambda s: s.detach, "true: processes that it leaves behind are not ended"),
+    Key("tty", lambda s: s.tty, "true: it gets a terminal (attach)"),
+    Key("ports", lambda s: "" if s.ports is None else s.ports, "how many ports of its host; empty: as its GPUs say"),
+    Key("signal", signal_text, "before the time limit: USR1@120, all:USR1@2m; empty: none"),
+    Key("checkpoint-dir", lambda s: s.checkpoint.directory, "true: a directory that all its attempts find"),
+    Key("requeue-on-checkpoint", lambda s: s.checkpoint.requeue, "true: exit code 85 runs it again"),
+    Key("checkpoint-tries", lambda s: s.checkpoint.tries, "so often without a new checkpoint"),
+    Key("retry-env", retry_env, 'variables of its retries, as in ["oom:BATCH_SIZE=16"]'),
+    Key("notify", lambda s: list(s.notify), "hooks that are told of it"),
+    Key("slurm-env", lambda s: s.slurm_env, "true: SLURM_* twins of our variables"),
     Key("env", lambda s: [], 'variables to set, as in ["SEED=7"]; the others stay'),
 )
 """In the order in which an editor shows them."""
 
-STILL = ("name", "note", "priority", "time", "retries", "retry-on", "backoff", "on-lost")
+STILL = ("name", "note", "priority", "time", "retries", "retry-on", "backoff", "retry-env", "on-lost", "notify")
 """What can still be changed while the job is on a host (see `model.wishes.STILL_CHANGES`)."""
 
 REMARKS = ("name", "note")

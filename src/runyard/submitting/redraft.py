@@ -8,11 +8,14 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from runyard.errors import InvalidSpec
+from runyard.model.checkpoint import Checkpoint
+from runyard.model.params import Params
 from runyard.model.record import changed
 from runyard.model.spec import DEFAULT_SHELL, JobSpec, Resources, Retry
 from runyard.submitting import environment as environments
 from runyard.submitting import fields
 from runyard.submitting.build import Builder
+from runyard.submitting.checkpoints import Signal
 from runyard.submitting.dependencies import resolve
 from runyard.submitting.keys import BY_NAME
 from runyard.submitting.nearest import meant
@@ -25,10 +28,26 @@ PLAIN = {
     "name": "name", "note": "note", "queue": "queue", "priority": "priority", "time": "time_limit_s",
     "grace": "grace_s", "hold": "hold", "begin": "begin_at", "on-lost": "on_lost", "unique": "unique",
     "output": "output", "input": "input", "detach": "detach", "workdir": "workdir", "after": "after", "setup": "setup",
+    "tty": "tty", "ports": "ports", "notify": "notify", "slurm-env": "slurm_env",
 }  # fmt: skip
 """Options that are one field of a spec."""
 
-MANY = ("env", "setup", "after", "retry-on")
+PARTS: dict[str, tuple[Any, dict[str, str]]] = {
+    "resources": (Resources, {"cpus": "cpus", "mem": "memory_mb", "gpus": "gpus"}),
+    "retry": (Retry, {"retries": "limit", "retry-on": "on", "backoff": "backoff_s", "retry-env": "env"}),
+    "checkpoint": (
+        Checkpoint,
+        {"checkpoint-dir": "directory", "requeue-on-checkpoint": "requeue", "checkpoint-tries": "tries"},
+    ),
+}
+"""Records in a spec, with the options that are a field of each."""
+
+NO_SIGNAL = Signal(0)
+
+EMPTIED = {"begin": "begin_at", "ports": "ports"}
+"""Options that an empty text takes back, and their fields, which are None then."""
+
+MANY = ("env", "setup", "after", "retry-on", "retry-env", "notify")
 """Options that may be given several times."""
 
 
@@ -39,22 +58,29 @@ class Redrafter:
         self._service = service
         self._builder = Builder(service, here)
         self._here = here
-        self._environments: dict[tuple[str, tuple[str, ...]], str] = {}
+        self._environments: dict[tuple[str, tuple[str, ...]], tuple[str, Params]] = {}
 
     def spec(self, before: JobSpec, options: Mapping[str, Any]) -> JobSpec:
         """The job with these options; InvalidSpec names the one that is wrong."""
         given = dict(options)
         command = given.pop("command", None)
-        if given.get("begin") == "":  # at any time
-            before = changed(before, begin_at=given.pop("begin") or None)
+        for name, field in EMPTIED.items():
+            if given.get(name) == "":
+                before = changed(before, **{field: given.pop(name) or None})
+        if given.get("signal") == "":
+            del given["signal"]
+            before = changed(before, checkpoint=_signalled(before, *NO_SIGNAL))
         for name in given:
             if name not in BY_NAME:
                 raise InvalidSpec(f"cannot be changed{meant(name, BY_NAME)}; these can: {', '.join(BY_NAME)}", name)
         values = self._checked(fields.read(given, self._here), before)
         after = changed(before, **{PLAIN[name]: value for name, value in values.items() if name in PLAIN})
-        after = changed(after, resources=_resources(before, values), retry=_retry(before, values))
+        after = changed(after, **{field: _part(before, field, values) for field in PARTS})
+        if "signal" in values:
+            after = changed(after, checkpoint=_signalled(after, *values["signal"]))
         if values.get("env"):
-            after = changed(after, environment=self._environment(before.environment, values["env"]))
+            environment, public = self._environment(before.environment, values["env"])
+            after = changed(after, environment=environment, public=public)
         if command is not None:
             after = _commanded(after, command)
         return JobSpec(**after.__dict__)  # checked again, as a whole
@@ -77,27 +103,28 @@ class Redrafter:
             values["setup"] = setup_lines(values["setup"])
         return values
 
-    def _environment(self, before: str, sets: tuple[str, ...]) -> str:
-        """The hash of the environment with these variables set."""
+    def _environment(self, before: str, sets: tuple[str, ...]) -> tuple[str, Params]:
+        """The hash of the environment with these variables set, and what of it may be shown."""
         key = (before, sets)
         if key not in self._environments:
             known: dict[str, str] = json.loads(self._service.blob(before)) if before else {}
             known.update(environments.assignments(sets, self._here.environ))
             blob = environments.blob(known, self._here.environment_max_kb)
-            self._environments[key] = self._builder.blob(blob)
+            public = environments.public(known, self._here.public_prefixes)
+            self._environments[key] = (self._builder.blob(blob), public)
         return self._environments[key]
 
 
-def _resources(before: JobSpec, values: Mapping[str, Any]) -> Resources:
-    asked = before.resources
-    return Resources(values.get("cpus", asked.cpus), values.get("mem", asked.memory_mb), values.get("gpus", asked.gpus))
+def _part(before: JobSpec, field: str, values: Mapping[str, Any]) -> Any:
+    """A record in the spec with these options, checked."""
+    cls, names = PARTS[field]
+    given = {name: values[option] for option, name in names.items() if option in values}
+    return cls(**{**getattr(before, field).__dict__, **given}) if given else getattr(before, field)
 
 
-def _retry(before: JobSpec, values: Mapping[str, Any]) -> Retry:
-    retry = before.retry
-    return Retry(
-        values.get("retries", retry.limit), values.get("retry-on", retry.on), values.get("backoff", retry.backoff_s)
-    )
+def _signalled(spec: JobSpec, number: int, before_s: float, to_all: bool) -> Checkpoint:
+    """Its checkpoints, with this signal before the time limit."""
+    return changed(spec.checkpoint, signal=number, signal_before_s=before_s, signal_all=to_all)
 
 
 def _commanded(spec: JobSpec, command: Any) -> JobSpec:

@@ -8,7 +8,7 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 
 import runyard
@@ -69,6 +69,10 @@ def build(settings: Settings, home: Home, accept_older_store: bool = False) -> Y
         checkpoints.collect(lambda job: runs.has(job) or is_open(store, job), dry)
         return tuple(sorted(gone))
 
+    def remove_output(jobs: Collection[int]) -> None:
+        runs.remove(frozenset(jobs))
+        checkpoints.remove(jobs)
+
     return Yard(
         controller=controller,
         files=LocalFiles(home, host),
@@ -77,7 +81,7 @@ def build(settings: Settings, home: Home, accept_older_store: bool = False) -> Y
         now=time.time,
         free_mb=lambda: free_mb(home.root),
         collect=collect,
-        remove_output=lambda jobs: runs.remove(frozenset(jobs)),
+        remove_output=remove_output,
         min_free_mb=settings.min_free_mb,
     )
 
