@@ -93,6 +93,7 @@ HOME = {
     "server_socket": "where the server listens",
     "far": "",
     "remembered": "",
+    "history": "",
     "runner_sockets": "one socket for each runner",
     "locks": "the locks, with the pid of who holds them; `host-id` where the machine has no id",
     "server_lock": "",

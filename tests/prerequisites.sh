@@ -12,6 +12,7 @@ strace:strace:the runner killed at every system call
 gcc:gcc libc6-dev:GPUs, by a small fake NVML library
 git:git:what reads a repository
 /usr/sbin/sshd:openssh-server openssh-client:the yards of other machines
+tmux:tmux:what is seen on a terminal
 zsh:zsh:the Tab key in zsh
 fish:fish:the Tab key in fish
 END

@@ -112,6 +112,7 @@ OUTERMOST = (
     "runtime/runner.py",
     "runtime/zygote.py",
     "submitting/probe/main.py",
+    "cli/shell.py",
 )
 """The loops that must go on whatever happens may catch everything (and a forked child, which must never return, and the
 program that runs a user's script to see what it knows), and nothing else may. Each says why in a comment."""

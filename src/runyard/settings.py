@@ -155,6 +155,11 @@ class Home:
         return os.path.join(self.root, "use.json")
 
     @property
+    def history(self) -> str:
+        """The latest lines that were typed into `ry shell`."""
+        return os.path.join(self.root, "history")
+
+    @property
     def locks(self) -> str:
         return os.path.join(self._local, "locks")
 

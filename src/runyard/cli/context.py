@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from runyard import config
 from runyard.cli.render.output import Output
+from runyard.cli.render.text import one_line
 from runyard.errors import RunyardError, StorageFull, UsageError
 from runyard.settings import Home, Settings
 
@@ -31,6 +32,9 @@ class Far(Protocol):
 
     def reach(self) -> Service | None:
         """The service if the connection stands; makes none."""
+
+    def watch(self) -> Service | None:
+        """The same, and one that breaks stays broken: for what goes on beside the verbs, and asks nobody."""
 
     def ground(self, service: Service) -> Ground:
         """That machine, as far as a submit looks at it."""
@@ -73,6 +77,13 @@ class Wiring(Protocol):
         """Our end of the stream with this ticket, through the server behind this service."""
 
 
+class Inside(Protocol):
+    """The shell that a call of the command is a line of (`ry shell`)."""
+
+    flags: dict[str, Any]
+    """What the shell itself was called with: it holds for all of its lines."""
+
+
 class App:
     """One call of the command. `wiring` is called only by what needs it, so that help costs no import of it."""
 
@@ -90,9 +101,18 @@ class App:
         self.now = now
         self.sleep = sleep
         self.flags: dict[str, Any] = {}
+        self.shell: Inside | None = None
+
+    def line_of(self, shell: Inside) -> App:
+        """Another call of the command, from a line of this shell."""
+        made = App(self._wiring, None, self.environ, self.now, self.sleep)
+        made.shell = shell
+        return made
 
     def use(self, flags: dict[str, Any], anew: bool = False) -> None:
         """Take these flags; what was made of others is let go (`anew`: also what was made of the same)."""
+        if self.shell is not None:
+            flags = {**self.shell.flags, **{name: value for name, value in flags.items() if value is not None}}
         if anew or flags != self.flags:
             self.flags = flags
             for made in ("settings", "home", "far", "_service"):
@@ -113,7 +133,7 @@ class App:
     @cached_property
     def far(self) -> Far:
         """The machine whose yard is used, where `settings.is_far`."""
-        return self.wiring.far(self.settings, self.output.note, self.output.asks)
+        return self.wiring.far(self.settings, lambda text: self.output.note(one_line(text)), self.output.asks)
 
     @property
     def ground(self) -> Ground | None:
@@ -135,6 +155,10 @@ class App:
     def reach(self) -> Service | None:
         """The verbs if a server runs (on another machine: if there is a connection to it)."""
         return self.far.reach() if self.settings.is_far else self.wiring.reach(self.settings)
+
+    def watch(self) -> Service | None:
+        """The same, for what goes on beside the verbs: a connection to another machine that breaks stays broken."""
+        return self.far.watch() if self.settings.is_far else self.wiring.reach(self.settings)
 
     def told(self, error: OSError) -> RunyardError | None:
         """What this error of the system means to the user, where it is not for a traceback: this directory is gone,

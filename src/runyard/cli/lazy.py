@@ -20,6 +20,9 @@ EXIT_INTERRUPTED = 130
 EXIT_PIPE = 141
 EXIT_USAGE = 2
 
+LEAVE = ("exit", "quit")
+"""The words that leave `ry shell`."""
+
 COMPLETES = {"ry": "_RY_COMPLETE", "runyard": "_RUNYARD_COMPLETE"}
 """Our names, and the variables under which a shell asks each of them what the Tab key offers."""
 
@@ -49,6 +52,7 @@ class LazyGroup(click.Group):
     def __init__(self, *args: Any, verbs: Sequence[Verb] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.verbs = {verb.name: verb for verb in verbs}
+        self.sections = list(dict.fromkeys(verb.section for verb in verbs))
         self._names = {alias: verb.name for verb in verbs for alias in (verb.name, *verb.aliases)}
 
     def list_commands(self, ctx: click.Context) -> list[str]:

@@ -145,6 +145,17 @@ class Fish(_Shell):
         return f"{item.type},{item.value}" + (f"\t{_line(item.help)}" if item.help else "")
 
 
+class Prompt(_Shell):
+    """The prompt of `ry shell`, which asks in the same process."""
+
+    name = "prompt"
+
+    def offered(self, line: str) -> tuple[list[CompletionItem[Any]], str]:
+        """What fits at the end of this line, and the part of it that each would take the place of."""
+        *words, last = _words(line)
+        return self.get_completions(words, last), last
+
+
 for _kind in (Bash, Zsh, Fish):
     add_completion_class(_kind)
 

@@ -53,6 +53,8 @@ def use(app: App, host: str | None) -> int:
 
 def remember(app: App) -> None:
     """Have later commands use the machine that this one uses."""
+    if app.shell is not None:
+        app.shell.flags.clear()
     _write(app, {name: getattr(app.settings, name) for name in REMEMBERED if getattr(app.settings, name)})
 
 
@@ -71,6 +73,8 @@ def _forget(app: App) -> int:
     if chosen.get("host", LOCAL) != LOCAL:
         app.use(chosen)
         app.far.leave()
+    if app.shell is not None:
+        app.shell.flags.clear()
     with suppress(FileNotFoundError):
         os.unlink(Home(app.settings.home).remembered)
     app.use({"home": app.flags.get("home")})

@@ -22,6 +22,7 @@ from typing import Any
 from runyard.api import PROTOCOL, Service
 from runyard.client.far import FarTransport
 from runyard.client.remote import RemoteService
+from runyard.client.transport import UnixTransport
 from runyard.errors import NotFound, ProtocolError, RunyardError, Unavailable
 from runyard.foreign.command import Completed, ProgramTimedOut
 from runyard.foreign.openssh import (
@@ -69,6 +70,15 @@ class Far:
     def reach(self) -> Service | None:
         """The verbs if the connection stands; makes none."""
         transport = self._transport()
+        try:
+            transport.open()
+        except Unavailable:
+            return None
+        return RemoteService(transport)
+
+    def watch(self) -> Service | None:
+        """The same, and a connection that breaks stays broken."""
+        transport = UnixTransport(self._link.socket)
         try:
             transport.open()
         except Unavailable:
