@@ -25,6 +25,7 @@ from runyard.config import TABLES
 from runyard.errors import IllegalMove
 from runyard.model import ending, lifecycle, view
 from runyard.model.attempt import Attempt, AttemptKey, Placement, Result
+from runyard.model.code import Note
 from runyard.model.events import (
     KINDS,
     Assigned,
@@ -35,6 +36,7 @@ from runyard.model.events import (
     Event,
     Held,
     Moved,
+    Noted,
     Paused,
     Promoted,
     Released,
@@ -100,6 +102,8 @@ HOME = {
     "agent_lock": "",
     "blobs": "",
     "blob_cache": "",
+    "code": "",
+    "code_scratch": "",
     "agent_state": "the yard that the agent serves, and the last epoch and event that it has heard of",
     "runs": "`<host id>/live` and `<host id>/done`: a directory for each attempt, with its output",
     "checkpoints": "`<thousand>/<job>`: what a job keeps from one attempt to the next, where it asked for that",
@@ -176,6 +180,7 @@ EXAMPLES: dict[type, tuple[Event, ...]] = {
     Moved: (Moved(1.0, 0.5),),
     Retried: (Retried(1.0),),
     Reopened: (Reopened(1.0, 2),),
+    Noted: (Noted(1.0, KEY, Note("code changed", "train.py")),),
 }
 """Each kind of event, in the ways that lead to different states."""
 

@@ -15,6 +15,8 @@ from runyard.errors import InvalidSpec
 from runyard.model.attaching import AttachCall, Ticket
 from runyard.model.attempt import Attempt
 from runyard.model.beat import Answer, Hello, Report, Welcome
+from runyard.model.code import CodeRecord
+from runyard.model.comparing import Comparison
 from runyard.model.editing import Draft, MoveCall, RetryCall
 from runyard.model.events import Recorded
 from runyard.model.filter import JobQuery
@@ -55,11 +57,12 @@ class Submission:
 class Receipt:
     """The ids in the order of the specs; those of an array stand in its place, in the order of its indices.
 
-    `existing` are those that `unique` found instead of making a new job.
+    `existing` are those that `unique` found instead of making a new job; `remarks` are for the user.
     """
 
     ids: tuple[int, ...]
     existing: tuple[int, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ class JobRow:
 class JobDetail:
     """Everything about one job. `limits` says how CPUs and memory are enforced on its host; `output` where it goes.
 
-    `environment` lists names of variables, never values.
+    `environment` lists names of variables, never values. `code` is what was seen of its code when it was submitted.
     """
 
     row: JobRow
@@ -119,6 +122,7 @@ class JobDetail:
     dependants: tuple[int, ...] = ()
     limits: str = ""
     environment: tuple[str, ...] = ()
+    code: Optional[CodeRecord] = None
 
 
 @dataclass(frozen=True)
@@ -238,6 +242,9 @@ class Service(Protocol):
 
     def explain(self, job_id: int) -> Explanation:
         """Why it waits and when it may start."""
+
+    def compare(self, first: int, second: int) -> Comparison:
+        """How code, environment and installed packages of the second job differ from those of the first."""
 
     def stop(self, call: StopCall) -> ChangeResult:
         """End jobs: waiting ones at once, running ones by signal, grace, kill."""

@@ -100,6 +100,9 @@ class Settings:
         """Whether the yard is that of another machine."""
         return self.host not in ("", LOCAL)
 
+    snapshot_max_mb: int = 500
+    """The largest snapshot, and the most of changed and untracked files in one."""
+
 
 @dataclass(frozen=True)
 class Home:
@@ -186,6 +189,15 @@ class Home:
     @property
     def agent_state(self) -> str:
         return os.path.join(self.root, "agent", "state.json")
+
+    @property
+    def code(self) -> str:
+        """Frozen code, a directory for each snapshot, and a place for what is written for a moment."""
+        return os.path.join(self.root, "code")
+
+    @property
+    def code_scratch(self) -> str:
+        return os.path.join(self.root, "code", "scratch")
 
     @property
     def runs(self) -> str:

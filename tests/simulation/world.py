@@ -15,15 +15,18 @@ from itertools import count
 from pathlib import Path
 from typing import Any, cast
 
+from runyard.agent.identity import Identity
 from runyard.agent.link import Link
 from runyard.agent.look import Looker
-from runyard.agent.main import Agent, Identity
+from runyard.agent.main import Agent
+from runyard.agent.prepare import Preparer
 from runyard.api import ChangeResult, StopCall, Submission
 from runyard.model.attempt import AttemptKey
 from runyard.model.filter import JobQuery
 from runyard.model.job import Job, JobState, Outcome
 from runyard.model.spec import ArraySpec, JobSpec
 from runyard.service.blobs import Blobs
+from runyard.service.coding import CodeDesk, NoRepositories
 from runyard.service.controller import Controller, Surroundings
 from runyard.service.local import LocalService
 from runyard.service.turn import Turn
@@ -85,15 +88,17 @@ class World:
     def start_server(self) -> None:
         """A new controller on the present store."""
         self.controller = Driven(self.store, Surroundings(self.now, lambda: f"token-{next(self._tokens)}"))
+        blobs = Blobs(str(self._directory / "blobs"))
         yard = Yard(
             controller=self.controller,
             files=cast(Any, None),
-            blobs=Blobs(str(self._directory / "blobs")),
+            blobs=blobs,
             about=About("sim", "", "", "", self.at),
             now=self.now,
             free_mb=lambda: 1_000,
             collect=lambda dry: (),
             remove_output=lambda jobs: None,
+            code=CodeDesk(NoRepositories(), blobs, self.controller, self.now),
         )
         self.controller.accepted = self.accepts
         self.controller.begin()
@@ -152,9 +157,8 @@ class World:
         identity = Identity(f"agent-of-{station.ground.name}", ME.user, ME.uid, "sim", foreign_mb=500)
         station.wire = Wire(lambda: self.service, self._fate)
         station.eyes = Eyes(station.ground.look, self.now)
-        station.agent = Agent(
-            identity, station.home, Toy(station.ground), cast(Looker, station.eyes), cast(Link, station.wire)
-        )
+        eyes, wire = cast(Looker, station.eyes), cast(Link, station.wire)
+        station.agent = Agent(identity, station.home, Toy(station.ground), eyes, Preparer(lambda code: ""), wire)
         station.agent.begin()
         station.eyes.look()
 

@@ -10,14 +10,16 @@ import logging
 import os
 import select
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Optional
 
 from runyard.agent.attach import Attachments
 from runyard.agent.blobs import BlobCache
+from runyard.agent.identity import Identity
 from runyard.agent.link import Arrived, Link
 from runyard.agent.look import Looker, any_withheld, busy_device, is_news
 from runyard.agent.ports import Ports
+from runyard.agent.prepare import Preparer
 from runyard.agent.reconcile import (
     Action,
     Adjust,
@@ -31,12 +33,13 @@ from runyard.agent.reconcile import (
     reconcile,
     wanted,
 )
-from runyard.agent.starting import NotNow, Starter
-from runyard.agent.state import Seen, load, save
+from runyard.agent.starting import NotNow, Ready, Starter
+from runyard.agent.state import Seen, distrust, load, save
 from runyard.engines.base import Engine
 from runyard.errors import Conflict, RunyardError, Unavailable
 from runyard.model.attempt import AttemptKey, Result
-from runyard.model.beat import OVER, Answer, Hello, Observed, Order, Report, StopOrder, Terms, Welcome
+from runyard.model.beat import OVER, Answer, Hello, Observed, Order, Report, StopOrder, Terms
+from runyard.model.code import Note
 from runyard.model.host import Host
 from runyard.model.record import changed
 from runyard.settings import Home
@@ -57,29 +60,18 @@ REMEMBER_EVERY_S = 2.0
 log = logging.getLogger("runyard.agent")
 
 
-@dataclass(frozen=True)
-class Identity:
-    """Who this agent is, for its hello."""
-
-    agent: str
-    user: str
-    uid: int
-    version: str
-    beat_wait_s: float = 20.0
-    foreign_mb: int = 500
-    ports: tuple[int, int] = (20_000, 29_399)
-    """The first and the last that it may grant."""
-
-
 class Agent:
     """One account on one host."""
 
-    def __init__(self, identity: Identity, home: Home, engine: Engine, looker: Looker, link: Link) -> None:
+    def __init__(
+        self, identity: Identity, home: Home, engine: Engine, looker: Looker, preparer: Preparer, link: Link
+    ) -> None:
         self._identity = identity
         self._monotonic = looker.monotonic
         self._home = home
         self._engine = engine
         self._looker = looker
+        self._preparer = preparer
         self._link = link
         self._attachments = Attachments(home.server_socket)
         ports = Ports(*identity.ports, begin=identity.uid)
@@ -94,6 +86,7 @@ class Agent:
         self._told_at = 0.0
         self._looking: dict[AttemptKey, tuple[int, Order]] = {}
         self._holding: dict[AttemptKey, tuple[str, ...]] = {}
+        self._notes: dict[AttemptKey, tuple[Note, ...]] = {}
         self._withheld = False
         self._incarnation = 0
         self._applied = 0
@@ -106,7 +99,7 @@ class Agent:
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
         self._poll = select.poll()
-        for descriptor in (engine.fileno(), link.fileno(), looker.fileno(), self._wake_read):
+        for descriptor in (engine.fileno(), link.fileno(), looker.fileno(), preparer.fileno(), self._wake_read):
             self._poll.register(descriptor, select.POLLIN)
 
     @property
@@ -138,6 +131,7 @@ class Agent:
         self._observe()
         self._hear()
         self._look()
+        self._start_prepared()
         self._act()
         self._tell()
         if self._seen != self._remembered and self._monotonic() >= self._remember_at:
@@ -175,6 +169,7 @@ class Agent:
             before = self._observed.get(seen.key)
             if before is not None and before.stage in OVER:
                 continue
+            seen = changed(seen, notes=self._notes[seen.key]) if seen.key in self._notes else seen
             self._observed[seen.key] = seen
             self._news(seen)
             if seen.stage in OVER:
@@ -223,20 +218,6 @@ class Agent:
         except OSError as error:
             log.warning("what was seen of the yard cannot be kept: %s", error)
 
-    def _distrust(self, welcome: Welcome) -> str:
-        """Why nothing that this yard says is done ("" if it is the one that we serve, and no older copy of it)."""
-        seen = self._seen
-        if welcome.accepted:
-            return ""
-        if seen.yard and welcome.yard != seen.yard:
-            here = self._observed or self._desired.start
-            return f"attempts of yard {seen.yard} are here, this server is yard {welcome.yard}" if here else ""
-        if welcome.epoch < seen.epoch:
-            return f"epoch {welcome.epoch} is older than {seen.epoch}, which was seen here"
-        if welcome.feed < seen.feed:
-            return f"the store ends at event {welcome.feed}, {seen.feed} was seen here"
-        return ""
-
     def _look(self) -> None:
         before, host = self._looker.host, self._looker.take()
         if host is not None:
@@ -268,8 +249,8 @@ class Agent:
 
     def _act(self) -> None:
         here: Mapping[AttemptKey, Observed] = self._observed
-        if self._looking:
-            here = {**here, **{key: Observed(key, "claimed") for key in self._looking}}
+        if self._looking or self._preparer.keys:
+            here = {**here, **{key: Observed(key, "claimed") for key in (*self._looking, *self._preparer.keys)}}
         actions, self._desired = reconcile(self._desired, here, self._looker.boot_id)
         for action in actions:
             self._carry_out(action)
@@ -291,6 +272,7 @@ class Agent:
         elif isinstance(action, Forget):
             self._engine.forget(action.key)
             self._observed.pop(action.key, None)
+            self._notes.pop(action.key, None)
             self._unsent.pop(action.key, None)
         elif isinstance(action, Attach):
             self._attachments.begin(action.order, self._engine.attach_hint(action.order.key))
@@ -307,12 +289,28 @@ class Agent:
             self._engine.revoke(order.key)
             self._note([Observed(order.key, "ended", order.rank, result=result)])
         else:
-            self._observed[order.key] = Observed(order.key, "claimed", order.rank)
-            self._engine.start(*ready)
+            if order.code is not None or order.python is not None:
+                self._preparer.ask(ready)
+            else:
+                self._launch(ready)
+
+    def _start_prepared(self) -> None:
+        """Start what has been prepared, or give it back for a person to decide."""
+        for one in self._preparer.take():
+            key = one.ready.order.key
+            if one.why:
+                self._note([replace(self._engine.revoke(key), why=one.why, hold=True)])
+                continue
+            if one.notes:
+                self._notes[key] = one.notes
+            self._launch(one.ready)
+
+    def _launch(self, ready: Ready) -> None:
+        self._observed[ready.order.key] = Observed(ready.order.key, "claimed", ready.order.rank)
+        self._engine.start(ready.order, ready.environment, ready.script)
 
     def _stop(self, order: StopOrder) -> None:
-        if order.key in self._looking:
-            del self._looking[order.key]
+        if self._looking.pop(order.key, None) is not None or self._preparer.drop(order.key):
             self._note([self._engine.revoke(order.key)])
         else:
             self._engine.stop(order)
@@ -382,7 +380,7 @@ class Agent:
             log.log(logging.WARNING if isinstance(error, Conflict) else logging.DEBUG, "no hello: %s", error)
             return False
         self._incarnation, self._applied, self._reports, self._whole = welcome.incarnation, 0, 0, True
-        self._problem = self._distrust(welcome)
+        self._problem = distrust(self._seen, welcome, bool(self._observed or self._desired.start))
         if self._problem:
             log.warning("%s: nothing is done", self._problem)
         else:

@@ -32,11 +32,12 @@ class NotNow(Exception):
 
 
 class Ready(NamedTuple):
-    """An order with all that belongs to it; `environment` and `script` are paths."""
+    """An order with all that belongs to it; the others are paths. `listing` says what was installed at submit."""
 
     order: Order
     environment: str
     script: str
+    listing: str = ""
 
 
 class Starter:
@@ -54,13 +55,14 @@ class Starter:
         if free_mb(self._home.root) < DISK_MIN_MB:
             raise NotNow(f"less than {DISK_MIN_MB} MB are free on its host")
         environment, script = self._blobs.path(order.environment), self._blobs.path(order.script)
+        listing = self._blobs.path(order.python.listing) if order.python is not None else ""
         variables = {HOME: self._home.root}
         if order.checkpoint.has_directory:
             variables.update(self._checkpoint(order))
         if order.ports:
             order = self._with_ports(order)
             variables.update(_rendezvous(order.granted))
-        return Ready(changed(order, variables=(*order.variables, *variables.items())), environment, script)
+        return Ready(changed(order, variables=(*order.variables, *variables.items())), environment, script, listing)
 
     def _checkpoint(self, order: Order) -> dict[str, str]:
         path = self._checkpoints.make(order.key.job_id)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from runyard.errors import InvalidSpec
 from runyard.model import codec
+from runyard.model.beat import Welcome
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,20 @@ class Seen:
     yard: str = ""
     epoch: int = 0
     feed: int = 0
+
+
+def distrust(seen: Seen, welcome: Welcome, busy: bool) -> str:
+    """Why nothing that this yard says is done ("" if it is the one that we serve, and no older copy of it). `busy`:
+    attempts are here."""
+    if welcome.accepted:
+        return ""
+    if seen.yard and welcome.yard != seen.yard:
+        return f"attempts of yard {seen.yard} are here, this server is yard {welcome.yard}" if busy else ""
+    if welcome.epoch < seen.epoch:
+        return f"epoch {welcome.epoch} is older than {seen.epoch}, which was seen here"
+    if welcome.feed < seen.feed:
+        return f"the store ends at event {welcome.feed}, {seen.feed} was seen here"
+    return ""
 
 
 def load(path: str) -> Seen:

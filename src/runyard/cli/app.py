@@ -20,6 +20,7 @@ VERBS = (
     Verb("sweep", "sweep", "Many jobs of one command, and what became of them.", (), SUBMIT),
     Verb("ls", "ls", "List jobs.", ("ps", "status", "squeue", "list"), SEE),
     Verb("show", "show", "Everything about a job.", ("info",), SEE),
+    Verb("diff", "diff", "What is another between two jobs.", (), SEE),
     Verb("why", "why", "Why a job waits, and when it may start.", ("explain",), SEE),
     Verb("wait", "wait", "Wait until jobs have ended.", (), SEE),
     Verb("gpus", "gpus", "Every GPU and who uses it.", ("free", "users"), SEE),

@@ -14,6 +14,7 @@ from runyard.cli.options import (
     complete_queues,
     complete_words,
 )
+from runyard.model.drift import POLICIES
 from runyard.model.spec import ON_LOST, RETRY_CAUSES, SHELLS
 from runyard.submitting import gpus
 from runyard.submitting.build import Request
@@ -182,6 +183,15 @@ JOB_OPTIONS: tuple[Callable[[F], F], ...] = (
         "--notify", multiple=True, metavar="HOOK[:EVENTS]", help="Tell slack, slack:failed,lost, mail:you@example.org."
     ),
     click.option("--slurm-env", is_flag=True, default=None, help="Set Slurm's variables (SLURM_JOB_ID ...) as well."),
+    click.option(
+        "--snapshot/--no-snapshot", default=None,
+        help="Run the code as it is now, whatever is edited until it starts (default: in place).",
+    ),
+    click.option("--commit", metavar="REF", help="Run the code of this branch or commit."),
+    click.option(
+        "--drift", metavar="POLICY", shell_complete=complete_words(*POLICIES),
+        help="If other Python packages are installed when it starts: warn, hold or ignore (default: warn).",
+    ),
     click.option("--detach", is_flag=True, default=None, help="Processes that it leaves behind are not ended."),
 )  # fmt: skip
 """The flags of `submit` and `run`; each has the name of an entry of `submitting.fields`."""
@@ -219,6 +229,11 @@ words_argument = JOB_OPTIONS[0]
 def given(options: Mapping[str, Any]) -> dict[str, Any]:
     """The flags that were given, by their long names."""
     chosen = {name.replace("_", "-"): value for name, value in options.items() if value not in (None, ())}
+    commit = chosen.pop("commit", None)
+    if commit is not None:
+        if "snapshot" in chosen:
+            raise click.UsageError("--snapshot freezes what is here, --commit what was committed; give one of them")
+        chosen["snapshot"] = commit
     gres = chosen.pop("gres", None)
     if gres is not None:
         if "gpus" in chosen:

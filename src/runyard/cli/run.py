@@ -63,7 +63,10 @@ def run(app: App, /, words: tuple[str, ...], detach_keys: str | None, **options:
         app.output.note(f"ry: {harmless(remark)}")
     early = _EarlyInterrupt()
     try:
-        job_id = deliver(app, submission).ids[0]
+        receipt = deliver(app, submission)
+        for remark in receipt.remarks:
+            app.output.note(f"ry: {harmless(remark)}")
+        job_id = receipt.ids[0]
         with _last_word(app, job_id):
             wish = Wish(keys, whole=True) if submission.specs[0].tty and possible() else None
             row = _Run(app, job_id, early, wish).to_the_end()

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import click
 
 from runyard.api import JobDetail, JobRow
+from runyard.cli.code_facts import code_facts
 from runyard.cli.context import App
 from runyard.cli.contract import contract
 from runyard.cli.ls import elapsed, gpus
@@ -91,6 +92,7 @@ def _facts(detail: JobDetail, now: float) -> Iterator[tuple[str, str]]:
     for name, value in spec.public:
         yield "variable", harmless(f"{name}={value}")
     yield "workdir", harmless(row.workdir)
+    yield from code_facts(detail)
     yield "asks for", asked(spec)
     if detail.limits:
         yield "limits", harmless(detail.limits)

@@ -18,6 +18,7 @@ from runyard.cli.options import as_json, complete_files, dry_run
 from runyard.cli.render.output import shown
 from runyard.cli.render.text import clock, counted, harmless, label, memory, numbers, words
 from runyard.errors import StorageFull, Unavailable, UsageError
+from runyard.model.code import WORK_TREE
 from runyard.model.filter import JobQuery
 from runyard.model.spec import DEFAULT_GRACE_S
 from runyard.submitting.build import Builder
@@ -74,7 +75,7 @@ def submit(app: App, /, words: tuple[str, ...], file: str | None, dry_run: bool,
     else:
         submission = builder.submission(request(words, options))
     receipt = None if dry_run else deliver(app, submission)
-    for remark in builder.remarks:
+    for remark in (*builder.remarks, *(receipt.remarks if receipt else ())):
         app.output.note(f"ry: {harmless(remark)}")
     if receipt is None:
         preview(app, submission)
@@ -127,7 +128,7 @@ def report(app: App, submission: Submission, receipt: Receipt) -> None:
     """Tell the ids, and on a terminal what is going to happen."""
     output = app.output
     if output.as_json:
-        output.json({"ids": receipt.ids, "existing": receipt.existing})
+        output.json({"ids": receipt.ids, "existing": receipt.existing, "remarks": receipt.remarks})
     elif not output.terminal:
         output.line("\n".join(map(str, receipt.ids)))
     elif len(receipt.ids) == 1:
@@ -199,6 +200,10 @@ def _wishes(spec: JobSpec, now: float) -> Iterator[str]:
         yield "detach"
     for name, text in contract(spec):
         yield harmless(f"{name} {text}")
+    if spec.snapshot:
+        yield "snapshot" if spec.snapshot == WORK_TREE else f"snapshot of {harmless(spec.snapshot)}"
+    if spec.drift:
+        yield f"drift {spec.drift}"
 
 
 def asked(spec: JobSpec, more: Iterable[str] = ()) -> str:

@@ -134,6 +134,12 @@ class JobOptions(TypedDict, total=False):
     slurm_env: bool
     """Set Slurm's variables (SLURM_JOB_ID ...) beside ours."""
 
+    snapshot: Union[bool, str]
+    """True runs the code as it is now, whatever is edited until it starts; a text names a branch or a commit."""
+
+    drift: str
+    """If other Python packages are installed when it starts: "warn", "hold" or "ignore" (default: warn)."""
+
     detach: bool
     """Processes that it leaves behind are not ended."""
 

@@ -26,6 +26,7 @@ from runyard.errors import BY_NAME, InvalidSpec, ProtocolError, RunyardError
 from runyard.model import codec
 from runyard.model.attaching import AttachCall, Ticket
 from runyard.model.beat import Answer, Hello, Report, Welcome
+from runyard.model.comparing import Comparison
 from runyard.model.editing import Draft, MoveCall, RetryCall
 from runyard.model.filter import JobQuery
 from runyard.model.group import Group, GroupQuery, GroupRow, SweepChange
@@ -68,6 +69,9 @@ class RemoteService:
 
     def explain(self, job_id: int) -> Explanation:
         return self._call(Explanation, "GET", f"/jobs/{int(job_id)}/why")
+
+    def compare(self, first: int, second: int) -> Comparison:
+        return self._call(Comparison, "GET", f"/jobs/{int(first)}/diff" + query_text({"to": int(second)}))
 
     def stop(self, call: StopCall) -> ChangeResult:
         return self._call(ChangeResult, "POST", "/jobs/stop", call)

@@ -62,13 +62,14 @@ class Completed:
 class Surroundings:
     """What a program gets beside its arguments. `env` None: our own environment. `stdin` None: nothing to read.
 
-    `memory_mb` is the most that it may allocate (0: no limit).
+    `memory_mb` is the most that it may allocate (0: no limit); `umask` -1 is our own.
     """
 
     env: Optional[Mapping[str, str]] = None
     cwd: Optional[str] = None
     stdin: Optional[int] = None
     memory_mb: int = 0
+    umask: int = -1
 
 
 def run(
@@ -77,9 +78,10 @@ def run(
     input: bytes = b"",
     env: Optional[Mapping[str, str]] = None,
     cwd: Optional[str] = None,
+    umask: int = -1,
 ) -> Completed:
     """Run a program to its end. Raises ProgramMissing, ProgramTimedOut, or CommandError if it cannot be started."""
-    with _start(argv, Surroundings(env, cwd, subprocess.PIPE)) as process:
+    with _start(argv, Surroundings(env, cwd, subprocess.PIPE, umask=umask)) as process:
         try:
             stdout, stderr = process.communicate(input, timeout_s)
         except BaseException as error:
@@ -165,6 +167,7 @@ def _start(argv: Sequence[str], surroundings: Surroundings) -> subprocess.Popen[
             stderr=subprocess.PIPE,
             env=surroundings.env,
             cwd=surroundings.cwd,
+            umask=surroundings.umask,
             start_new_session=True,
         )
     except FileNotFoundError as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Optional
 
+from runyard.model.code import Note
 from runyard.model.record import dataclass
 
 
@@ -89,7 +90,8 @@ class Attempt:
     """One try of a job, numbered from 1, with the random token that its runner must show.
 
     `pause` is there while it stands still; `paused_s` is how long it has stood still before that. `earlier` tells of
-    the attempts before it.
+    the attempts before it. `notes` are what its user should know of it. `accepted`: a person has released the job
+    although its environment is another than when it was submitted.
     """
 
     number: int
@@ -99,6 +101,8 @@ class Attempt:
     pause: Optional[Pause] = None
     paused_s: float = 0.0
     earlier: Earlier = Earlier()
+    notes: tuple[Note, ...] = ()
+    accepted: bool = False
 
     @property
     def started_at(self) -> Optional[float]:

@@ -10,6 +10,8 @@ from typing import Optional
 
 from runyard.model.attempt import AttemptKey, Result
 from runyard.model.checkpoint import Checkpoint
+from runyard.model.code import Code, Note
+from runyard.model.drift import Installed
 from runyard.model.host import Host
 from runyard.model.record import dataclass
 
@@ -61,7 +63,8 @@ class Observed:
 
     `stage` is one of: `claimed`, `started`, `ended`, `revoked` (the agent took the claim itself: it never started and
     never will) and `unkillable`. Times are wall time of the host. `pid` belongs to the command. `why` says of one
-    that is revoked why, and of one that runs why it cannot be paused.
+    that is revoked why, and of one that runs why it cannot be paused. `notes` is what its user should know of it. With
+    `hold` a revoked one is to wait until a person has released it.
     """
 
     key: AttemptKey
@@ -74,6 +77,8 @@ class Observed:
     result: Optional[Result] = None
     why: str = ""
     ports: tuple[int, ...] = ()
+    notes: tuple[Note, ...] = ()
+    hold: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,7 +109,8 @@ class Order:
 
     `environment`, `script` are hashes of blobs to fetch. `variables` are ours (RUNYARD_*, CUDA_VISIBLE_DEVICES ...).
     `devices` are UUIDs. `follows` names the attempt after whose end it starts. `ports` is how many it gets of its
-    host's, `granted` (by the agent) which.
+    host's, `granted` (by the agent) which. `code` is a snapshot whose tree takes the place of its root in `workdir`;
+    `python` is compared with what is there now, `drift` says what then.
     """
 
     key: AttemptKey
@@ -131,6 +137,9 @@ class Order:
     checkpoint: Checkpoint = Checkpoint()
     ports: int = 0
     granted: tuple[int, ...] = ()
+    code: Optional[Code] = None
+    python: Optional[Installed] = None
+    drift: str = ""
 
 
 @dataclass(frozen=True)

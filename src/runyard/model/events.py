@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Optional, Union
 
 from runyard.model.attempt import Attempt, AttemptKey, Result
+from runyard.model.code import Note
 from runyard.model.job import Resumption, StopRequest
 from runyard.model.record import dataclass
 from runyard.model.spec import JobSpec
@@ -170,12 +171,14 @@ class StopRequested:
 
 @dataclass(frozen=True)
 class Revoked:
-    """The agent took the claim: this attempt never started and never will. `why` is shown while it waits again."""
+    """The agent took the claim: this attempt never started and never will. `why` is shown while it waits again; with
+    `hold` that is until a person releases it."""
 
     at: float
     key: AttemptKey
     why: str = ""
     again_at: Optional[float] = None
+    hold: bool = False
 
 
 @dataclass(frozen=True)
@@ -195,9 +198,18 @@ class Ended:
     pid: Optional[int] = None
 
 
+@dataclass(frozen=True)
+class Noted:
+    """Something about an attempt that its user should know: its code or its environment is another than at submit."""
+
+    at: float
+    key: AttemptKey
+    note: Note
+
+
 Event = Union[
     Submitted, Held, Released, Woken, DependencyMet, DependencyFailed, Assigned, Promoted, Started, Paused, Resumed,
-    StopRequested, Revoked, Ended, Edited, Moved, Retried, Reopened,
+    StopRequested, Revoked, Ended, Edited, Moved, Retried, Reopened, Noted,
 ]  # fmt: skip
 
 KINDS: dict[str, type[Event]] = {
@@ -219,6 +231,7 @@ KINDS: dict[str, type[Event]] = {
     "moved": Moved,
     "retried": Retried,
     "reopened": Reopened,
+    "noted": Noted,
 }
 """The word for each kind, as it is stored and shown."""
 

@@ -24,6 +24,7 @@ from runyard.model.events import (
     Event,
     Held,
     Moved,
+    Noted,
     Paused,
     Promoted,
     Released,
@@ -39,6 +40,11 @@ from runyard.model.events import (
 from runyard.model.job import Job, JobState, Outcome, StopRequest
 from runyard.model.record import changed
 from runyard.model.spec import Dependency
+
+HELD_BACK = "held: "
+"""How the reason of a job begins that its agent did not start, and that waits for a person."""
+
+ACCEPTED = "released all the same"
 
 
 def begin(job_id: int, event: Submitted) -> Job:
@@ -144,7 +150,9 @@ def _hold_ahead(job: Job, event: Held) -> Job:
 
 
 def _release(job: Job, event: Released) -> Job:
-    return changed(job, held=False)
+    """What its agent held back for a reason starts in spite of that (see `_assign`)."""
+    reason = ACCEPTED if job.held and job.reason.startswith(HELD_BACK) else job.reason
+    return changed(job, held=False, reason=reason)
 
 
 def _wake(job: Job, event: Woken) -> Job:
@@ -168,6 +176,8 @@ def _assign(job: Job, event: Assigned) -> Job:
     attempt = event.attempt
     if job.attempt is not None:
         attempt = changed(attempt, earlier=told_to_later(job.attempt))
+    if job.reason == ACCEPTED or (job.attempt is not None and job.attempt.accepted):
+        attempt = changed(attempt, accepted=True)
     return changed(job, state=JobState.ASSIGNED, attempt=attempt, reason="")
 
 
@@ -221,7 +231,17 @@ def _revoke(job: Job, event: Revoked) -> Job:
     over = _each(attempt, lambda p: changed(p, ended_at=event.at, result=result))
     if job.stop is not None:
         return _done(changed(job, attempt=over), job.stop.outcome, None, _by(job.stop), event.at)
-    return _again(changed(job, attempt=over, reason=event.why), event.again_at, event.at)
+    if event.hold:
+        job = changed(job, held=True)
+    why = f"{HELD_BACK}{event.why}" if event.hold else event.why
+    return _again(changed(job, attempt=over, reason=why), event.again_at, event.at)
+
+
+def _note(job: Job, event: Noted) -> Job:
+    attempt = _current(job, event.key)
+    if event.note in attempt.notes:
+        return job
+    return changed(job, attempt=changed(attempt, notes=(*attempt.notes, event.note)))
 
 
 def _end(job: Job, event: Ended) -> Job:
@@ -320,5 +340,8 @@ TABLE: dict[tuple[JobState, type], Move] = {
     (JobState.DONE, Edited): wishes.edit_ended,
     (JobState.DONE, Retried): wishes.retry,
     (JobState.DONE, Reopened): wishes.reopen,
+    (JobState.ASSIGNED, Noted): _note,
+    (JobState.RUNNING, Noted): _note,
+    (JobState.DONE, Noted): _note,
 }
 """State and event to move. What is not here is refused; out of `done` leads only what a user wants."""

@@ -12,6 +12,8 @@ from typing import Optional
 
 from runyard.errors import InvalidSpec
 from runyard.model.checkpoint import Checkpoint
+from runyard.model.code import Code
+from runyard.model.drift import POLICIES, Installed
 from runyard.model.label import program_name
 from runyard.model.params import Params, check_params
 from runyard.model.record import dataclass
@@ -153,6 +155,8 @@ class JobSpec:
     `public` are variables of the environment (name, value) that may be shown: a copy for lists, not what the job gets.
     `notify` says which hooks are told of it (see `model.hook`). With `tty` it gets a terminal of its own.
     `ports` is how many ports of its host it gets (None: see `ports_wanted`).
+    `snapshot` asks for frozen code (see `model.code`); `code` says what there was at submit, `python` what was
+    installed, and `drift` what a start does when that is another ("": warn).
     """
 
     command: tuple[str, ...]
@@ -187,6 +191,10 @@ class JobSpec:
     tty: bool = False
     checkpoint: Checkpoint = Checkpoint()
     ports: Optional[int] = None
+    snapshot: str = ""
+    code: Optional[Code] = None
+    drift: str = ""
+    python: Optional[Installed] = None
 
     def __post_init__(self) -> None:
         _check_command(self)
@@ -206,6 +214,9 @@ class JobSpec:
         _check_text(self.template, "template", NAME_BYTES)
         if self.tty and self.input:
             raise InvalidSpec("a job with a terminal reads from that: give either --tty or --input", "tty")
+        _check_text(self.snapshot, "snapshot", NAME_BYTES)
+        if self.drift and self.drift not in POLICIES:
+            raise InvalidSpec(f"{self.drift!r} is none of {', '.join(POLICIES)}", "drift")
         _check_names(self.queue, self.on_lost, self.script, self.environment)
         self.checkpoint.check_time(self.time_limit_s)
 

@@ -26,6 +26,7 @@ from runyard.errors import InvalidSpec
 from runyard.model import codec
 from runyard.model.attaching import AttachCall, Ticket
 from runyard.model.beat import Answer, Hello, Order, Welcome
+from runyard.model.comparing import Comparison
 from runyard.model.editing import Draft, MoveCall, RetryCall
 from runyard.model.filter import JobQuery
 from runyard.model.group import Group, GroupQuery, GroupRow, SweepChange
@@ -163,6 +164,8 @@ ROUTES = (
           lambda service, call: service.remove(call.body), ChangeResult, takes=tuple[int, ...]),
     Route("PUT", "/draining", "Start nothing new (true), or go on (false)",
           lambda service, call: service.drain(call.body), bool, takes=bool),
+    Route("GET", "/jobs/{job_id}/diff", "How another job's code, environment and packages differ",
+          lambda service, call: service.compare(call.job_id, call.number("to")), Comparison, query={"to": INT}),
     Route("GET", "/jobs/{job_id}/output", "A range of an attempt's output", _output, Chunk,
           query={"attempt": INT, "offset": INT, "length": INT}),
     Route("GET", "/jobs/{job_id}/tail", "The last lines of an attempt's output",

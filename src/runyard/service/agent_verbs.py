@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 from runyard.errors import NotAllowed
 from runyard.model.beat import Answer, Hello, Report, Welcome
@@ -31,7 +32,8 @@ class AgentVerbs(Verbs):
         back = report.agent in dispatch.ready(now - CONNECTED_S) - before
 
         def work(turn: Turn) -> None:
-            beats.report(controller, turn, report, newest)
+            jobs = beats.report(controller, turn, report, newest)
+            turn.after.extend(partial(self._yard.code.started, job) for job in jobs if job.spec.code is not None)
             turn.dirty = turn.dirty or back
 
         if report.observed or report.all is not None or report.host is not None or back:

@@ -14,7 +14,7 @@ from runyard.errors import Conflict, NotFound
 from runyard.model.attempt import Attempt, AttemptKey, Result
 from runyard.model.beat import OVER, PROTOCOL, Hello, Observed, Report, Welcome
 from runyard.model.ending import judge
-from runyard.model.events import Change, Ended, Resumed, Revoked, Started
+from runyard.model.events import Change, Ended, Noted, Resumed, Revoked, Started
 from runyard.model.host import Agent
 from runyard.model.job import Job, JobState, Outcome
 from runyard.planner.retry import decide
@@ -73,25 +73,27 @@ def _older(yard: YardId, feed: int, hello: Hello) -> str:
     return f"this is an older copy of the store: agent {hello.agent} has seen {seen}"
 
 
-def report(controller: Controller, turn: Turn, report: Report, newest: bool) -> None:
-    """One beat. What a late one says of the present is not taken, what has happened is."""
+def report(controller: Controller, turn: Turn, report: Report, newest: bool) -> list[Job]:
+    """One beat: the jobs that it changed. What a late one says of the present is not taken, what has happened is."""
     controller.dispatch.check(report.agent, report.incarnation)
     if report.host is not None and newest:
         turn.store.save_host(report.host)
         turn.dirty = True
-    _facts(controller, turn, report.agent, report.observed)
+    jobs = _facts(controller, turn, report.agent, report.observed)
     if report.all is not None and newest:
         _compare(controller, turn, report)
         if not report.problem:
             controller.resend(turn, report.agent)
             turn.joined.add(report.agent)
         turn.dirty = True
+    return jobs
 
 
-def _facts(controller: Controller, turn: Turn, agent: str, observed: Iterable[Observed]) -> None:
+def _facts(controller: Controller, turn: Turn, agent: str, observed: Iterable[Observed]) -> list[Job]:
     told = list(observed)
     before = turn.store.load({seen.key.job_id for seen in told})
     changes = [change for seen in told if (change := _change(turn, seen, before.get(seen.key.job_id)))]
+    changes += [note for seen in told if seen.notes for note in _notes(turn, seen, before.get(seen.key.job_id))]
     over = [seen for seen in told if seen.stage in OVER]
     changes += turn.follow_up({str(seen.key): _followed(before.get(seen.key.job_id), seen.key) for seen in over})
     committed = turn.commit(changes)
@@ -109,6 +111,13 @@ def _facts(controller: Controller, turn: Turn, agent: str, observed: Iterable[Ob
         if job is not None and job.outcome is Outcome.SUCCEEDED and seen.started_at and seen.ended_at:
             turn.ran(job, max(0.0, seen.ended_at - seen.started_at))
     _stop_on_fail(turn, committed.jobs.values())
+    return list(committed.jobs.values())
+
+
+def _notes(turn: Turn, seen: Observed, job: Job | None) -> list[Change]:
+    """What its agent has to say of an attempt, once."""
+    known = job.attempt.notes if job is not None and job.attempt is not None else ()
+    return [Change(seen.key.job_id, Noted(turn.now, seen.key, note)) for note in seen.notes if note not in known]
 
 
 def _change(turn: Turn, seen: Observed, job: Job | None) -> Change | None:
@@ -125,7 +134,8 @@ def _change(turn: Turn, seen: Observed, job: Job | None) -> Change | None:
             gone = Result("inferred", None, "lost", "its host has no record of it any more")
             return Change(job.id, _ended(turn, replace(seen, result=gone), job))
         pause_s = BUSY_PAUSE_S * 2.0 ** min(job.attempt.number - 1, BUSY_DOUBLINGS)
-        return Change(job.id, Revoked(turn.now, seen.key, seen.why, turn.now + pause_s if seen.why else None))
+        again_at = turn.now + pause_s if seen.why and not seen.hold else None
+        return Change(job.id, Revoked(turn.now, seen.key, seen.why, again_at, seen.hold))
     if seen.stage == "ended":
         return Change(job.id, _ended(turn, seen, job))
     return None

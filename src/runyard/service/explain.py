@@ -7,6 +7,7 @@ from statistics import median
 
 from runyard.api import Explanation
 from runyard.model.job import Job, JobState, Outcome
+from runyard.model.lifecycle import HELD_BACK
 from runyard.model.view import REASONS, Reason
 from runyard.planner.estimate import Estimate, Usual, estimate
 from runyard.service.controller import Controller
@@ -26,6 +27,9 @@ def explain(controller: Controller, job: Job, now: float) -> Explanation:
         )
     if job.state is not JobState.PENDING:
         return Explanation(job.id, job.word, _not_waiting(job))
+    if job.held and job.reason.startswith(HELD_BACK):
+        why = job.reason[len(HELD_BACK) :]
+        return Explanation(job.id, "held", f"It was not started: {why}. `ry release {job.id}` starts it all the same.")
     if job.held:
         return Explanation(job.id, "held", f"A user holds it back; `ry release {job.id}` lets it go.")
     if job.waiting_on:

@@ -11,6 +11,7 @@ from runyard.model.events import Held, Released, StopRequested
 from runyard.model.filter import JobQuery, Selector, parse_selector
 from runyard.model.group import SWEEP
 from runyard.model.job import Job, JobState, StopRequest
+from runyard.service.coding import record_of
 from runyard.service.explain import explain
 from runyard.service.finding import narrowed, needs_rows
 from runyard.service.orders import stop_order
@@ -36,7 +37,8 @@ class JobVerbs(Verbs):
             raise StorageFull(
                 f"less than {self._yard.min_free_mb} MB are free: nothing new is accepted until there is space"
             )
-        new = new_jobs(submission, self._caller.user, self._yard.now())
+        coded = self._yard.code.coded(submission.specs)
+        new = new_jobs(submission, self._caller.user, self._yard.now(), coded.of)
         check_resources(new.specs, self._store.hosts())
         request = submission.sweep
 
@@ -49,7 +51,8 @@ class JobVerbs(Verbs):
                 note_cells(turn, request, added.ids)
             turn.dirty = True
             turn.topics.add("jobs")
-            return Receipt(added.ids, added.existing)
+            turn.after.append(lambda: self._yard.code.submitted(coded))
+            return Receipt(added.ids, added.existing, coded.remarks)
 
         return self._controller.call(work)
 
@@ -79,6 +82,7 @@ class JobVerbs(Verbs):
             dependants=tuple(dependant for dependant, _ in self._store.dependants(job_id)),
             limits=host.limits if host else "",
             environment=self._environment(job),
+            code=record_of(self._store, job.spec.code.record if job.spec.code else ""),
         )
 
     def explain(self, job_id: int) -> Explanation:
@@ -156,8 +160,9 @@ class JobVerbs(Verbs):
         if job.attempt is None or job.state not in (JobState.ASSIGNED, JobState.RUNNING):
             return ()
         name = attempt_name(job.id, job.attempt.number)
+        notes = tuple(dict.fromkeys(note.kind for note in job.attempt.notes))
         unreachable = any(placement.agent in silent for placement in job.attempt.placements)
-        return ("unreachable",) * unreachable + ("unkillable",) * (name in self._controller.unkillable)
+        return ("unreachable",) * unreachable + ("unkillable",) * (name in self._controller.unkillable) + notes
 
     def _demand(self, texts: tuple[str, ...], selectors: tuple[Selector, ...], found: list[Job]) -> None:
         """A selector that names one job, or a queue, has to find it."""

@@ -6,6 +6,7 @@ Writing verbs run in a turn of the yard thread and return after its commit; read
 from __future__ import annotations
 
 from runyard.service.agent_verbs import AgentVerbs
+from runyard.service.code_verbs import CodeVerbs
 from runyard.service.job_verbs import JobVerbs
 from runyard.service.output_verbs import OutputVerbs
 from runyard.service.pause_verbs import PauseVerbs
@@ -22,6 +23,7 @@ class LocalService(
     QueueVerbs,
     PauseVerbs,
     OutputVerbs,
+    CodeVerbs,
     TerminalVerbs,
     YardVerbs,
     TemplateVerbs,

@@ -24,6 +24,8 @@ def key_of(job: Job) -> AttemptKey:
 def order_of(job: Job, placement: Placement, host: Host | None, group_size: int = 0) -> Order:
     """What the agent needs to start this placement. `group_size` counts the jobs of its group, for Slurm's names."""
     spec = job.spec
+    accepted = job.attempt is not None and job.attempt.accepted
+    policy = "warn" if accepted and spec.drift == "hold" else spec.drift
     return Order(
         key=key_of(job),
         rank=placement.rank,
@@ -48,6 +50,9 @@ def order_of(job: Job, placement: Placement, host: Host | None, group_size: int 
         tty=spec.tty,
         checkpoint=spec.checkpoint,
         ports=spec.ports_wanted,
+        code=spec.code if spec.code is not None and spec.code.frozen else None,
+        python=spec.python if policy != "ignore" else None,
+        drift=policy,
     )
 
 

@@ -8,6 +8,7 @@ from runyard.api import JobRow, RunningRow
 from runyard.model.attempt import attempt_name
 from runyard.model.host import Host
 from runyard.model.job import Job, JobState
+from runyard.model.lifecycle import HELD_BACK
 from runyard.model.view import Reason
 
 
@@ -55,7 +56,7 @@ def short_reason(job: Job, reason: Reason | None) -> str:
     if job.state is not JobState.PENDING and not job.ahead:
         return _paused(job) if job.word == "paused" else job.reason
     if job.held:
-        return "held by a user"
+        return job.reason if job.reason.startswith(HELD_BACK) else "held by a user"
     if job.ahead and job.attempt:
         return f"starts when {job.attempt.placements[0].follows} has ended"
     if job.waiting_on:

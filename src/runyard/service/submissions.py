@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
 
 from runyard.api import Submission
 from runyard.errors import InvalidSpec, UsageError
+from runyard.model.code import Code
 from runyard.model.group import SWEEP
 from runyard.model.host import Host
 from runyard.model.record import changed
@@ -21,8 +22,8 @@ LINKS_MAX = 1_000_000
 KEY = re.compile(r"[A-Za-z0-9._:-]{8,128}")
 
 
-def new_jobs(submission: Submission, user: str, at: float) -> NewJobs:
-    """The jobs that a submission asks for, as this user's."""
+def new_jobs(submission: Submission, user: str, at: float, code_of: Callable[[JobSpec], Code | None]) -> NewJobs:
+    """The jobs that a submission asks for, as this user's, with the code that they have."""
     if not KEY.fullmatch(submission.key):
         raise InvalidSpec("8 to 128 letters, digits and ._:-", "key")
     specs, arrays = submission.specs, submission.arrays
@@ -38,7 +39,7 @@ def new_jobs(submission: Submission, user: str, at: float) -> NewJobs:
     request = submission.sweep
     if request is not None and arrays:
         raise UsageError("a sweep has no arrays among its cells")
-    mine = [changed(spec, user=user) if spec.user != user else spec for spec in specs]
+    mine = [changed(spec, user=user, code=code_of(spec)) for spec in specs]
     if request is not None:
         group = NewGroup(SWEEP, request.name, 0, len(mine), request.parallel, request.sweep, request.into)
         return NewJobs(mine, submission.key, user, at, (group,))

@@ -9,6 +9,7 @@ from runyard.api import ChangeResult, Files
 from runyard.model.events import Change, Event
 from runyard.model.job import Job
 from runyard.service.blobs import Blobs
+from runyard.service.coding import CodeDesk
 from runyard.service.controller import Controller
 from runyard.service.tickets import Tickets
 from runyard.service.turn import Turn
@@ -45,6 +46,7 @@ class Yard:
     free_mb: Callable[[], int]
     collect: Callable[[bool], tuple[int, ...]]
     remove_output: Callable[[Collection[int]], None]
+    code: CodeDesk
     min_free_mb: int = 50
     tickets: Tickets = field(default_factory=Tickets)
 

@@ -35,6 +35,7 @@ from runyard.submitting.fields import Here
 from runyard.submitting.ground import Ground
 from runyard.submitting.nearest import meant
 from runyard.submitting.presence import look_for_output, look_for_program
+from runyard.submitting.pythons import Pythons
 from runyard.submitting.script import Command, command_of, remarks, script_of
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Builder:
         self._paths: dict[str, str] = {}
         self._public: dict[str, Params] = {}
         self._programs: set[tuple[str, str, str]] = set()
+        self.pythons = Pythons(here, self.blob, self._paths)
         self.remarks: list[str] = []
         """What the user should know and did not ask."""
 
@@ -87,7 +89,7 @@ class Builder:
         try:
             if lines is not None:
                 values = self.values(lines.below(options))
-            spec = self.spec(values, command)
+            spec = self.pythons.added(self.spec(values, command))
         except InvalidSpec as error:
             raise (lines.located(error, options) if lines else error) from None
         self.look_for_program(spec)
@@ -176,6 +178,9 @@ class Builder:
             notify=values.get("notify", ()),
             checkpoint=checkpoint_of(values),
             ports=values.get("ports"),
+            snapshot=values.get("snapshot", ""),
+            drift=values.get("drift", ""),
+            python=self.pythons.named(values, command.script, workdir),
         )
 
     def look_for_program(self, spec: JobSpec) -> None:

@@ -158,6 +158,7 @@ class _Batch:
             self._dependencies(after) if after else (),
             _text(entry.get("unique", base.unique), "unique"),
         )
+        spec = self._builder.pythons.added(spec)
         self._builder.look_for_program(spec)
         self.specs.append(spec)
         if array is not None:

@@ -12,6 +12,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from runyard.errors import InvalidSpec
+from runyard.model.code import IN_PLACE, WORK_TREE
+from runyard.model.drift import POLICIES
 from runyard.model.params import Params
 from runyard.model.spec import ARRAY_INDEX_MAX, ARRAY_MAX, ArraySpec, RetryVariable
 from runyard.model.wish import parse_wish
@@ -215,6 +217,21 @@ def output(value: Any, name: str, here: Here) -> str:
     return path
 
 
+def snapshot(value: Any, name: str, here: Here) -> str:
+    """True or false, or the name of a branch or commit."""
+    word = "true" if value is True else "false" if value is False else text(value, name, here).strip()
+    if word.lower() in TRUE or word == WORK_TREE:
+        return WORK_TREE
+    return IN_PLACE if word.lower() in (*FALSE, "") else word
+
+
+def policy(value: Any, name: str, here: Here) -> str:
+    word = text(value, name, here)
+    if word not in POLICIES:
+        raise InvalidSpec(f"{word!r} is none of {', '.join(POLICIES)}{meant(word, POLICIES)}", name)
+    return word
+
+
 FIELDS: dict[str, Read] = {
     "name": title,
     "workdir": text,
@@ -256,13 +273,15 @@ FIELDS: dict[str, Read] = {
     "checkpoint-tries": integer,
     "retry-env": retry_variables,
     "ports": integer,
+    "snapshot": snapshot,
+    "drift": policy,
 }
 """Every option of a job by its long flag."""
 
 DEFAULTABLE = (
     "priority", "gpus", "cpus", "mem", "mem-per-cpu", "time", "grace", "retries", "backoff", "retry-on", "output",
     "shell", "venv", "conda", "setup", "clean-env", "detach", "slurm-env", "notify", "tty", "signal",
-    "checkpoint-dir", "requeue-on-checkpoint", "checkpoint-tries", "retry-env", "ports",
+    "checkpoint-dir", "requeue-on-checkpoint", "checkpoint-tries", "retry-env", "ports", "snapshot", "drift",
 )  # fmt: skip
 """What a queue may give to jobs whose submitter says nothing. (Its on-lost is a limit of the queue itself.)"""
 

@@ -11,9 +11,11 @@ from typing import Any
 
 import runyard
 from runyard.agent.gpus import AttemptOwner
+from runyard.agent.identity import Identity
 from runyard.agent.link import Link
 from runyard.agent.look import Looker
-from runyard.agent.main import Agent, Identity
+from runyard.agent.main import Agent
+from runyard.agent.prepare import Preparer
 from runyard.agent.probe import Machine
 from runyard.config import load
 from runyard.engines.process import ProcessEngine
@@ -23,6 +25,7 @@ from runyard.foreign.process import boot_id
 from runyard.runtime.cgroup import leave
 from runyard.runtime.native import name_process
 from runyard.runtime.rundir import RunDirs
+from runyard.runtime.trees import Trees
 from runyard.wiring.home import agent_lock, home_at, prepare, user_name
 from runyard.wiring.host import host_id
 
@@ -52,9 +55,9 @@ def main() -> None:
     )
     engine = ProcessEngine(home, host, boot_id(), settings.warm_runners)
     machine = Machine(host, AttemptOwner(RunDirs(home.runs, host)))
-    agent = Agent(
-        identity, home, engine, Looker(machine.look, time.monotonic, settings.look_every_s), Link(home.server_socket)
-    )
+    looker = Looker(machine.look, time.monotonic, settings.look_every_s)
+    preparer = Preparer(Trees(home.code).prepare)
+    agent = Agent(identity, home, engine, looker, preparer, Link(home.server_socket))
 
     def end(number: int, frame: Any) -> None:
         agent.end()

@@ -23,11 +23,14 @@ from runyard.runtime.cgroup import leave
 from runyard.runtime.checkpoints import Checkpoints
 from runyard.runtime.logs import LocalFiles
 from runyard.runtime.native import name_process, return_memory
+from runyard.runtime.repositories import LocalRepositories
 from runyard.runtime.rundir import RunDirs
+from runyard.runtime.trees import Trees
 from runyard.server.app import Backend, make_app
 from runyard.server.run import Moments, run
 from runyard.server.streams import Streams
 from runyard.service.blobs import Blobs
+from runyard.service.coding import CodeDesk
 from runyard.service.controller import Controller, Surroundings
 from runyard.service.local import LocalService
 from runyard.service.verbs import About, Caller, Yard
@@ -63,6 +66,10 @@ def build(settings: Settings, home: Home, accept_older_store: bool = False) -> Y
     controller.start()
 
     checkpoints = Checkpoints(home.checkpoints)
+    trees = Trees(home.code)
+    blobs = Blobs(home.blobs)
+    repositories = LocalRepositories(trees, home.code_scratch, settings.snapshot_max_mb)
+    desk = CodeDesk(repositories, blobs, controller, time.time)
 
     def collect(dry: bool) -> tuple[int, ...]:
         gone = {gone.job for gone in runs.collect(settings.keep_runs_days, settings.keep_runs_mb, dry)}
@@ -76,12 +83,13 @@ def build(settings: Settings, home: Home, accept_older_store: bool = False) -> Y
     return Yard(
         controller=controller,
         files=LocalFiles(home, host),
-        blobs=Blobs(home.blobs),
+        blobs=blobs,
         about=About(runyard.__version__, home.root, settings.store or home.database, home.config, time.time()),
         now=time.time,
         free_mb=lambda: free_mb(home.root),
         collect=collect,
         remove_output=remove_output,
+        code=desk,
         min_free_mb=settings.min_free_mb,
     )
 
@@ -130,9 +138,11 @@ def serve(environ: Mapping[str, str], ready_fd: int = -1, accept_older_store: bo
         streams.end()
 
     ended = threading.Event()
+    coder = threading.Thread(target=yard.code.run, name="code", daemon=True)
     keeper = Keeper(home, environ)
     agent = threading.Thread(target=keeper.run, name="agent", daemon=True)
     tidier = threading.Thread(target=keep_tidy, args=(yard, home, ended), name="tidy", daemon=True)
+    coder.start()
     agent.start()
     tidier.start()
     log.info("serving %s (pid %d, epoch %d)", home.root, os.getpid(), yard.controller.yard.epoch)
@@ -146,6 +156,7 @@ def serve(environ: Mapping[str, str], ready_fd: int = -1, accept_older_store: bo
         ended.set()
         keeper.end()
         agent.join()
+        yard.code.end()
         door.close()
         yard.controller.stop()
         yard.controller.store.close()

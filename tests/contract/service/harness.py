@@ -19,12 +19,15 @@ from runyard.client.transport import UnixTransport
 from runyard.errors import InvalidSpec, NotFound
 from runyard.model.attempt import AttemptKey, Result
 from runyard.model.beat import OVER, Answer, Hello, Observed, Order, Report, Terms, Welcome
+from runyard.model.code import Code, CodeRecord, Look, Part, Snapshot
+from runyard.model.comparing import Comparison, Side
 from runyard.model.filter import JobQuery
 from runyard.model.host import Device, Host
 from runyard.model.spec import ArraySpec, JobSpec
 from runyard.server.app import Backend, make_app
 from runyard.server.run import Moments, Server, bind
 from runyard.service.blobs import Blobs
+from runyard.service.coding import CodeDesk
 from runyard.service.controller import Controller, Surroundings
 from runyard.service.local import LocalService
 from runyard.service.verbs import About, Caller
@@ -32,6 +35,7 @@ from runyard.service.verbs import Yard as Shared
 from runyard.store.base import Store
 
 ME = Caller("me", 1000)
+COMMIT = "c" * 40
 START = 1_000_000.0
 
 
@@ -81,6 +85,34 @@ class Outputs:
                 yield line
 
 
+class Shelves:
+    """Code at some directories, which a test changes. (What lies below /frozen cannot be frozen.)"""
+
+    def __init__(self) -> None:
+        self.trees = {"/code/one": "tree-1"}
+        self.looks: list[Code] = []
+
+    def find(self, workdir: str) -> Code | None:
+        return Code(workdir, COMMIT, "main") if workdir in self.trees else None
+
+    def freeze(self, workdir: str, wanted: str) -> Snapshot:
+        code = self.find(workdir)
+        if wanted == "nowhere":
+            raise InvalidSpec("there is no branch or commit 'nowhere'", "snapshot")
+        if code is None:
+            return Snapshot(None, "nothing is frozen")
+        return Snapshot(replace(code, key="ab12", frozen=(Part("", workdir, "tree-1"),)), "frozen")
+
+    def look(self, code: Code) -> Look:
+        self.looks.append(code)
+        tree = self.trees[code.root]
+        return Look(CodeRecord(START, tree, ("M train.py",), (tree,)), b"the patch of " + tree.encode())
+
+    def compare(self, sides: tuple[Side, Side]) -> Comparison:
+        first, second = (side.tree for side in sides)
+        return Comparison(("M train.py",) if first != second else (), patch=f"{first} -> {second}")
+
+
 @dataclass
 class Yard:
     """What a test holds."""
@@ -95,6 +127,12 @@ class Yard:
     @property
     def controller(self) -> Controller:
         return self.shared.controller
+
+    @property
+    def shelves(self) -> Shelves:
+        found = self.shared.code.repositories
+        assert isinstance(found, Shelves)
+        return found
 
     @property
     def store(self) -> Store:
@@ -222,15 +260,17 @@ def build(store: Store, directory: Path) -> tuple[Shared, Clock, Outputs]:
     """A yard over this store, not begun yet."""
     clock, outputs, tokens = Clock(), Outputs(), itertools.count(1)
     controller = Controller(store, Surroundings(clock.now, lambda: f"token-{next(tokens)}"))
+    blobs = Blobs(str(directory / "blobs"))
     shared = Shared(
         controller=controller,
         files=outputs,
-        blobs=Blobs(str(directory / "blobs")),
+        blobs=blobs,
         about=About("1.2.3", "/home/of/yard", "memory:", "/home/of/yard/config.toml", clock.now()),
         now=clock.now,
         free_mb=lambda: 1_000,
         collect=lambda dry: (7, 8, 9) if dry else (7, 8),
         remove_output=outputs.removed.update,
+        code=CodeDesk(Shelves(), blobs, controller, clock.now),
     )
     return shared, clock, outputs
 

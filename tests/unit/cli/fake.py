@@ -33,6 +33,7 @@ from runyard.client.duplex import Duplex
 from runyard.errors import Conflict, NotFound, Unavailable
 from runyard.model.attaching import AttachCall, Ticket
 from runyard.model.beat import Answer, Hello, Report, Welcome
+from runyard.model.comparing import Comparison, Variable
 from runyard.model.editing import Draft, MoveCall, RetryCall
 from runyard.model.filter import JobQuery, Selector, is_pattern, parse_selector
 from runyard.model.group import Group, GroupQuery, GroupRow, SweepChange
@@ -218,6 +219,9 @@ class FakeService:
 
     def change_sweep(self, change: SweepChange) -> Group:
         return self.group_rows[0].group
+
+    def compare(self, first: int, second: int) -> Comparison:
+        return Comparison(("M train.py",), patch="+x", environment=(Variable("LR", "#12", "#34"),))
 
     def explain(self, job_id: int) -> Explanation:
         return self.explanation or Explanation(job_id, "resources", "All GPUs are in use.")

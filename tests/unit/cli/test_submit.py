@@ -121,7 +121,11 @@ def test_on_a_terminal_it_says_what_will_happen() -> None:
 
 def test_json_gives_ids_and_those_that_were_there() -> None:
     cli = Cli(FakeService(existing=(5,)).add(row(5)))
-    assert json.loads(cli.ok("submit", "--json", "--unique", "k", "true")) == {"ids": [5], "existing": [5]}
+    assert json.loads(cli.ok("submit", "--json", "--unique", "k", "true")) == {
+        "ids": [5],
+        "existing": [5],
+        "remarks": [],
+    }
 
 
 def test_a_server_that_goes_away_gets_the_same_submission_again() -> None:

@@ -14,11 +14,29 @@ from hypothesis import strategies as st
 
 from runyard import api
 from runyard.agent import state
-from runyard.model import attempt, beat, checkpoint, events, filter, group, host, job, queue, rule, spec, template, view
+from runyard.model import (
+    attempt,
+    beat,
+    checkpoint,
+    code,
+    comparing,
+    drift,
+    events,
+    filter,
+    group,
+    host,
+    job,
+    queue,
+    rule,
+    spec,
+    template,
+    view,
+)
 from runyard.model.codec import INT_MAX
 
 MODULES: tuple[ModuleType, ...] = (
-    attempt, beat, checkpoint, events, filter, group, host, job, queue, rule, spec, template, view, api, state,
+    attempt, beat, checkpoint, code, comparing, drift, events, filter, group, host, job, queue, rule, spec, template,
+    view, api, state,
 )  # fmt: skip
 
 TEXT = st.text(max_size=8)
@@ -104,6 +122,15 @@ OWN[spec.Retry] = record(
     backoff_s=st.floats(0, 86_400),
 )
 OWN[spec.Dependency] = record(spec.Dependency, kind=st.sampled_from(spec.DEPENDENCY_KINDS))
+OWN[code.Part] = record(code.Part, source=PATH)
+OWN[code.Code] = st.one_of(
+    record(code.Code, root=PATH, key=st.just(""), frozen=st.just(())),
+    record(
+        code.Code, root=PATH, key=st.from_regex("[0-9a-f]{20}", fullmatch=True),
+        frozen=st.lists(OWN[code.Part], min_size=1, max_size=2).map(tuple),
+    ),
+)  # fmt: skip
+OWN[drift.Installed] = record(drift.Installed, python=PATH)
 OWN[spec.JobSpec] = record(
     spec.JobSpec,
     command=st.lists(BYTES_LINE, max_size=3).map(lambda words: ("run", *words)),
@@ -132,6 +159,8 @@ OWN[spec.JobSpec] = record(
         tuple
     ),
     ports=st.one_of(st.none(), st.integers(0, spec.PORTS_MAX)),
+    snapshot=LINE,
+    drift=st.sampled_from(["", *drift.POLICIES]),
 )
 OWN[spec.ArraySpec] = record(
     spec.ArraySpec,
@@ -194,7 +223,7 @@ RECORDS: list[Any] = sorted(
         for found in vars(module).values()
         if dataclasses.is_dataclass(found) and isinstance(found, type) and found.__module__ == module.__name__
     }
-    - {api.Chunk},
+    - {api.Chunk, code.Look, comparing.Side},
     key=lambda cls: cls.__name__,
 )
-"""Every class that the codec carries. (A chunk of output travels as bytes.)"""
+"""Every class that the codec carries. (A chunk of output travels as bytes, a look at code does not travel.)"""

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from runyard.errors import IllegalMove
 from runyard.model.attempt import Attempt, AttemptKey, Earlier, Pause, Placement, Result
+from runyard.model.code import Note
 from runyard.model.ending import exit_code, judge
 from runyard.model.events import (
     KIND_OF,
@@ -24,6 +25,7 @@ from runyard.model.events import (
     Event,
     Held,
     Moved,
+    Noted,
     Paused,
     Promoted,
     Released,
@@ -71,6 +73,7 @@ MOVES = {
         "revoked": "pending",
         "ended": "done",
         "edited": "assigned",
+        "noted": "assigned",
     },
     "running": {
         "started": "running",
@@ -79,9 +82,11 @@ MOVES = {
         "stop-requested": "running",
         "ended": "done",
         "edited": "running",
+        "noted": "running",
     },
     "done": {
         "edited": "done",
+        "noted": "done",
         "retried": "pending",
         "reopened": "pending",
     },
@@ -107,6 +112,7 @@ EVENTS: dict[str, Any] = {
     "moved": Moved(NOW, 0.5),
     "retried": Retried(NOW, "ann"),
     "reopened": Reopened(NOW, 7, 1),
+    "noted": Noted(NOW, KEY, Note("code changed", "train.py")),
 }
 """An event of each kind that makes sense for the job of `job_in`."""
 
@@ -215,7 +221,9 @@ def events(draw: st.DrawFn, job: Job) -> Any:
     if kind == "started":
         return Started(NOW, key, rank)
     if kind == "revoked":
-        return Revoked(NOW, key, "busy", draw(AGAIN))
+        return Revoked(NOW, key, "busy", draw(AGAIN), draw(st.booleans()))
+    if kind == "noted":
+        return Noted(NOW, key, Note("code changed", "train.py"))
     if kind == "ended":
         return Ended(NOW, key, draw(RESULTS), rank, draw(AGAIN))
     if kind == "edited":

@@ -23,7 +23,7 @@ def job(*after: int, name: str = "") -> JobSpec:
 
 
 def made(*specs: JobSpec, arrays: dict[int, ArraySpec] | None = None) -> NewJobs:
-    return new_jobs(Submission(specs, KEY, arrays or {}), "me", 5.0)
+    return new_jobs(Submission(specs, KEY, arrays or {}), "me", 5.0, lambda spec: None)
 
 
 def test_the_jobs_are_those_of_the_caller() -> None:

@@ -1,0 +1,136 @@
+"""`diff`: what is another between two jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from runyard.api import JobDetail
+from runyard.cli.context import App
+from runyard.cli.options import SELECTORS, as_json, complete_jobs
+from runyard.cli.render.facts import command
+from runyard.cli.render.json import plain
+from runyard.cli.render.text import harmless
+from runyard.cli.selecting import attempt_of, single
+from runyard.model.code import title
+from runyard.model.comparing import Comparison, Variable
+from runyard.model.spec import JobSpec
+
+TOLD = frozenset(("command", "code", "environment", "public", "python", "script", "user", "array_index"))
+"""Fields of a spec that are told in a way of their own, or always differ."""
+
+NOTHING = "-"
+
+
+@click.command("diff", epilog=SELECTORS)
+@click.argument("first", metavar="JOB", shell_complete=complete_jobs)
+@click.argument("second", metavar="JOB", shell_complete=complete_jobs)
+@click.option("--stat", is_flag=True, help="Name the files that differ, and no more.")
+@as_json
+@click.pass_obj
+def diff(app: App, first: str, second: str, stat: bool) -> int:
+    """What is another between two jobs: code, command, options, environment, installed packages.
+
+    Of variables only the names are shown, with the beginning of a hash of each value; those that are public are shown
+    whole. The code is compared as it was when each job was submitted, or frozen.
+
+    \b
+    Examples:
+      ry diff 12 15
+      ry diff @~1 @ --stat
+    """
+    service = app.service()
+    jobs = [service.job(single(app, attempt_of(selector)[0]).id) for selector in (first, second)]
+    found = service.compare(jobs[0].row.id, jobs[1].row.id)
+    if app.output.as_json:
+        app.output.json(record(jobs[0], jobs[1], found))
+        return 0
+    lines = list(_facts(jobs[0], jobs[1], found))
+    app.output.facts(lines or [("", f"jobs {jobs[0].row.id} and {jobs[1].row.id} differ in nothing that is known")])
+    if found.patch and not stat:
+        app.output.line()
+        log = app.output.log()
+        log.write(found.patch.encode("utf-8", "surrogateescape"))
+        log.end()
+        if found.patch_cut:
+            app.output.note("ry: the rest of the patch is too long to be shown")
+    return 0
+
+
+def record(first: JobDetail, second: JobDetail, found: Comparison) -> dict[str, Any]:
+    """Both sides for `--json`."""
+    options = {name: [before, after] for name, before, after in _options(first.spec, second.spec)}
+    return {
+        "jobs": [first.row.id, second.row.id],
+        "commits": [_commit(first), _commit(second)],
+        "commands": [list(first.spec.command), list(second.spec.command)],
+        "options": options,
+        **plain(found),
+    }
+
+
+def _commit(detail: JobDetail) -> str | None:
+    return detail.spec.code.commit if detail.spec.code is not None else None
+
+
+def _facts(first: JobDetail, second: JobDetail, found: Comparison) -> Iterator[tuple[str, str]]:
+    before, after = first.spec, second.spec
+    if _code(first) != _code(second):
+        yield from _both("code", _code(first), _code(second))
+    if (before.command, before.shell) != (after.command, after.shell):
+        yield from _both("command", _command(before), _command(after))
+    if before.script != after.script:
+        yield from _both("script", before.script[:10] or NOTHING, after.script[:10] or NOTHING)
+    for name, old, new in _options(before, after):
+        yield from _both(name.replace("_", "-"), _text(old), _text(new))
+    for variable in found.environment:
+        yield "variable", _variable(variable)
+    for package in found.packages:
+        yield "package", harmless(package)
+    for line in found.files:
+        yield "file", harmless(line)
+    if found.more:
+        yield "", f"and {found.more} more files"
+    if found.problem and (before.code or after.code):
+        yield "", harmless(f"the code is not compared: {found.problem}")
+
+
+def _both(name: str, before: str, after: str) -> Iterator[tuple[str, str]]:
+    yield name, before
+    yield "", after
+
+
+def _code(detail: JobDetail) -> str:
+    code = detail.spec.code
+    return harmless(title(code, detail.code)) if code is not None else NOTHING
+
+
+def _command(spec: JobSpec) -> str:
+    return harmless(spec.command[0]) if spec.shell else command(spec.command)
+
+
+def _options(before: JobSpec, after: JobSpec) -> Iterator[tuple[str, Any, Any]]:
+    """Fields that differ, with their values as JSON has them."""
+    old, new = plain(before), plain(after)
+    for name in old:
+        if name not in TOLD and old[name] != new[name]:
+            yield name, old[name], new[name]
+
+
+def _text(value: Any) -> str:
+    """A value in one line."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_text(held)}" for name, held in value.items() if held) or NOTHING
+    if isinstance(value, (list, tuple)):
+        return " ".join(_text(item) for item in value) or NOTHING
+    return NOTHING if value in ("", None, False) else harmless(str(value))
+
+
+def _variable(variable: Variable) -> str:
+    if not variable.before:
+        return harmless(f"{variable.name} is new ({variable.after})")
+    if not variable.after:
+        return harmless(f"{variable.name} is gone ({variable.before})")
+    return harmless(f"{variable.name} {variable.before} -> {variable.after}")

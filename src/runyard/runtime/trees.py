@@ -1,0 +1,210 @@
+"""Frozen code on this machine: one work tree for each distinct snapshot, below the home, shared by its jobs.
+
+`code/<key>/<n>/` has the files of a snapshot. It is laid out under another name and renamed when it is whole, so that a
+crash or two that do it at a time leave nothing half done. What git ignores in the original (data, virtual environments,
+output directories) is linked to it there. A job may change its files: the next start finds that out and gets a fresh
+copy, `<n+1>`. Files that jobs added are never removed with the tree: they stay where they were written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Collection, Iterator
+from typing import Optional
+
+from runyard.errors import Conflict, RunyardError
+from runyard.foreign import layout
+from runyard.model import codec
+from runyard.model.code import Code
+
+DAY_S = 86_400.0
+LINKS_RENEWED_S = 10.0
+"""What is ignored in the original is looked for again after so long."""
+
+COPIES_MAX = 1_000
+NEW = ".new-"
+ABOUT = "code.json"
+USED = "used"
+"""A file whose time says when a job last started here."""
+
+CACHES = frozenset(("__pycache__",))
+"""What is removed with a tree beside its own files."""
+
+_INDEX = re.compile(r"\d+\.index-0")
+_KEY = re.compile(r"[0-9a-f]{20}")
+
+
+class Trees:
+    """The frozen trees below `directory`. Safe in several processes; one thread each."""
+
+    def __init__(self, directory: str, now: Callable[[], float] = time.time) -> None:
+        self._directory = directory
+        self._now = now
+        self._linked: dict[str, float] = {}
+
+    def path(self, code: Code) -> str:
+        """The directory that a first job of this snapshot runs in."""
+        return os.path.join(self._directory, code.key, "1")
+
+    def known(self, key: str) -> bool:
+        """Whether a snapshot of this key was laid out here."""
+        return os.path.exists(os.path.join(self._directory, key, ABOUT))
+
+    def prepare(self, code: Code) -> str:
+        """The directory with the files of this snapshot, as they were frozen. Takes its time. Conflict where it cannot
+        be had."""
+        if not _KEY.fullmatch(code.key):
+            raise Conflict(f"{code.key!r} is no key of frozen code")
+        home = os.path.join(self._directory, code.key)
+        self._remember(home, code)
+        for number in range(1, COPIES_MAX):
+            tree = os.path.join(home, str(number))
+            if not os.path.isdir(tree):
+                self._lay_out(code, tree)
+            if layout.intact(code, tree):
+                break
+        else:
+            raise Conflict(f"{home}: every copy of this frozen code was changed")
+        self._link(code, tree)
+        _touch(os.path.join(home, USED))
+        return tree
+
+    def _remember(self, home: str, code: Code) -> None:
+        """Keep what belongs to this key, so that it can be collected whatever becomes of its jobs."""
+        about = os.path.join(home, ABOUT)
+        if os.path.exists(about):
+            return
+        os.makedirs(home, mode=0o700, exist_ok=True)
+        temporary = f"{about}.{os.getpid()}"
+        with open(temporary, "w", encoding="ascii") as file:
+            file.write(codec.dumps(code))
+        os.replace(temporary, about)
+
+    def _lay_out(self, code: Code, tree: str) -> None:
+        """All of it, or nothing. Whoever is second gives way."""
+        bench = tempfile.mkdtemp(prefix=NEW, dir=os.path.dirname(tree))
+        made = os.path.join(bench, "tree")
+        try:
+            os.mkdir(made, 0o755)
+            layout.lay_out(code, made)
+            for place in range(len(code.frozen)):
+                os.replace(layout.index_of(made, place), layout.index_of(tree, place))
+            with contextlib.suppress(OSError):
+                os.rename(made, tree)
+            if not os.path.isdir(tree):
+                raise Conflict(f"{tree} cannot be made")
+        finally:
+            shutil.rmtree(bench, ignore_errors=True)
+
+    def _link(self, code: Code, tree: str) -> None:
+        """Ignored entries of the original that are not there yet, as links to it."""
+        now = self._now()
+        if now - self._linked.get(tree, 0.0) < LINKS_RENEWED_S:
+            return
+        for path in layout.ignored(code):
+            link = os.path.join(tree, path)
+            if os.path.lexists(link) or not os.path.isdir(os.path.dirname(link)):
+                continue
+            with contextlib.suppress(FileExistsError):
+                os.symlink(os.path.join(code.root, path), link)
+        self._linked[tree] = now
+
+    def collect(self, used: Collection[str], known: Collection[str], keep_days: float, dry: bool = False) -> list[str]:
+        """Remove trees that no job needs: `known` are the keys of all jobs, `used` those of jobs that are not done.
+        Work trees of the latter stay; of the others those that were used within `keep_days`. The snapshot itself goes
+        with the last job of its key. The keys of what went."""
+        gone = []
+        for key in self._keys():
+            home = os.path.join(self._directory, key)
+            if key in used:
+                continue
+            forgotten = key not in known and self._age_s(home, ABOUT) > DAY_S / 24
+            if not forgotten and self._age_s(home, USED, ABOUT) <= keep_days * DAY_S:
+                continue
+            if not os.path.exists(os.path.join(home, ABOUT)):
+                continue  # only what jobs wrote there is left
+            if not any(_INDEX.fullmatch(entry) for entry in os.listdir(home)) and not forgotten:
+                continue
+            gone.append(key)
+            if not dry:
+                self._remove(home, forgotten)
+        return gone
+
+    def _remove(self, home: str, forgotten: bool) -> None:
+        code = _about(home)
+        for name in sorted(os.listdir(home)):
+            path = os.path.join(home, name)
+            if name.startswith(NEW):
+                shutil.rmtree(path, ignore_errors=True)
+            elif name.isdigit() and code is not None:
+                empty(code, path)
+        if forgotten and code is not None:
+            with contextlib.suppress(RunyardError, OSError):
+                layout.let_go(code)
+            for name in (ABOUT, USED):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(home, name))
+        with contextlib.suppress(OSError):
+            os.rmdir(home)
+
+    def _keys(self) -> Iterator[str]:
+        with contextlib.suppress(FileNotFoundError):
+            yield from sorted(name for name in os.listdir(self._directory) if _KEY.fullmatch(name))
+
+    def _age_s(self, home: str, *names: str) -> float:
+        """How long ago the newest of these files was touched."""
+        newest = 0.0
+        for name in names:
+            with contextlib.suppress(OSError):
+                newest = max(newest, os.stat(os.path.join(home, name)).st_mtime)
+        return self._now() - newest
+
+
+def empty(code: Code, tree: str) -> None:
+    """Take the snapshot's own files and links out of a tree, and what is empty then. What a job added stays."""
+    try:
+        own = list(layout.tracked(code, tree))
+    except RunyardError:
+        own = []
+    for path in own:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+    shutil.rmtree(os.path.join(tree, ".git"), ignore_errors=True)
+    _prune(tree, code.root)
+    for place in range(len(code.frozen)):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(layout.index_of(tree, place))
+
+
+def _prune(directory: str, root: str) -> None:
+    """Remove links into the original, caches and empty directories."""
+    for entry in os.scandir(directory):
+        if entry.is_symlink():
+            if os.readlink(entry.path).startswith(root + "/"):
+                os.unlink(entry.path)
+        elif entry.is_dir(follow_symlinks=False):
+            if entry.name in CACHES:
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                _prune(entry.path, root)
+    with contextlib.suppress(OSError):
+        os.rmdir(directory)
+
+
+def _about(home: str) -> Optional[Code]:
+    try:
+        with open(os.path.join(home, ABOUT), encoding="ascii") as file:
+            return codec.decode(Code, json.load(file))
+    except (OSError, ValueError, RunyardError):
+        return None
+
+
+def _touch(path: str) -> None:
+    with open(path, "a", encoding="ascii"):
+        os.utime(path)

@@ -1,0 +1,83 @@
+"""The verbs on code: two jobs compared, and who is like a job."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from runyard.errors import NotFound
+from runyard.model.code import Code, CodeRecord
+from runyard.model.comparing import Comparison, Side, Variable
+from runyard.model.drift import differences
+from runyard.model.job import Job
+from runyard.service.coding import record_of
+from runyard.service.verbs import Verbs
+
+HASH_SHOWN = 8
+
+
+class CodeVerbs(Verbs):
+    """Comparing."""
+
+    def compare(self, first: int, second: int) -> Comparison:
+        jobs = self._store.job(first), self._store.job(second)
+        sides = self._side(jobs[0]), self._side(jobs[1])
+        code = Comparison(problem="at most one of them has code under version control")
+        if sides[0] is not None and sides[1] is not None:
+            code = self._yard.code.repositories.compare((sides[0], sides[1]))
+        return Comparison(
+            code.files,
+            code.more,
+            code.patch,
+            code.patch_cut,
+            code.problem,
+            environment=_variables(self._environment_of(jobs[0]), self._environment_of(jobs[1]), _public(jobs)),
+            packages=differences(self._listing(jobs[0]), self._listing(jobs[1])),
+        )
+
+    def _side(self, job: Job) -> Side | None:
+        code = job.spec.code
+        if code is None:
+            return None
+        record = record_of(self._store, code.record) or CodeRecord(0.0)
+        return Side(code, _tree(code, record), self._text(record.patch))
+
+    def _text(self, blob: str) -> bytes:
+        try:
+            return self._yard.blobs.get(blob) if blob else b""
+        except NotFound:
+            return b""
+
+    def _listing(self, job: Job) -> str:
+        listing = self._text(job.spec.python.listing) if job.spec.python is not None else b""
+        return listing.decode("utf-8", "surrogateescape")
+
+    def _environment_of(self, job: Job) -> dict[str, str]:
+        try:
+            held = json.loads(self._text(job.spec.environment) or b"{}")
+        except ValueError:
+            held = {}
+        return held if isinstance(held, dict) else {}
+
+
+def _tree(code: Code, record: CodeRecord) -> str:
+    return code.frozen[0].tree if code.frozen else record.tree
+
+
+def _public(jobs: tuple[Job, Job]) -> frozenset[str]:
+    return frozenset(name for job in jobs for name, _ in job.spec.public)
+
+
+def _variables(before: dict[str, str], after: dict[str, str], public: frozenset[str]) -> tuple[Variable, ...]:
+    def shown(held: dict[str, str], name: str) -> str:
+        if name not in held:
+            return ""
+        value = held[name]
+        return value if name in public else "#" + _hash(value)
+
+    names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+    return tuple(Variable(name, shown(before, name), shown(after, name)) for name in names)
+
+
+def _hash(value: str) -> str:
+    return hashlib.sha256(value.encode("utf-8", "surrogateescape")).hexdigest()[:HASH_SHOWN]

@@ -1,0 +1,240 @@
+"""Snapshots: frozen under a private ref, laid out once for all of their jobs, and collected with the last of them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+from dataclasses import astuple
+from pathlib import Path
+
+import pytest
+
+from runyard.errors import Conflict, InvalidSpec
+from runyard.model.code import WORK_TREE, Code, Part
+from runyard.runtime.repositories import LocalRepositories
+from runyard.runtime.trees import DAY_S, Trees
+from tests.integration.code.repository import Work
+
+
+def frozen(repositories: LocalRepositories, root: Path, wanted: str = WORK_TREE) -> Code:
+    code = repositories.freeze(str(root), wanted).code
+    assert code is not None
+    return code
+
+
+def files(tree: Path) -> set[str]:
+    return {
+        str(path.relative_to(tree))
+        for path in tree.rglob("*")
+        if path.is_file() and not path.is_symlink() and ".git" not in path.relative_to(tree).parts
+    }
+
+
+def test_a_snapshot_has_what_is_there_now(work: Work, repositories: LocalRepositories, trees: Trees) -> None:
+    work.write("train.py", "print('two')\n")
+    work.write("new.py", "x\n")
+    before = work.state()
+    code = frozen(repositories, work.root)
+    assert work.state() == before
+    work.write("train.py", "print('three')\n")
+    tree = Path(trees.prepare(code))
+    assert files(tree) == {".gitignore", "train.py", "src/model.py", "new.py"}
+    assert (tree / "train.py").read_text() == "print('two')\n"
+    assert (tree / "data").is_symlink() and (tree / "data" / "in.txt").read_text() == "numbers\n"
+    assert work.refs == [f"refs/runyard/{code.frozen[0].keep}"]
+
+
+def test_equal_code_is_one_snapshot(work: Work, repositories: LocalRepositories, trees: Trees) -> None:
+    work.write("new.py", "x\n")
+    first = frozen(repositories, work.root)
+    os.utime(work.root / "new.py", (1, 1))
+    assert frozen(repositories, work.root / "src") == first
+    assert trees.prepare(first) == trees.prepare(first) == trees.path(first)
+    work.write("new.py", "y\n")
+    other = frozen(repositories, work.root)
+    assert (other.key != first.key, len(work.refs)) == (True, 2)
+
+
+def test_git_answers_in_a_frozen_tree(work: Work, repositories: LocalRepositories, trees: Trees) -> None:
+    work.write("train.py", "print('two')\n")
+    tree = trees.prepare(frozen(repositories, work.root))
+    asked = [["git", "rev-parse", "HEAD"], ["git", "status", "--porcelain"]]
+    commit, status = (subprocess.run(argv, cwd=tree, capture_output=True, text=True).stdout for argv in asked)
+    assert commit.strip() == work.git("rev-parse", "HEAD")
+    assert " M train.py" in status or "M  train.py" in status
+
+
+def test_a_branch_or_a_commit(work: Work, repositories: LocalRepositories, trees: Trees) -> None:
+    first = work.git("rev-parse", "HEAD")
+    work.write("train.py", "print('two')\n")
+    work.git("branch", "old")
+    work.commit("two")
+    by_branch = frozen(repositories, work.root, "old")
+    assert (by_branch.commit, by_branch.branch) == (first, "old")
+    by_commit = frozen(repositories, work.root, first[:8])
+    assert (by_commit.commit, by_commit.branch, by_commit.key) == (first, "", by_branch.key)
+    assert Path(trees.prepare(by_commit), "train.py").read_text() == "print('one')\n"
+    with pytest.raises(InvalidSpec, match=r"snapshot: there is no branch or commit 'nowhere' in /"):
+        frozen(repositories, work.root, "nowhere")
+
+
+def test_no_commit_yet(tmp_path: Path, repositories: LocalRepositories, trees: Trees) -> None:
+    work = Work(tmp_path / "new", empty=True)
+    work.write("a.py", "1\n")
+    assert files(Path(trees.prepare(frozen(repositories, work.root)))) == {"a.py"}
+
+
+def test_no_work_tree(tmp_path: Path, repositories: LocalRepositories) -> None:
+    told = repositories.freeze(str(tmp_path), WORK_TREE)
+    assert (told.code, told.remark) == (
+        None, f"{tmp_path} is in no git work tree: nothing is frozen, it runs in place",
+    )  # fmt: skip
+    with pytest.raises(InvalidSpec, match="in no git work tree"):
+        repositories.freeze(str(tmp_path), "main")
+
+
+def test_too_much_names_the_biggest(work: Work, repositories: LocalRepositories) -> None:
+    work.write("weights.bin", "0" * (6 << 20))
+    work.write("small.bin", "0" * 1000)
+    objects = work.objects
+    with pytest.raises(InvalidSpec, match=r"6\.0 MB, more than the 5\.0 MB .* weights\.bin \(6\.0 MB\), small\.bin"):
+        frozen(repositories, work.root)
+    assert (work.objects, work.refs) == (objects, [])
+    work.commit("large")
+    with pytest.raises(InvalidSpec, match=r"the files of this snapshot are .* weights\.bin \(6\.0 MB\)"):
+        frozen(repositories, work.root)
+    assert work.refs == []
+
+
+def test_submodules_are_frozen_as_they_lie(tmp_path: Path, repositories: LocalRepositories, trees: Trees) -> None:
+    library = Work(tmp_path / "library")
+    work = Work(tmp_path / "super")
+    work.git("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(library.root), "lib")
+    work.commit("with a submodule")
+    work.write("lib/train.py", "print('changed within')\n")
+    code = frozen(repositories, work.root)
+    assert [part.path for part in code.frozen] == ["", "lib"]
+    tree = Path(trees.prepare(code))
+    assert (tree / "lib" / "train.py").read_text() == "print('changed within')\n"
+    assert (tree / "train.py").read_text() == "print('one')\n"
+    committed = frozen(repositories, work.root, "main")
+    assert Path(trees.prepare(committed), "lib", "train.py").read_text() == "print('one')\n"
+
+
+def test_a_submodule_that_is_not_checked_out(tmp_path: Path, repositories: LocalRepositories, trees: Trees) -> None:
+    library = Work(tmp_path / "library")
+    work = Work(tmp_path / "super")
+    work.git("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(library.root), "lib")
+    work.commit("with a submodule")
+    work.git("clone", "-q", ".", str(tmp_path / "clone"))
+    code = frozen(repositories, tmp_path / "clone")
+    assert [part.path for part in code.frozen] == [""]
+    assert os.listdir(Path(trees.prepare(code), "lib")) == []
+
+
+# Laying out
+
+
+def test_two_that_lay_out_at_a_time(work: Work, repositories: LocalRepositories, trees: Trees) -> None:
+    code = frozen(repositories, work.root)
+    places = [trees._directory for _ in range(4)]
+    made: list[str] = []
+    threads = [threading.Thread(target=lambda place=place: made.append(Trees(place).prepare(code))) for place in places]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 4
+    for tree in set(made):
+        assert files(Path(tree)) == {".gitignore", "train.py", "src/model.py"}
+    assert not [name for name in os.listdir(os.path.dirname(trees.path(code))) if name.startswith(".new-")]
+
+
+def test_a_job_that_changes_its_code_does_not_harm_the_next(
+    work: Work, repositories: LocalRepositories, trees: Trees
+) -> None:
+    code = frozen(repositories, work.root)
+    first = Path(trees.prepare(code))
+    (first / "train.py").write_text("print('bad')\n")  # the same length, the same second
+    second = Path(trees.prepare(code))
+    assert second != first
+    assert (second / "train.py").read_text() == "print('one')\n"
+    assert trees.prepare(code) == str(second)
+
+
+def test_what_a_job_adds_does_not_count_as_a_change(work: Work, repositories: LocalRepositories, trees: Trees) -> None:
+    code = frozen(repositories, work.root)
+    tree = Path(trees.prepare(code))
+    (tree / "out.txt").write_text("result")
+    assert trees.prepare(code) == str(tree)
+
+
+def test_the_repository_is_gone(work: Work, repositories: LocalRepositories, trees: Trees) -> None:
+    code = frozen(repositories, work.root)
+    (work.root / ".git").rename(work.root / "elsewhere")
+    with pytest.raises(Conflict, match="is gone"):
+        trees.prepare(code)
+
+
+def test_a_path_that_leads_out_is_refused(work: Work, repositories: LocalRepositories, trees: Trees) -> None:
+    code = frozen(repositories, work.root)
+    with pytest.raises(InvalidSpec, match="letters and digits"):
+        Code(code.root, code.commit, "", "", "../..", code.frozen)
+    with pytest.raises(Conflict, match="no key"):
+        trees.prepare(Code(code.root, code.commit, "", "", "0", code.frozen))
+    astray = Code(code.root, code.commit, "", "", "0" * 20, (Part("../out", *astuple(code.frozen[0])[1:]),))
+    with pytest.raises(InvalidSpec, match="leads out"):
+        trees.prepare(astray)
+
+
+# Collecting
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.ahead_s = 0.0
+
+    def now(self) -> float:
+        return os.stat("/proc/self").st_mtime + self.ahead_s
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def aging(trees: Trees, clock: Clock) -> Trees:
+    return Trees(trees._directory, clock.now)
+
+
+def test_a_tree_goes_with_the_last_of_its_jobs(
+    work: Work, repositories: LocalRepositories, aging: Trees, clock: Clock
+) -> None:
+    code = frozen(repositories, work.root)
+    tree = aging.prepare(code)
+    clock.ahead_s = 2 * DAY_S
+    assert aging.collect({code.key}, {code.key}, keep_days=1) == []
+    assert aging.collect((), {code.key}, keep_days=30) == []
+    assert aging.collect((), {code.key}, keep_days=1, dry=True) == [code.key]
+    assert aging.collect((), {code.key}, keep_days=1) == [code.key]
+    assert not os.path.exists(tree)
+    assert work.refs, "a job can be tried again as long as it is known"
+    assert aging.prepare(code) == tree
+    assert aging.collect((), (), keep_days=30) == [code.key]
+    assert (work.refs, os.path.exists(os.path.dirname(tree))) == ([], False)
+
+
+def test_what_a_job_wrote_stays(work: Work, repositories: LocalRepositories, aging: Trees, clock: Clock) -> None:
+    code = frozen(repositories, work.root)
+    tree = Path(aging.prepare(code))
+    (tree / "results").mkdir()
+    (tree / "results" / "model.pt").write_text("weights")
+    (tree / "src" / "__pycache__").mkdir()
+    (tree / "src" / "__pycache__" / "x.pyc").write_text("")
+    clock.ahead_s = 2 * DAY_S
+    assert aging.collect((), (), keep_days=1) == [code.key]
+    assert files(tree) == {"results/model.pt"}
+    assert (work.root / "data" / "in.txt").read_text() == "numbers\n"
+    assert aging.collect((), (), keep_days=1) == []
