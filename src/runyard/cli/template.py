@@ -227,10 +227,6 @@ def _made(app: App, name: str, words: tuple[str, ...], own: dict[str, Any], opti
         name, command, shell, own["script"], options=options_of(app, options), description=own["description"]
     )
     scan = own["scan"] if own["scan"] is not None else not own["written"]
-    if own["scan"] is None and not own["written"] and names_in(command) - {"n"}:
-        scan, own["written"] = False, tuple(sorted(names_in(command) - {"n"}))
-    if not scan and not own["written"]:
-        return made
     return parameters_of(app, made, own["written"], own["style"] or "", scan)
 
 

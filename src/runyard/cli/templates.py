@@ -11,6 +11,7 @@ from runyard.cli.context import App
 from runyard.cli.render.text import harmless
 from runyard.cli.submit import here
 from runyard.errors import InvalidSpec, NotFound, RunyardError, UsageError
+from runyard.model.rendering import NUMBER, names_in
 from runyard.model.template import Parameter, Template
 from runyard.submitting import template_file
 from runyard.submitting.fields import Here, read
@@ -49,24 +50,27 @@ def command_in(app: App, words: tuple[str, ...], literal: bool) -> tuple[tuple[s
 
 
 def parameters_of(app: App, template: Template, written: Sequence[str], style: str, scan: bool) -> Template:
-    """The template with the parameters that its script has, and those that were written by hand."""
+    """The template with the parameters that its script has, those that were written by hand, and what else has a place
+    in its command."""
+    places = names_in(template.command) - {NUMBER}
     found: tuple[Parameter, ...] = ()
     source = "hand"
     if scan and not app.settings.is_far:
         try:
             told = _ask(app, template)
         except RunyardError as error:
-            if not written:
+            if not written and not places:
                 raise
             app.output.note(f"ry: {harmless(error.message.partition(';')[0])}")
         else:
             found, source = told.parameters, told.source
             if told.missing:
                 app.output.note(f"ry: not here, and stood in for: {harmless(', '.join(told.missing))}")
-    elif not written:
+    elif scan and not written and not places:
         raise UsageError("on another machine parameters are named by hand: -p lr:float=0.01")
     mine = tuple(parse(text, style or ("hydra" if source == "hydra" else "option")) for text in written)
-    both = merged(found, mine)
+    known = {one.name for one in (*found, *mine)}
+    both = (*merged(found, mine), *(parse(name) for name in sorted(places - known)))
     if style:
         both = tuple(_restyled(one, style_of(style)) for one in both)
     return Template(**{**vars(template), "parameters": _left(both, template.command), "source": source})
@@ -78,9 +82,9 @@ def _restyled(one: Parameter, style: str) -> Parameter:
 
 
 def _left(parameters: Sequence[Parameter], command: Sequence[str]) -> tuple[Parameter, ...]:
-    """Those that the command does not give already."""
-    words = {word.partition("=")[0] for word in command}
-    return tuple(one for one in parameters if not {one.flag, one.off} & words - {""})
+    """Those that the command does not give already: a flag in it has its value, unless that is a place for one."""
+    words, places = {word.partition("=")[0] for word in command}, names_in(command)
+    return tuple(one for one in parameters if one.name in places or not {one.flag, one.off} & words - {""})
 
 
 def _ask(app: App, template: Template) -> Any:
