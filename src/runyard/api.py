@@ -246,6 +246,10 @@ class Service(Protocol):
     def compare(self, first: int, second: int) -> Comparison:
         """How code, environment and installed packages of the second job differ from those of the first."""
 
+    def alike(self, spec: JobSpec) -> tuple[int, ...]:
+        """Jobs of the caller that wait, run or have succeeded with the same code, command and parameters as this one
+        would have now, the latest first. Only where code is under version control, and can be looked at quickly."""
+
     def stop(self, call: StopCall) -> ChangeResult:
         """End jobs: waiting ones at once, running ones by signal, grace, kill."""
 

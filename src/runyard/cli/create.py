@@ -8,11 +8,13 @@ from typing import Any
 
 import click
 
+from runyard.api import Submission
 from runyard.cli.context import App
 from runyard.cli.job_options import first_word, given, template_options
 from runyard.cli.options import as_json, complete_templates, complete_words, dry_run
 from runyard.cli.render.text import harmless
-from runyard.cli.submit import deliver, here, preview, report
+from runyard.cli.selecting import YES
+from runyard.cli.submit import deliver, here, preview, report, twins
 from runyard.cli.template import kind_of
 from runyard.cli.templates import options_of, template_of
 from runyard.errors import InvalidSpec, RunyardError, UsageError
@@ -118,14 +120,23 @@ def create(app: App, /, called: str, settings: tuple[str, ...], yes: bool, dry_r
     else:
         first = making.take_numbers(app.service(), builder, template, [values])
     submission = making.submission(builder, template, values, first)
+    if not dry_run and not yes and app.output.asks and not app.output.as_json:
+        _confirm(app, submission)
     receipt = None if dry_run else deliver(app, submission)
-    for remark in builder.remarks:
+    for remark in (*builder.remarks, *(receipt.remarks if receipt else ())):
         app.output.note(f"ry: {harmless(remark)}")
     if receipt is None:
         preview(app, submission)
     else:
         report(app, submission, receipt)
     return 0
+
+
+def _confirm(app: App, submission: Submission) -> None:
+    """Ask whether a job is meant that another one is just like."""
+    for told in twins(app, submission.specs[0]) if len(submission.specs) == 1 else ():
+        if app.output.ask(f"{told}; put it into the queue all the same? [y/N]") not in YES:
+            raise UsageError("nothing was put into the queue")
 
 
 def _setting(word: str) -> tuple[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -81,6 +81,9 @@ def submit(app: App, /, words: tuple[str, ...], file: str | None, dry_run: bool,
         preview(app, submission)
     else:
         report(app, submission, receipt)
+        if app.output.terminal and len(receipt.ids) == 1 and not receipt.existing:
+            for told in twins(app, submission.specs[0], receipt.ids):
+                app.output.note(f"ry: {told}")
     return 0
 
 
@@ -152,6 +155,14 @@ def _one(app: App, spec: JobSpec, receipt: Receipt) -> str:
         else ("starts when a GPU is free" if spec.resources.gpus.count else "starts when there is room")
     )
     return f"job {job_id} ({label(row)}) {row.word}" + (f": {harmless(reason)}" if waits else "")
+
+
+def twins(app: App, spec: JobSpec, new: Sequence[int] = ()) -> list[str]:
+    """That another job has the same code, command and parameters, if the latest such one is not among the new ones."""
+    service = app.service()
+    found = [job_id for job_id in service.alike(spec) if job_id not in new][:1]
+    rows = service.jobs(JobQuery(selectors=(str(found[0]),))) if found else ()
+    return [f"job {row.id} ({label(row)}), {row.word}, has the same code, command and parameters" for row in rows]
 
 
 def _many(receipt: Receipt) -> str:

@@ -34,6 +34,7 @@ from runyard.model.host import Host
 from runyard.model.landing import Place
 from runyard.model.queue import Queue
 from runyard.model.record import changed
+from runyard.model.spec import JobSpec
 from runyard.model.spec_text import SpecWriter
 from runyard.model.template import NumbersCall, Template
 
@@ -72,6 +73,9 @@ class RemoteService:
 
     def compare(self, first: int, second: int) -> Comparison:
         return self._call(Comparison, "GET", f"/jobs/{int(first)}/diff" + query_text({"to": int(second)}))
+
+    def alike(self, spec: JobSpec) -> tuple[int, ...]:
+        return self._call(tuple[int, ...], "POST", "/jobs/alike", spec)
 
     def stop(self, call: StopCall) -> ChangeResult:
         return self._call(ChangeResult, "POST", "/jobs/stop", call)

@@ -50,6 +50,7 @@ class LocalRepositories:
             code = freeze.freeze(repository, self._scratch, self._max_mb, wanted)
             if not self._trees.known(code.key):
                 self._check_size(code)
+            self._trees.remember(code)
             return Snapshot(code, self._told(repository, code))
         except InvalidSpec:
             raise

@@ -27,6 +27,9 @@ DAY_S = 86_400.0
 LINKS_RENEWED_S = 10.0
 """What is ignored in the original is looked for again after so long."""
 
+UNKNOWN_S = 3_600.0
+"""A snapshot that no job has is that of a submission which is just being accepted, or it has gone with its jobs."""
+
 COPIES_MAX = 1_000
 NEW = ".new-"
 ABOUT = "code.json"
@@ -53,7 +56,7 @@ class Trees:
         return os.path.join(self._directory, code.key, "1")
 
     def known(self, key: str) -> bool:
-        """Whether a snapshot of this key was laid out here."""
+        """Whether there is a snapshot of this key."""
         return os.path.exists(os.path.join(self._directory, key, ABOUT))
 
     def prepare(self, code: Code) -> str:
@@ -62,7 +65,7 @@ class Trees:
         if not _KEY.fullmatch(code.key):
             raise Conflict(f"{code.key!r} is no key of frozen code")
         home = os.path.join(self._directory, code.key)
-        self._remember(home, code)
+        self.remember(code)
         for number in range(1, COPIES_MAX):
             tree = os.path.join(home, str(number))
             if not os.path.isdir(tree):
@@ -75,10 +78,12 @@ class Trees:
         _touch(os.path.join(home, USED))
         return tree
 
-    def _remember(self, home: str, code: Code) -> None:
-        """Keep what belongs to this key, so that it can be collected whatever becomes of its jobs."""
+    def remember(self, code: Code) -> None:
+        """Keep what belongs to this key, so that it is collected whatever becomes of its jobs, and not just now."""
+        home = os.path.join(self._directory, code.key)
         about = os.path.join(home, ABOUT)
         if os.path.exists(about):
+            os.utime(about)
             return
         os.makedirs(home, mode=0o700, exist_ok=True)
         temporary = f"{about}.{os.getpid()}"
@@ -124,7 +129,7 @@ class Trees:
             home = os.path.join(self._directory, key)
             if key in used:
                 continue
-            forgotten = key not in known and self._age_s(home, ABOUT) > DAY_S / 24
+            forgotten = key not in known and self._age_s(home, ABOUT) > UNKNOWN_S
             if not forgotten and self._age_s(home, USED, ABOUT) <= keep_days * DAY_S:
                 continue
             if not os.path.exists(os.path.join(home, ABOUT)):

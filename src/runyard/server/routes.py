@@ -33,6 +33,7 @@ from runyard.model.group import Group, GroupQuery, GroupRow, SweepChange
 from runyard.model.host import Host
 from runyard.model.landing import Place
 from runyard.model.queue import Queue
+from runyard.model.spec import JobSpec
 from runyard.model.template import NumbersCall, Template
 
 BODY_MAX = 256 * 1024 * 1024
@@ -166,6 +167,8 @@ ROUTES = (
           lambda service, call: service.drain(call.body), bool, takes=bool),
     Route("GET", "/jobs/{job_id}/diff", "How another job's code, environment and packages differ",
           lambda service, call: service.compare(call.job_id, call.number("to")), Comparison, query={"to": INT}),
+    Route("POST", "/jobs/alike", "Jobs with the same code, command and parameters as this one would have",
+          lambda service, call: service.alike(call.body), tuple[int, ...], takes=JobSpec),
     Route("GET", "/jobs/{job_id}/output", "A range of an attempt's output", _output, Chunk,
           query={"attempt": INT, "offset": INT, "length": INT}),
     Route("GET", "/jobs/{job_id}/tail", "The last lines of an attempt's output",

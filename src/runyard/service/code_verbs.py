@@ -9,11 +9,17 @@ from runyard.errors import NotFound
 from runyard.model.code import Code, CodeRecord
 from runyard.model.comparing import Comparison, Side, Variable
 from runyard.model.drift import differences
-from runyard.model.job import Job
+from runyard.model.job import Job, Outcome
+from runyard.model.record import changed
+from runyard.model.spec import JobSpec
 from runyard.service.coding import record_of
 from runyard.service.verbs import Verbs
 
 HASH_SHOWN = 8
+ALIKE_MOST = 5
+
+SAME = (None, Outcome.SUCCEEDED)
+"""Of what failed another try is no mistake."""
 
 
 class CodeVerbs(Verbs):
@@ -34,6 +40,26 @@ class CodeVerbs(Verbs):
             environment=_variables(self._environment_of(jobs[0]), self._environment_of(jobs[1]), _public(jobs)),
             packages=differences(self._listing(jobs[0]), self._listing(jobs[1])),
         )
+
+    def alike(self, spec: JobSpec) -> tuple[int, ...]:
+        mine = changed(spec, user=self._caller.user)
+        found = [job for job in self._store.alike(mine) if job.outcome in SAME]
+        if not found:
+            return ()
+        tree = self._tree_now(mine)
+        same = [job.id for job in found if tree and tree == self._tree_of(job)]
+        return tuple(same[:ALIKE_MOST])
+
+    def _tree_now(self, spec: JobSpec) -> str:
+        """What such a job would run now ("": not known, or not quickly)."""
+        code = self._yard.code.coded((spec,)).of(spec)
+        if code is None or code.frozen:
+            return code.frozen[0].tree if code is not None else ""
+        return self._yard.code.glance(code)
+
+    def _tree_of(self, job: Job) -> str:
+        side = self._side(job)
+        return side.tree if side is not None else ""
 
     def _side(self, job: Job) -> Side | None:
         code = job.spec.code

@@ -40,6 +40,9 @@ AT_ONCE_S = 0.5
 REST = 4.0
 """After a look at a place the next one waits so many times as long as it took."""
 
+GLANCE_S = 0.1
+"""Somebody waits for a look only where the last one took less."""
+
 NAMED = 3
 RECORD_BYTES = 8
 
@@ -121,6 +124,7 @@ class CodeDesk:
         self._now = now
         self._monotonic = monotonic
         self._sites: dict[tuple[str, str, str], _Site] = {}
+        self._took_s: dict[str, float] = {}
         self._wake = threading.Condition()
         self._ending = False
 
@@ -144,6 +148,18 @@ class CodeDesk:
         if snapshot == IN_PLACE:
             return Snapshot(self.repositories.find(workdir))
         return self.repositories.freeze(workdir, snapshot)
+
+    def glance(self, code: Code) -> str:
+        """The tree that lies there now ("": to look would take too long, by what the last look took)."""
+        if self._took_s.get(code.root, 0.0) > GLANCE_S:
+            return ""
+        return self._seen(code).record.tree
+
+    def _seen(self, code: Code) -> Look:
+        begun = self._monotonic()
+        seen = self.repositories.look(code)
+        self._took_s[code.root] = self._monotonic() - begun
+        return seen
 
     def submitted(self, coded: Coded) -> None:
         """Jobs with this code were accepted: have it looked into."""
@@ -199,10 +215,8 @@ class CodeDesk:
         return None
 
     def _look(self, site: _Site, records: Sequence[str], started: Sequence[tuple[int, AttemptKey, str]]) -> None:
-        begun = self._monotonic()
-        seen = self.repositories.look(site.code)
-        took_s = self._monotonic() - begun
-        site.not_before = self._monotonic() + REST * took_s
+        seen = self._seen(site.code)
+        site.not_before = self._monotonic() + REST * self._took_s[site.code.root]
         try:
             record = seen.record
             if seen.patch and records:

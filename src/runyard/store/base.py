@@ -213,6 +213,12 @@ class Store(Protocol):
     def last_id(self) -> int:
         """The highest id that was ever given to a job."""
 
+    def alike(self, spec: JobSpec) -> list[Job]:
+        """The latest jobs with code that run the same as this one (see `codes.are_alike`), the last first."""
+
+    def snapshots(self, only_open: bool = False) -> set[str]:
+        """The keys of the snapshots that jobs run (jobs that are not done)."""
+
     def usual_runtimes(self, fingerprint: str, most: int = 20) -> list[float]:
         """Run times in seconds of the last jobs of this command (see `fingerprint_of`) that succeeded."""
 

@@ -39,7 +39,7 @@ from runyard.store.base import (
     YardId,
     fingerprint_of,
 )
-from runyard.store.memory_groups import MemoryGroups
+from runyard.store.memory_codes import MemoryCodes
 from runyard.store.queueing import check_removal, check_version
 from runyard.store.selection import select, started_at
 from runyard.store.view import groups_of, head_of, host_views, in_line, occupied, shape_views
@@ -78,7 +78,7 @@ class _State:
         return twin
 
 
-class MemoryStore(MemoryGroups):
+class MemoryStore(MemoryCodes):
     """A `Store` that forgets everything when it goes."""
 
     def __init__(self, yard: str = "memory") -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import delete, exists, select, text
 
 from runyard.store.base import PRUNE_MAX
 from runyard.store.database import Database
-from runyard.store.schema import DONE, attempts, dependencies, events, groups, jobs, submissions
+from runyard.store.schema import DONE, attempts, codes, dependencies, events, groups, jobs, submissions
 
 _J = jobs.c
 
@@ -27,6 +27,7 @@ def remove(database: Database, ids: Sequence[int], of_groups: Collection[int]) -
     """Remove these jobs, what only they had, and those of their groups that have no job left."""
     for table, column in (
         (attempts, attempts.c.job_id),
+        (codes, codes.c.job_id),
         (events, events.c.job_id),
         (dependencies, dependencies.c.job_id),
         (dependencies, dependencies.c.on_id),

@@ -120,6 +120,19 @@ attempts = Table(
 )
 """Earlier tries; the present or last one of a job is in its row."""
 
+codes = Table(
+    "codes",
+    metadata,
+    Column("job_id", NUMBER, ForeignKey("jobs.id"), primary_key=True),
+    Column("likeness", NUMBER, index=True),
+    Column("snapshot", String(32), nullable=False),
+    **BY_KEY,
+)
+"""Jobs whose code is under version control. `snapshot` is the key of frozen code ("": in place)."""
+
+FROZEN = "snapshot <> ''"
+Index("codes_snapshot", codes.c.snapshot, **_part(FROZEN))
+
 placements = Table(
     "placements",
     metadata,

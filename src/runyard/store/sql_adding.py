@@ -21,14 +21,16 @@ from runyard.model.spec_text import SpecWriter
 from runyard.model.view import shape_of
 from runyard.store.adding import Admission, Entry
 from runyard.store.base import Added, NewJobs
+from runyard.store.codes import TOGETHER, key_of_code, likeness_of
 from runyard.store.database import Database
 from runyard.store.rows import INSERT_EVENT, INSERT_JOB, inserting
-from runyard.store.schema import dependencies, groups, submissions
+from runyard.store.schema import codes, dependencies, groups, submissions
 from runyard.store.selection import plain, searched
 from runyard.store.sql_records import group_row, put
 from runyard.store.sql_shapes import SqlShapes, Tally
 
 INSERT_LINK = inserting(dependencies, ("on_id", "job_id", "kind"))
+INSERT_CODE = inserting(codes, ("job_id", "likeness", "snapshot"))
 
 
 def insert_jobs(database: Database, shapes: SqlShapes, new: NewJobs, admission: Admission) -> None:
@@ -44,8 +46,17 @@ def insert_jobs(database: Database, shapes: SqlShapes, new: NewJobs, admission: 
     database.run(INSERT_JOB, map(desk.row, entries, texts))
     database.run(INSERT_EVENT, stories(new, entries, texts, counters.feed))
     database.run(INSERT_LINK, [(on, entry.id, kind) for entry in entries for on, kind in entry.links])
+    database.run(INSERT_CODE, code_rows(entries))
     shapes.count(desk.tally())
     database.count(replace(counters, last_job=counters.last_job + len(entries), feed=counters.feed + len(entries)))
+
+
+def code_rows(entries: list[Entry]) -> list[tuple[int, int | None, str]]:
+    """Rows for INSERT_CODE: of many together only those that are frozen."""
+    coded = [entry for entry in entries if entry.spec.code is not None]
+    if len(coded) > TOGETHER:
+        return [(entry.id, None, key) for entry in coded if (key := key_of_code(entry.spec))]
+    return [(entry.id, likeness_of(entry.spec), key_of_code(entry.spec)) for entry in coded]
 
 
 _alike = attrgetter("queue", "user", "resources", "time_limit_s", "hold", "begin_at")

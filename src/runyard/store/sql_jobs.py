@@ -14,10 +14,12 @@ from runyard.model import codec
 from runyard.model.attempt import Attempt
 from runyard.model.events import Assigned, Change, Recorded
 from runyard.model.job import Job, JobState
+from runyard.model.spec import JobSpec
 from runyard.model.view import Occupied, Shape, shape_of
 from runyard.store.adding import admit
 from runyard.store.applying import Applied, Dependants, apply
 from runyard.store.base import Added, Committed, Criteria, Line, NewJobs, Standing
+from runyard.store.codes import MOST, are_alike, likeness_of
 from runyard.store.memo import Memo
 from runyard.store.prepared import Prepared
 from runyard.store.queries import selections
@@ -36,7 +38,19 @@ from runyard.store.rows import (
     short_hash,
     standing,
 )
-from runyard.store.schema import OPEN, READY, UNIQUE, attempts, dependencies, events, jobs, placements, shapes
+from runyard.store.schema import (
+    FROZEN,
+    OPEN,
+    READY,
+    UNIQUE,
+    attempts,
+    codes,
+    dependencies,
+    events,
+    jobs,
+    placements,
+    shapes,
+)
 from runyard.store.selection import finish, plain
 from runyard.store.sql_adding import INSERT_LINK, insert_jobs, keep_submission, known_submission
 from runyard.store.sql_records import SqlRecords, bites
@@ -84,6 +98,14 @@ _RUNTIMES = Prepared(
     select(_J.ended_at - _J.started_at)
     .where(_J.fingerprint == bindparam("key"), _J.started_at.is_not(None))
     .order_by(_J.ended_at.desc(), _J.id.desc())
+    .limit(bindparam("most")),
+    ("key", "most"),
+)
+
+_ALIKE = Prepared(
+    select(codes.c.job_id)
+    .where(codes.c.likeness == bindparam("key"))
+    .order_by(codes.c.job_id.desc())
     .limit(bindparam("most")),
     ("key", "most"),
 )
@@ -308,6 +330,16 @@ class SqlJobs(SqlRecords):
             query = query.where(_beside(part.beside, part.back))
         rows = self._db.read(query.order_by(*(back if part.back else order)).limit(part.most))
         return [Standing(*row) for row in rows]
+
+    def alike(self, spec: JobSpec) -> list[Job]:
+        ids = [job_id for (job_id,) in self._db.fetch(_ALIKE, (likeness_of(spec), MOST))]
+        return [job for job in self.load(ids).values() if are_alike(job.spec, spec)]
+
+    def snapshots(self, only_open: bool = False) -> set[str]:
+        query = select(codes.c.snapshot).where(text(FROZEN)).distinct()
+        if only_open:
+            query = query.join(jobs, _J.id == codes.c.job_id).where(text(OPEN))
+        return {key for (key,) in self._db.read(query)}
 
     def usual_runtimes(self, fingerprint: str, most: int = 20) -> list[float]:
         return [seconds for (seconds,) in self._db.fetch(_RUNTIMES, (short_hash(fingerprint), most))]

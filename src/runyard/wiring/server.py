@@ -74,6 +74,7 @@ def build(settings: Settings, home: Home, accept_older_store: bool = False) -> Y
     def collect(dry: bool) -> tuple[int, ...]:
         gone = {gone.job for gone in runs.collect(settings.keep_runs_days, settings.keep_runs_mb, dry)}
         checkpoints.collect(lambda job: runs.has(job) or is_open(store, job), dry)
+        trees.collect(store.snapshots(only_open=True), store.snapshots(), settings.keep_runs_days, dry)
         return tuple(sorted(gone))
 
     def remove_output(jobs: Collection[int]) -> None:

@@ -134,6 +134,7 @@ class FakeService:
     held: list[int] = field(default_factory=list)
     template_list: dict[str, Template] = field(default_factory=dict)
     group_rows: list[GroupRow] = field(default_factory=list)
+    twins: tuple[int, ...] = ()
     last_number: int = 0
     paused: list[int] = field(default_factory=list)
     edits: list[Draft] = field(default_factory=list)
@@ -219,6 +220,9 @@ class FakeService:
 
     def change_sweep(self, change: SweepChange) -> Group:
         return self.group_rows[0].group
+
+    def alike(self, spec: JobSpec) -> tuple[int, ...]:
+        return self.twins
 
     def compare(self, first: int, second: int) -> Comparison:
         return Comparison(("M train.py",), patch="+x", environment=(Variable("LR", "#12", "#34"),))
