@@ -8,6 +8,7 @@ print(job.logs().decode())
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Optional, Union
@@ -26,15 +27,19 @@ from runyard.api import (
 )
 from runyard.client.options import JobOptions, PathText
 from runyard.errors import Conflict, InvalidSpec, NotFound, TimedOut
+from runyard.model.editing import Draft, MoveCall, RetryCall
 from runyard.model.filter import JobQuery
 from runyard.model.host import Host
 from runyard.model.queue import Queue
+from runyard.model.spec import JobSpec
 
 if TYPE_CHECKING:  # what is shipped to hosts runs under Python 3.9, which has no Unpack
     from typing import Unpack  # novm
 
 Command = Union[str, Sequence[Union[PathText, int, float]]]
 Prepare = Callable[[Service, Command, Mapping[str, Any]], Submission]
+Redraft = Callable[[Service, JobSpec, Mapping[str, Any]], JobSpec]
+"""A job's spec with these options changed."""
 
 WAIT_S = 60.0
 """One call to the server waits at most this long; `wait` repeats it."""
@@ -46,16 +51,18 @@ FOLLOW_S = 0.2
 """How long following output waits for more of it before it looks again."""
 
 PIECE_BYTES = 1024 * 1024
+KEY_BYTES = 16
 SIGKILL = 9
 
 
 class Yard:
     """One yard, as its caller sees it. Made by `runyard.connect`."""
 
-    def __init__(self, service: Service, prepare: Prepare, home: str = "") -> None:
+    def __init__(self, service: Service, prepare: Prepare, redraft: Redraft, home: str = "") -> None:
         self.service = service
         self.home = home
         self._prepare = prepare
+        self._redraft = redraft
 
     def __repr__(self) -> str:
         return f"<Yard {self.home!r}>"
@@ -79,6 +86,12 @@ class Yard:
     def _submit(self, command: Command, options: JobOptions) -> list[Job]:
         receipt = self.service.submit(self._prepare(self.service, command, _by_id(options)))
         return [Job(self, job_id) for job_id in receipt.ids]
+
+    def draft(self, job_id: int, changes: Mapping[str, Any]) -> Draft:
+        """A job as it would be with these options; InvalidSpec names the one that is wrong."""
+        for draft in self.service.drafts((job_id,)):
+            return Draft(job_id, self._redraft(self.service, draft.spec, _by_id(changes)), draft.version)
+        raise NotFound(f"there is no job {job_id}")
 
     def job(self, job_id: int) -> Job:
         """The handle of a job; NotFound if there is none."""
@@ -142,6 +155,10 @@ def _id(value: Any) -> Any:
     return str(value.id) if isinstance(value, Job) else value
 
 
+def _with(command: Optional[Command], changes: Mapping[str, Any]) -> dict[str, Any]:
+    return {**changes, **({} if command is None else {"command": command})}
+
+
 class Job:
     """A job of a yard. It holds no state of its own: every property is asked for anew."""
 
@@ -185,6 +202,32 @@ class Job:
     def release(self) -> ChangeResult:
         """Let it go again."""
         return self._yard.service.release((self.id,))
+
+    def edit(self, command: Optional[Command] = None, **changes: Unpack[JobOptions]) -> ChangeResult:
+        """Change it: everything while it waits, what still can (time, priority, note ...) while it runs."""
+        return self._yard.service.edit((self._yard.draft(self.id, _with(command, changes)),))
+
+    def move(self, where: str = "first", beside: Optional[Job] = None) -> ChangeResult:
+        """Give it another place in line: "first" or "last" of its queue, "before" or "after" another job."""
+        return self._yard.service.move(MoveCall((self.id,), where, beside.id if beside is not None else 0))
+
+    def retry(
+        self, resume: bool = False, command: Optional[Command] = None, **changes: Unpack[JobOptions]
+    ) -> ChangeResult:
+        """Another attempt of it when it has ended, changed if there are changes; `resume` as `ry retry` has it."""
+        given = _with(command, changes)
+        drafts = (self._yard.draft(self.id, given),) if given else ()
+        return self._yard.service.retry(RetryCall((self.id,), resume, drafts))
+
+    def copy(self, command: Optional[Command] = None, **changes: Unpack[JobOptions]) -> Job:
+        """The same job once more, under a new id, changed if there are changes."""
+        spec = self._yard.draft(self.id, _with(command, changes)).spec
+        receipt = self._yard.service.submit(Submission((spec,), os.urandom(KEY_BYTES).hex()))
+        return Job(self._yard, receipt.ids[0])
+
+    def remove(self) -> ChangeResult:
+        """Remove it with its events and output, unless it runs or another job waits for it."""
+        return self._yard.service.remove((self.id,))
 
     def pause(self) -> ChangeResult:
         """Have it stand still while it runs; it keeps all that it holds."""

@@ -82,7 +82,7 @@ class Redrafter:
             environment, public = self._environment(before.environment, values["env"])
             after = changed(after, environment=environment, public=public)
         if command is not None:
-            after = _commanded(after, command)
+            after = _commanded(after, command, self._here)
         return JobSpec(**after.__dict__)  # checked again, as a whole
 
     def _checked(self, values: dict[str, Any], before: JobSpec) -> dict[str, Any]:
@@ -127,11 +127,12 @@ def _signalled(spec: JobSpec, number: int, before_s: float, to_all: bool) -> Che
     return changed(spec.checkpoint, signal=number, signal_before_s=before_s, signal_all=to_all)
 
 
-def _commanded(spec: JobSpec, command: Any) -> JobSpec:
+def _commanded(spec: JobSpec, command: Any, here: fields.Here) -> JobSpec:
     """Another command: the copy of a script stays if its name does."""
     words = [command] if isinstance(command, str) else command
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+    if not isinstance(words, (list, tuple)) or any(isinstance(word, bool) for word in words):
         raise InvalidSpec("a text for the shell, or a list of texts", "command")
+    words = [fields.text(word, "command", here) for word in words]
     script = spec.script if words[:1] == list(spec.command[:1]) and not isinstance(command, str) else ""
     shell = (spec.shell or DEFAULT_SHELL) if isinstance(command, str) else ""
     return changed(spec, command=tuple(words), shell=shell, script=script)

@@ -11,9 +11,11 @@ from typing import Any
 from runyard.api import Service, Submission
 from runyard.client.handle import Command, Yard
 from runyard.config import load
+from runyard.model.spec import JobSpec
 from runyard.submitting import bulk
 from runyard.submitting.build import Builder
 from runyard.submitting.fields import here_of
+from runyard.submitting.redraft import Redrafter
 from runyard.wiring.connect import connect as connect_service
 
 CALLER = 4
@@ -36,4 +38,8 @@ def connect(home: str = "") -> Yard:
             warnings.warn(remark, stacklevel=CALLER)
         return submission
 
-    return Yard(connect_service(settings), prepare, settings.home)
+    def redraft(service: Service, spec: JobSpec, options: Mapping[str, Any]) -> JobSpec:
+        here = here_of(os.environ, time.time(), settings)
+        return Redrafter(service, here).spec(spec, {name.replace("_", "-"): value for name, value in options.items()})
+
+    return Yard(connect_service(settings), prepare, redraft, settings.home)

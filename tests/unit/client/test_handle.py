@@ -11,10 +11,12 @@ import runyard
 from runyard.api import Chunk, Service, Submission
 from runyard.client.handle import Command, Job, Yard
 from runyard.errors import Conflict, InvalidSpec
-from runyard.model.spec import ArraySpec
+from runyard.model.editing import MoveCall, RetryCall
+from runyard.model.spec import ArraySpec, JobSpec
 from runyard.submitting import bulk
 from runyard.submitting.build import Builder
 from runyard.submitting.fields import FIELDS, Here
+from runyard.submitting.redraft import Redrafter
 from tests.unit.cli.fake import FakeService, ended, row, running
 
 HERE = Here({"HOME": "/h", "PATH": "/usr/bin:/bin"}, "/", 1_700_000_000.0)
@@ -24,7 +26,10 @@ def yard_of(service: FakeService) -> Yard:
     def prepare(service: Service, command: Command, options: Mapping[str, Any]) -> Submission:
         return bulk.single(Builder(service, HERE), {**options, "command": command})
 
-    return Yard(service, prepare, "/home/ada/.runyard")
+    def redraft(service: Service, spec: JobSpec, options: Mapping[str, Any]) -> JobSpec:
+        return Redrafter(service, HERE).spec(spec, {name.replace("_", "-"): one for name, one in options.items()})
+
+    return Yard(service, prepare, redraft, "/home/ada/.runyard")
 
 
 def test_a_yard_says_which_it_is() -> None:
@@ -40,6 +45,26 @@ def test_numbers_and_jobs_are_taken_as_they_are() -> None:
     assert [wanted.job_id for wanted in service.spec.after] == [1, 2]
     yard.submit("true", after=job)
     assert (service.spec.shell, [wanted.job_id for wanted in service.spec.after]) == ("bash", [3])
+
+
+def test_a_job_is_changed_by_the_options_of_submit() -> None:
+    service = FakeService().add(row(1), ended(2, "failed", 1))
+    yard = yard_of(service)
+    assert yard.job(1).edit(["sleep", 5], time="2h", on_lost="requeue", note="x").changed == (1,)
+    (draft,) = service.edits
+    assert (draft.spec.command, draft.spec.time_limit_s, draft.spec.on_lost) == (("sleep", "5"), 7200.0, "requeue")
+    assert draft.version == 1
+    yard.job(1).move("after", yard.job(2))
+    yard.job(1).move("last")
+    assert service.moves == [MoveCall((1,), "after", 2), MoveCall((1,), "last")]
+    yard.job(2).retry()
+    yard.job(2).retry(resume=True, mem="1G")
+    assert service.retries[0] == RetryCall((2,))
+    assert service.retries[1].resume and service.retries[1].drafts[0].spec.resources.memory_mb == 1024
+    assert yard.job(2).copy(name="again").id == 3 and service.spec.name == "again"
+    assert yard.job(2).remove().changed == (2,)
+    with pytest.raises(InvalidSpec, match="is no time span"):
+        yard.job(1).edit(time="soon")
 
 
 @pytest.mark.parametrize("command", [None, [], (), "", [""], 5, {"a": 1}, b"true", [b"true"], ["x", None], ["x", True]])
