@@ -42,6 +42,7 @@ MAY_IMPORT = {
     "wiring/far": "model api foreign client submitting",
     "wiring/python": "model api client submitting config",
     "wiring/server": "model api foreign runtime planner store service server config",
+    "wiring/hooks": "model foreign service",
     "wiring/agent": "model api foreign runtime engines agent client config",
     "__init__": "model api client",
     "__main__": "cli",

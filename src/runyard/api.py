@@ -23,6 +23,7 @@ from runyard.model.filter import JobQuery
 from runyard.model.group import Group, GroupQuery, GroupRow, SweepChange, SweepRequest
 from runyard.model.host import Agent, Host
 from runyard.model.landing import Place
+from runyard.model.notice import HookRow, Told
 from runyard.model.output import Chunk as Chunk
 from runyard.model.output import GrepQuery as GrepQuery
 from runyard.model.params import Params
@@ -112,7 +113,8 @@ class JobRow:
 class JobDetail:
     """Everything about one job. `limits` says how CPUs and memory are enforced on its host; `output` where it goes.
 
-    `environment` lists names of variables, never values. `code` is what was seen of its code when it was submitted.
+    `environment` lists names of variables, never values. `code` is what was seen of its code when it was submitted,
+    `told` the last notices of it that hooks got, or did not.
     """
 
     row: JobRow
@@ -123,6 +125,7 @@ class JobDetail:
     limits: str = ""
     environment: tuple[str, ...] = ()
     code: Optional[CodeRecord] = None
+    told: tuple[Told, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -318,6 +321,12 @@ class Service(Protocol):
 
     def places(self, paths: tuple[str, ...]) -> tuple[Place, ...]:
         """What is at these absolute paths, for who submits from another machine. At most `landing.PATHS_MAX`."""
+
+    def hooks(self) -> tuple[HookRow, ...]:
+        """Who is told what happens, and how that went."""
+
+    def test_hook(self, name: str) -> None:
+        """Have a hook told that this is a test; the topic `hooks` says when it was. NotFound if there is none."""
 
     def put_blob(self, data: bytes) -> str:
         """Keep an environment or a script; returns its hash (SHA-256, hex)."""

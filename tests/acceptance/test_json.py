@@ -63,7 +63,7 @@ TRIED = {
     "server start", "server status", "server stop", "create", "template add", "template ls", "template show",
     "template edit", "template rm", "sweep add", "sweep ls", "sweep show", "sweep set", "sweep grow", "sweep drop",
     "move", "edit", "retry", "copy", "rm", "recover",
-    "server drain", "server resume",
+    "server drain", "server resume", "hooks",
 }  # fmt: skip
 
 
@@ -208,6 +208,7 @@ def test_the_yard(ry: Typist, jobs: list[int]) -> None:
     check("server_start", ry.json("server", "start"))
     check("doctor", ry.json("doctor"))
     check("gpus", ry.json("gpus"))
+    assert check("hooks", ry.json("hooks")) == []
     check("would_change", ry.json("clean", "--dry-run"))
     check("clean", ry.json("clean"))
 

@@ -47,6 +47,7 @@ VERBS = (
     Verb("server", "server", "Start, stop and see the server.", (), YARD, there=True),
     Verb("use", "use", "Remember another machine: later commands use its yard.", (), YARD),
     Verb("shell", "shell", "All of these at a prompt of their own.", (), YARD),
+    Verb("hooks", "hooks", "Who is told what happens to jobs.", ("notify",), YARD),
     Verb("clean", "clean", "Collect the output of old jobs.", (), YARD),
     Verb("doctor", "doctor", "Check this yard and say what to do.", (), YARD, there=True),
     Verb("help", "help", "Help about a verb.", (), YARD),

@@ -23,6 +23,7 @@ from runyard.model.checkpoint import GOES_ON
 from runyard.model.ending import describe, exit_code
 from runyard.model.events import KIND_OF
 from runyard.model.job import JobState
+from runyard.model.notice import Told
 from runyard.model.spec import JobSpec
 
 NAMES_SHOWN = 8
@@ -111,6 +112,8 @@ def _facts(detail: JobDetail, now: float) -> Iterator[tuple[str, str]]:
         shown = ", ".join(harmless(name) for name in detail.environment[:NAMES_SHOWN])
         more = len(detail.environment) - NAMES_SHOWN
         yield "environment", f"{len(detail.environment)} variables: {shown}" + (f" and {more} more" if more > 0 else "")
+    for told in detail.told:
+        yield "told", _told(told)
     if detail.dependants:
         yield "waited for by", numbers(detail.dependants)
     for attempt in detail.attempts:
@@ -187,6 +190,13 @@ def _attempt(attempt: Attempt) -> str:
             source = placement.result.source
             parts.append(source if source == INFERRED else f"known from the {source}")
     return harmless(", ".join(parts))
+
+
+def _told(told: Told) -> str:
+    """How a hook took what was said of it."""
+    how = "told" if not told.problem else f"not told: {harmless(told.problem)}"
+    later = f"; again at {moment(told.again_at)}" if told.again_at is not None else ""
+    return f"{told.hook}: {told.event} {how}, {moment(told.at)}{later}"
 
 
 def _result(code: int | None, why: str) -> str:

@@ -32,6 +32,7 @@ from runyard.model.filter import JobQuery
 from runyard.model.group import Group, GroupQuery, GroupRow, SweepChange
 from runyard.model.host import Host
 from runyard.model.landing import Place
+from runyard.model.notice import HookRow
 from runyard.model.queue import Queue
 from runyard.model.record import changed
 from runyard.model.spec import JobSpec
@@ -145,6 +146,12 @@ class RemoteService:
 
     def places(self, paths: tuple[str, ...]) -> tuple[Place, ...]:
         return self._call(tuple[Place, ...], "GET", "/places" + query_text({"path": list(paths)}))
+
+    def hooks(self) -> tuple[HookRow, ...]:
+        return self._call(tuple[HookRow, ...], "GET", "/hooks")
+
+    def test_hook(self, name: str) -> None:
+        self._send("POST", f"/hooks/{quote(name)}/test")
 
     def put_blob(self, data: bytes) -> str:
         response = self._request(Request("POST", "/blobs", data, "application/octet-stream", repeatable=True), CALL_S)

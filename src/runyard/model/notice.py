@@ -39,6 +39,7 @@ class Told:
     """How a delivery went. `problem` is "" where it was taken; else it is tried again at `again_at` (None: never)."""
 
     id: str
+    hook: str
     event: str
     at: float
     job_id: Optional[int] = None

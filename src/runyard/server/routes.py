@@ -32,6 +32,7 @@ from runyard.model.filter import JobQuery
 from runyard.model.group import Group, GroupQuery, GroupRow, SweepChange
 from runyard.model.host import Host
 from runyard.model.landing import Place
+from runyard.model.notice import HookRow
 from runyard.model.queue import Queue
 from runyard.model.spec import JobSpec
 from runyard.model.template import NumbersCall, Template
@@ -199,6 +200,10 @@ ROUTES = (
     Route("GET", "/places", "What is at these paths of the server's machine",
           lambda service, call: service.places(tuple(call.query.get("path", ()))), tuple[Place, ...],
           query={"path": TEXT}),
+    Route("GET", "/hooks", "Hooks, and how their last notices went",
+          lambda service, call: service.hooks(), tuple[HookRow, ...]),
+    Route("POST", "/hooks/{name}/test", "Tell a hook that this is a test",
+          lambda service, call: service.test_hook(call.path["name"]), type(None)),
     Route("POST", "/blobs", "Keep an environment or a script; its hash",
           lambda service, call: service.put_blob(call.body), str, takes=bytes),
     Route("GET", "/blobs/{name}", "A blob by its hash",

@@ -9,14 +9,15 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from runyard.errors import RunyardError, Unavailable
 from runyard.model.attempt import Attempt, AttemptKey
 from runyard.model.events import Assigned, Change, Woken
+from runyard.model.hook import Hook
 from runyard.model.host import Host
 from runyard.model.job import Job, JobState
 from runyard.model.record import changed
@@ -62,6 +63,7 @@ class Surroundings:
     token: Callable[[], str]
     foreign_mb: int = 500
     store_problem: Callable[[], str] = str
+    hooks: Mapping[str, Hook] = field(default_factory=dict)
 
 
 Work = Callable[[Turn], Any]
@@ -88,6 +90,7 @@ class Controller:
         self.yard = store.yard()
         self.feed = store.feed()
         self._surroundings = surroundings
+        self.hooks = surroundings.hooks
         self._followers: dict[str, AttemptKey] | None = None
         self._usual: dict[Shape, float] = {}
         self._limited: dict[int, bool] = {}

@@ -14,6 +14,7 @@ from runyard.model.job import Job, JobState, StopRequest
 from runyard.service.coding import record_of
 from runyard.service.explain import explain
 from runyard.service.finding import narrowed, needs_rows
+from runyard.service.hook_verbs import check_wishes, told_of
 from runyard.service.orders import stop_order
 from runyard.service.rows import row_of
 from runyard.service.submissions import check_queues, check_resources, new_jobs
@@ -40,6 +41,7 @@ class JobVerbs(Verbs):
         coded = self._yard.code.coded(submission.specs)
         new = new_jobs(submission, self._caller.user, self._yard.now(), coded.of)
         check_resources(new.specs, self._store.hosts())
+        check_wishes(new.specs, self._controller.hooks)
         request = submission.sweep
 
         def work(turn: Turn) -> Receipt:
@@ -83,6 +85,7 @@ class JobVerbs(Verbs):
             limits=host.limits if host else "",
             environment=self._environment(job),
             code=record_of(self._store, job.spec.code.record if job.spec.code else ""),
+            told=told_of(self._store, self._controller.hooks, job),
         )
 
     def explain(self, job_id: int) -> Explanation:

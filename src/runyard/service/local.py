@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from runyard.service.agent_verbs import AgentVerbs
 from runyard.service.code_verbs import CodeVerbs
+from runyard.service.hook_verbs import HookVerbs
 from runyard.service.job_verbs import JobVerbs
 from runyard.service.output_verbs import OutputVerbs
 from runyard.service.pause_verbs import PauseVerbs
@@ -28,6 +29,7 @@ class LocalService(
     YardVerbs,
     TemplateVerbs,
     SweepVerbs,
+    HookVerbs,
     PlaceVerbs,
     AgentVerbs,
 ):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from runyard.model.events import Change, Promoted
 from runyard.model.job import Job, JobState
+from runyard.service.notices import note
 from runyard.service.orders import key_of, stop_order, terms_of
 from runyard.store.base import Committed
 
@@ -33,7 +34,10 @@ class Turn:
 
     def commit(self, changes: Iterable[Change]) -> Committed:
         """Change jobs; whoever waits for them is woken after the commit."""
+        changes = list(changes)
         committed = self.store.commit(changes)
+        if self._controller.hooks:
+            note(self, self._controller.hooks, changes, committed.jobs.values())
         for job in committed.jobs.values():
             self.topics.update((f"job:{job.id}", "jobs"))
             if job.group is not None and job.state is JobState.DONE:

@@ -10,6 +10,7 @@ from runyard.api import QueueRow, ServerStatus
 from runyard.model.host import Host
 from runyard.model.job import JobState
 from runyard.model.queue import Queue
+from runyard.service.hook_verbs import failing
 from runyard.service.rows import running_row
 from runyard.service.turn import Turn
 from runyard.service.verbs import Verbs
@@ -71,7 +72,7 @@ class YardVerbs(Verbs):
             paused=tuple(queue.name for queue in queues if queue.paused),
             draining=self._controller.draining,
             stop_on_fail=tuple(queue.name for queue in queues if queue.stop_on_fail),
-            problems=self._controller.problems,
+            problems=self._controller.problems + failing(store, self._controller.hooks),
         )
 
     def put_blob(self, data: bytes) -> str:

@@ -104,10 +104,16 @@ class Builder:
         if command.script is None or not command.has_directives:
             return None
         reader = import_module("runyard.submitting.directives")  # only scripts with such lines pay for it
-        lines: Directives = reader.read(command.script, command.words[0], self.here, 0 if command.headed else 1)
+        lines: Directives = reader.read(
+            command.script, command.words[0], self.here, 0 if command.headed else 1, self.hooks
+        )
         for remark in lines.remarks:
             self.remark(remark)
         return lines
+
+    def hooks(self) -> frozenset[str]:
+        """The names of the hooks that this yard has."""
+        return frozenset(row.name for row in self._service.hooks())
 
     def values(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """The options read, with the defaults of their queue below them, and those of the yard below these."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from runyard.errors import InvalidSpec
@@ -70,12 +70,15 @@ class Line(NamedTuple):
     text: str
 
 
-def read(data: bytes, name: str, here: Here, first: int = 1) -> Directives:
-    """What the script of this name says, whose first line has this number; InvalidSpec names the line that is wrong."""
+def read(
+    data: bytes, name: str, here: Here, first: int = 1, hooks: Callable[[], Collection[str]] = tuple
+) -> Directives:
+    """What the script of this name says, whose first line has this number, in a yard with these hooks. InvalidSpec
+    names the line that is wrong."""
     head, late = _lines(data, first)
     said = [option for line in head if line.mark == RY for option in _ours(line, name)]
     foreign = sbatch.translated(
-        [option for line in head if line.mark == SBATCH for option in _foreign(line, name)], name, here.environ
+        [option for line in head if line.mark == SBATCH for option in _foreign(line, name)], name, here.environ, hooks
     )
     options: dict[str, Any] = {}
     places: dict[str, str] = {}

@@ -6,7 +6,7 @@ As in sbatch the last of several lines with one option counts. Values are handed
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from runyard.errors import InvalidSpec
@@ -34,6 +34,13 @@ NICE = "100"
 
 SIGNAL_S = "60"
 """How long before the end of its time Slurm sends the signal if nothing is said."""
+
+MAIL_HOOK = "mail"
+MAIL = {
+    "BEGIN": ("started",), "END": ("ended",), "FAIL": ("failed",), "REQUEUE": ("retried",), "TIME_LIMIT": ("timeout",),
+    "INVALID_DEPEND": ("skipped",), "ARRAY_TASKS": ("each",), "ALL": ("started", "ended", "retried"),
+}  # fmt: skip
+"""What `--mail-type` says, and the hook that sends it."""
 
 MULTIPLIED = ("ntasks", "ntasks-per-node", "gpus-per-task", "mem-per-gpu", "cpus-per-gpu")
 
@@ -78,9 +85,11 @@ class Translated(NamedTuple):
     remarks: tuple[str, ...]
 
 
-def translated(given: Iterable[Option | Stray], script: str, environ: Mapping[str, str]) -> Translated:
-    """What the `#SBATCH` lines of this script mean here. `environ` is the submitter's."""
-    work = _Translation(script, environ)
+def translated(
+    given: Iterable[Option | Stray], script: str, environ: Mapping[str, str], hooks: Callable[[], Collection[str]]
+) -> Translated:
+    """What the `#SBATCH` lines of this script mean here. `environ` is the submitter's, `hooks` are the yard's."""
+    work = _Translation(script, environ, hooks)
     for said in given:
         if isinstance(said, Stray):
             work.undone.append((said.word, said.line))
@@ -93,11 +102,12 @@ def translated(given: Iterable[Option | Stray], script: str, environ: Mapping[st
 class _Translation:
     """The options of one script on their way; `last` is the last of each."""
 
-    def __init__(self, script: str, environ: Mapping[str, str]) -> None:
+    def __init__(self, script: str, environ: Mapping[str, str], hooks: Callable[[], Collection[str]]) -> None:
         self.last: dict[str, Option] = {}
         self.undone: list[tuple[str, int]] = []
         self._script = script
         self._environ = environ
+        self._hooks = hooks
         self._remarks: list[str] = []
 
     def options(self) -> Iterator[Option]:
@@ -181,6 +191,26 @@ class _Translation:
         which, _, before = option.value.removeprefix("R").removeprefix("B").removeprefix(":").partition("@")
         return self._as("signal", option, f"{which}@{before or SIGNAL_S}")
 
+    def _mail_type(self, option: Option) -> Iterable[Option] | None:
+        kinds = [kind for kind in option.value.upper().split(",") if kind and kind != "NONE"]
+        self.undone += [(f"{option.shown}={kind}", option.line) for kind in kinds if kind not in MAIL]
+        events = dict.fromkeys(event for kind in kinds for event in MAIL.get(kind, ()))
+        if not events:
+            return ()
+        if MAIL_HOOK not in self._hooks():
+            self._remark(option, f"this yard has no hook {MAIL_HOOK!r} (see `ry hooks`), so no mail is sent")
+            return ()
+        user = self.last.get("mail-user")
+        to = f":{user.value}" if user is not None and "@" in user.value else ""
+        return self._as("notify", option, f"{MAIL_HOOK}{to}:{','.join(events)}")
+
+    def _mail_user(self, option: Option) -> Iterable[Option] | None:
+        if "mail-type" not in self.last:
+            self._remark(option, "without --mail-type no mail is sent")
+        elif "@" not in option.value:
+            self._remark(option, f"mail goes where the hook {MAIL_HOOK!r} sends it")
+        return ()
+
     def _multiplied(self) -> Iterator[Option]:
         """What is said for each task or each GPU."""
         tasks = self._tasks()
@@ -230,5 +260,7 @@ SPECIAL: dict[str, Callable[[_Translation, Option], Iterable[Option] | None]] = 
     "requeue": _Translation._on_lost,
     "no-requeue": _Translation._on_lost,
     "signal": _Translation._signal,
+    "mail-type": _Translation._mail_type,
+    "mail-user": _Translation._mail_user,
 }
 """What becomes something else."""

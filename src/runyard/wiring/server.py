@@ -18,6 +18,7 @@ from runyard.errors import Conflict, RunyardError, Unavailable
 from runyard.foreign import interpreter
 from runyard.foreign.daemon import settle
 from runyard.foreign.filesystem import free_mb, is_network
+from runyard.model.hook import hooks_of
 from runyard.model.job import JobState
 from runyard.runtime.cgroup import leave
 from runyard.runtime.checkpoints import Checkpoints
@@ -33,6 +34,7 @@ from runyard.service.blobs import Blobs
 from runyard.service.coding import CodeDesk
 from runyard.service.controller import Controller, Surroundings
 from runyard.service.local import LocalService
+from runyard.service.postman import Postman
 from runyard.service.verbs import About, Caller, Yard
 from runyard.settings import Home, Settings
 from runyard.store.base import Store
@@ -40,6 +42,7 @@ from runyard.store.sql import SqlStore
 from runyard.store.sqlite import sqlite_url
 from runyard.wiring.door import Door
 from runyard.wiring.home import READY, TAKEN, home_at, prepare, server_lock, user_name
+from runyard.wiring.hooks import Delivery
 from runyard.wiring.host import host_id
 from runyard.wiring.keeper import Keeper
 from runyard.wiring.logs import cap_all
@@ -57,7 +60,11 @@ def build(settings: Settings, home: Home, accept_older_store: bool = False) -> Y
     if accept_older_store:
         store.accept()
     surroundings = Surroundings(
-        time.time, lambda: secrets.token_hex(16), settings.foreign_mb, store_problem=lambda: store.problem
+        time.time,
+        lambda: secrets.token_hex(16),
+        settings.foreign_mb,
+        store_problem=lambda: store.problem,
+        hooks=hooks_of(settings.hooks),
     )
     controller = Controller(store, surroundings)
     controller.accepted = accept_older_store
@@ -144,8 +151,12 @@ def serve(environ: Mapping[str, str], ready_fd: int = -1, accept_older_store: bo
     agent = threading.Thread(target=keeper.run, name="agent", daemon=True)
     tidier = threading.Thread(target=keep_tidy, args=(yard, home, ended), name="tidy", daemon=True)
     coder.start()
+    delivery = Delivery(home.root, yard.controller.yard.id, environ)
+    postmen = [Postman(yard.controller, hook, delivery, time.time) for hook in yard.controller.hooks.values()]
     agent.start()
     tidier.start()
+    for postman in postmen:
+        postman.start()
     log.info("serving %s (pid %d, epoch %d)", home.root, os.getpid(), yard.controller.yard.epoch)
     try:
         run(
@@ -155,6 +166,8 @@ def serve(environ: Mapping[str, str], ready_fd: int = -1, accept_older_store: bo
         )
     finally:
         ended.set()
+        for postman in postmen:
+            postman.end()
         keeper.end()
         agent.join()
         yard.code.end()

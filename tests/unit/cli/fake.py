@@ -40,6 +40,7 @@ from runyard.model.group import Group, GroupQuery, GroupRow, SweepChange
 from runyard.model.host import Agent, Host
 from runyard.model.job import JobState
 from runyard.model.landing import Place
+from runyard.model.notice import HookRow, Told
 from runyard.model.queue import Queue
 from runyard.model.spec import JobSpec
 from runyard.model.template import NumbersCall, Template
@@ -124,6 +125,7 @@ class FakeService:
     explanation: Explanation | None = None
     details: dict[int, JobDetail] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
+    hook_rows: tuple[HookRow, ...] = ()
     submissions: list[Submission] = field(default_factory=list)
     stops: list[StopCall] = field(default_factory=list)
     queries: list[JobQuery] = field(default_factory=list)
@@ -301,6 +303,15 @@ class FakeService:
 
     def places(self, paths: tuple[str, ...]) -> tuple[Place, ...]:
         return tuple(Place(path, "", False, path) for path in paths)
+
+    def hooks(self) -> tuple[HookRow, ...]:
+        return self.hook_rows
+
+    def test_hook(self, name: str) -> None:
+        self.hook_rows = tuple(
+            replace(row, last=(*row.last, Told("test", name, "test", NOW))) if row.name == name else row
+            for row in self.hook_rows
+        )
 
     def put_blob(self, data: bytes) -> str:
         name = hashlib.sha256(data).hexdigest()

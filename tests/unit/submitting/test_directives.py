@@ -91,12 +91,16 @@ def test_the_last_line_counts_and_ours_count_more() -> None:
         ("--nodes=2", "job.sh, line 2: #SBATCH --nodes is not done here"),
         ("--gres=gpu:1,lscratch:10", "job.sh, line 2: #SBATCH --gres=lscratch:10 is not done here"),
         ("--export=MISSING", "job.sh, line 2: #SBATCH --export: MISSING is not set here"),
+        ("--mail-type=NONE --mail-user=ada", "job.sh, line 2: #SBATCH --mail-user: mail goes where"),
+        ("--mail-type=FAIL", "job.sh, line 2: #SBATCH --mail-type: this yard has no hook 'mail'"),
+        ("--mail-user=ada@x.org", "job.sh, line 2: #SBATCH --mail-user: without --mail-type no mail is sent"),
         ("hetjob", "job.sh, line 2: #SBATCH hetjob is not done here"),
         ("--exclusive", "job.sh, line 2: #SBATCH --exclusive is not done here"),
     ],
 )
 def test_what_is_not_done_is_told_by_name(text: str, says: str) -> None:
-    assert lines(f"#SBATCH {text}").remarks == (says,)
+    (remark,) = lines(f"#SBATCH {text}").remarks
+    assert remark.startswith(says)
 
 
 def test_every_option_of_sbatch_is_done_or_told() -> None:
@@ -190,3 +194,12 @@ def test_lines_know_the_letters_and_words_of_submit() -> None:
     assert shorts == SHORTS
     assert longs == ALIASES
     assert GRES not in fields.FIELDS
+
+
+def test_mail_goes_by_the_hook_of_that_name() -> None:
+    text = b"#SBATCH --mail-type=BEGIN,FAIL,ARRAY_TASKS --mail-user=ada@example.org\n"
+    found = read(text, "job.sh", HERE, hooks=lambda: ["mail"])
+    assert found.options == {"notify": ("mail:ada@example.org:started,failed,each",)}
+    assert read(b"#SBATCH --mail-type=ALL\n", "job.sh", HERE, hooks=lambda: ["mail"]).options == {
+        "notify": ("mail:started,ended,retried",)
+    }
