@@ -92,7 +92,7 @@ def told(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver, place: Pa
     """A yard with hooks."""
     yard = Yard(tmp_path_factory.mktemp("yard"))
     Path(yard.home.root).mkdir()
-    hooks = {
+    hooks: dict[str, dict[str, Any]] = {
         "web": {"url": receiver.url, "headers": {"X-Key": "k"}, "on": ["failed", "started"]},
         "desk": {"command": [str(place / "print"), str(place / "seen"), str(place / "bell")]},
         "stuck": {"command": ["sleep", "600"], "limit_s": 0.2},
