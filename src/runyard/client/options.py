@@ -140,6 +140,9 @@ class JobOptions(TypedDict, total=False):
     drift: str
     """If other Python packages are installed when it starts: "warn", "hold" or "ignore" (default: warn)."""
 
+    tty: bool
+    """It gets a terminal of its own, for `ry attach` (default: as its queue or the settings say)."""
+
     detach: bool
     """Processes that it leaves behind are not ended."""
 

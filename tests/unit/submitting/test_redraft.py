@@ -121,7 +121,7 @@ def test_variables_are_set_and_the_others_stay() -> None:
         ("workdir", "/nowhere/at/all", "there is no directory"),
         ("queue", "nowhere", "there is no queue"),
         ("command", [], "there is nothing to run"),
-        ("command", [1], "a list of texts"),
+        ("command", [True], "a list of texts"),
         ("signal", "USR1@60", "needs one: give --time"),
         ("retries", -1, "a number from 0"),
     ],
