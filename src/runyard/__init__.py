@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from runyard.client.handle import Job, Yard
     from runyard.client.options import JobOptions
+    from runyard.client.report import log
     from runyard.wiring.python import connect
 
 __version__ = "0.1.0.dev0"
-__all__ = ["Job", "JobOptions", "Yard", "__version__", "connect"]
+__all__ = ["Job", "JobOptions", "Yard", "__version__", "connect", "log"]
 
 _PUBLIC = {
     "Job": "runyard.client.handle",
     "JobOptions": "runyard.client.options",
     "Yard": "runyard.client.handle",
     "connect": "runyard.wiring.python",
+    "log": "runyard.client.report",
 }
 """Public names and where they live: loaded when first used, so that `import runyard` costs nothing."""
 

@@ -23,6 +23,7 @@ from runyard.model.filter import JobQuery
 from runyard.model.group import Group, GroupQuery, GroupRow, SweepChange, SweepRequest
 from runyard.model.host import Agent, Host
 from runyard.model.landing import Place
+from runyard.model.metrics import Measured
 from runyard.model.notice import HookRow, Told
 from runyard.model.output import Chunk as Chunk
 from runyard.model.output import GrepQuery as GrepQuery
@@ -31,6 +32,7 @@ from runyard.model.queue import Queue
 from runyard.model.record import dataclass
 from runyard.model.spec import ArraySpec, JobSpec
 from runyard.model.template import NumbersCall, Template
+from runyard.model.usage import UsageQuery, UsageRow
 
 PROTOCOL = 1
 """What a client from another machine has to speak; raised when one that does not know of a change could misread us."""
@@ -75,6 +77,8 @@ class JobRow:
     `metrics` the last value of each that it has reported. Jobs of one priority wait in the order of
     their `place` (the id, unless they were moved). `version` rises with each change.
     `public` are variables of its environment whose values may be shown (name, value).
+    their `place` (the id, unless they were moved). `version` rises with each change. While it runs: the `stage` that it
+    says it is in, how much is `done` of `total`, and how long the rest will take at this pace.
     """
 
     id: int
@@ -103,6 +107,10 @@ class JobRow:
     params: Params = ()
     template: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
+    stage: str = ""
+    done: Optional[float] = None
+    total: Optional[float] = None
+    left_s: Optional[float] = None
     place: float = 0.0
     note: str = ""
     version: int = 0
@@ -351,6 +359,12 @@ class Service(Protocol):
 
         Conflict for a job that has no terminal or does not run, Unavailable while its agent is away.
         """
+
+    def metrics(self, job_id: int) -> tuple[Measured, ...]:
+        """All that its attempts have reported, oldest attempt first, with histories."""
+
+    def usage(self, query: UsageQuery) -> tuple[UsageRow, ...]:
+        """Jobs and GPU hours by user and queue."""
 
     def clean(self, dry: bool = False) -> tuple[int, ...]:
         """Collect the output of old jobs now; the ids whose output went (`dry`: would go)."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import select
+import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Optional
@@ -34,14 +35,16 @@ from runyard.agent.reconcile import (
     wanted,
 )
 from runyard.agent.starting import NotNow, Ready, Starter
-from runyard.agent.state import Seen, distrust, load, save
+from runyard.agent.state import Seen, distrust, hello, load, save
+from runyard.agent.watch import Watcher
 from runyard.engines.base import Engine
 from runyard.errors import Conflict, RunyardError, Unavailable
 from runyard.model.attempt import AttemptKey, Result
-from runyard.model.beat import OVER, Answer, Hello, Observed, Order, Report, StopOrder, Terms
+from runyard.model.beat import OVER, Answer, Observed, Order, Report, StopOrder, Terms
 from runyard.model.code import Note
 from runyard.model.host import Host
 from runyard.model.record import changed
+from runyard.runtime.rundir import RunDirs
 from runyard.settings import Home
 
 GATHER_S = 0.020
@@ -74,8 +77,9 @@ class Agent:
         self._preparer = preparer
         self._link = link
         self._attachments = Attachments(home.server_socket)
+        self._watcher = Watcher(RunDirs(home.runs, identity.host), time.time, looker.monotonic)
         ports = Ports(*identity.ports, begin=identity.uid)
-        self._starter = Starter(home, BlobCache(home.blob_cache, link.blob), ports)
+        self._starter = Starter(home, BlobCache(home.blob_cache, link.blob), ports, self._watcher.path)
         self._seen = self._remembered = load(home.agent_state)
         self._remember_at = 0.0
         self._desired = Desired()
@@ -133,6 +137,7 @@ class Agent:
         self._look()
         self._start_prepared()
         self._act()
+        self._watcher.look()
         self._tell()
         if self._seen != self._remembered and self._monotonic() >= self._remember_at:
             self._remember()
@@ -140,6 +145,7 @@ class Agent:
     def close(self) -> None:
         """Let go of everything; attempts run on."""
         self._link.close()
+        self._watcher.close()
         self._engine.close()
         os.close(self._wake_read)
         os.close(self._wake_write)
@@ -150,7 +156,9 @@ class Agent:
     def _pause(self) -> float:
         """Seconds until something is due even if nothing happens."""
         now = self._monotonic()
-        pauses = [self._looker.due_s(now, self._busy())]
+        pauses = [self._looker.due_s(now, self._busy()), self._watcher.look_due_s(now)]
+        if self._incarnation:
+            pauses.append(self._watcher.tell_due_s(now))
         if not self._incarnation and self._looker.host is not None:
             pauses.append(self._again_at - now)
         elif self._incarnation and self._news_at is not None:
@@ -172,6 +180,7 @@ class Agent:
             seen = changed(seen, notes=self._notes[seen.key]) if seen.key in self._notes else seen
             self._observed[seen.key] = seen
             self._news(seen)
+            self._watcher.see(seen)
             if seen.stage in OVER:
                 self._holding.pop(seen.key, None)
                 self._starter.ports.release(seen.key)
@@ -195,6 +204,7 @@ class Agent:
         for seen in arrived.report.observed:
             if seen.key in self._observed:
                 self._unsent.setdefault(seen.key, self._observed[seen.key])
+        self._watcher.again(reading.key for reading in arrived.report.readings)
         if self._incarnation:
             log.info("the link broke: %s", arrived.error)
         self._incarnation = 0
@@ -213,10 +223,7 @@ class Agent:
     def _remember(self) -> None:
         """Keep how far the yard had come, as well as the disk allows."""
         self._remembered, self._remember_at = self._seen, self._monotonic() + REMEMBER_EVERY_S
-        try:
-            save(self._home.agent_state, self._seen)
-        except OSError as error:
-            log.warning("what was seen of the yard cannot be kept: %s", error)
+        save(self._home.agent_state, self._seen)
 
     def _look(self) -> None:
         before, host = self._looker.host, self._looker.take()
@@ -274,6 +281,7 @@ class Agent:
             self._observed.pop(action.key, None)
             self._notes.pop(action.key, None)
             self._unsent.pop(action.key, None)
+            self._watcher.forget(action.key)
         elif isinstance(action, Attach):
             self._attachments.begin(action.order, self._engine.attach_hint(action.order.key))
 
@@ -307,6 +315,7 @@ class Agent:
 
     def _launch(self, ready: Ready) -> None:
         self._observed[ready.order.key] = Observed(ready.order.key, "claimed", ready.order.rank)
+        self._watcher.begin(ready.order.key)
         self._engine.start(ready.order, ready.environment, ready.script)
 
     def _stop(self, order: StopOrder) -> None:
@@ -334,7 +343,7 @@ class Agent:
         if not self._incarnation and not self._say_hello():
             return
         now = self._monotonic()
-        news = bool(self._unsent or self._host_news or self._whole)
+        news = bool(self._unsent or self._host_news or self._whole or self._watcher.tell_due_s(now) <= 0)
         followers = bool(self._desired.start)
         if news:
             due = not followers or self._news_at is None or now >= self._news_at + GATHER_S
@@ -356,6 +365,7 @@ class Agent:
             host=self._host_news,
             wait_s=self._identity.beat_wait_s,
             problem=self._problem,
+            readings=self._watcher.readings(),
         )
         self._unsent, self._host_news, self._whole, self._news_at = {}, None, False, None
         try:
@@ -368,12 +378,8 @@ class Agent:
         if host is None or self._monotonic() < self._again_at:
             return False
         me = self._identity
-        hello = Hello(
-            agent=me.agent, host=host, user=me.user, uid=me.uid, pid=os.getpid(), boot_id=host.boot_id,
-            version=me.version, yard=self._seen.yard, epoch=self._seen.epoch, feed=self._seen.feed,
-        )  # fmt: skip
         try:
-            welcome = self._link.hello(hello)
+            welcome = self._link.hello(hello(me, host, self._seen))
         except (RunyardError, OSError) as error:
             self._again_at = self._monotonic() + self._pause_s
             self._pause_s = min(AGAIN_MOST_S, self._pause_s * 2)
@@ -387,5 +393,6 @@ class Agent:
             self._seen = Seen(welcome.yard, welcome.epoch, welcome.feed)
             self._remember()
         self._unsent = dict(self._observed)
+        self._watcher.again()
         log.info("incarnation %d of agent %s in yard %s", welcome.incarnation, me.agent, welcome.yard)
         return True

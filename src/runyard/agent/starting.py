@@ -6,11 +6,13 @@ Called by the agent's loop for each order. Nothing has begun yet: what is missin
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import NamedTuple
 
 from runyard.agent.blobs import BlobCache
 from runyard.agent.ports import Ports
 from runyard.foreign.filesystem import free_mb
+from runyard.model.attempt import AttemptKey
 from runyard.model.beat import Order
 from runyard.model.checkpoint import DIRECTORY_VARIABLE, RESUME_VARIABLE
 from runyard.model.record import changed
@@ -20,8 +22,9 @@ from runyard.settings import Home
 DISK_MIN_MB = 20
 """With less free space than this nothing is started."""
 
-HOME = "RUNYARD_HOME"
-"""What a job calls by `ry` is the yard that started it, wherever its submitter's environment points."""
+HOME, METRICS = "RUNYARD_HOME", "RUNYARD_METRICS"
+"""What a job calls by `ry` is the yard that started it, wherever its submitter's environment points; and the file where
+it may report of itself."""
 
 MASTER_ADDRESS = "127.0.0.1"
 """All processes of a placement are on its host."""
@@ -41,12 +44,13 @@ class Ready(NamedTuple):
 
 
 class Starter:
-    """Makes orders ready."""
+    """Makes orders ready. `metrics` names the file of an attempt."""
 
-    def __init__(self, home: Home, blobs: BlobCache, ports: Ports) -> None:
+    def __init__(self, home: Home, blobs: BlobCache, ports: Ports, metrics: Callable[[AttemptKey], str]) -> None:
         self._home = home
         self._blobs = blobs
         self._checkpoints = Checkpoints(home.checkpoints)
+        self._metrics = metrics
         self.ports = ports
 
     def prepare(self, order: Order) -> Ready:
@@ -56,7 +60,7 @@ class Starter:
             raise NotNow(f"less than {DISK_MIN_MB} MB are free on its host")
         environment, script = self._blobs.path(order.environment), self._blobs.path(order.script)
         listing = self._blobs.path(order.python.listing) if order.python is not None else ""
-        variables = {HOME: self._home.root}
+        variables = {HOME: self._home.root, METRICS: self._metrics(order.key)}
         if order.checkpoint.has_directory:
             variables.update(self._checkpoint(order))
         if order.ports:

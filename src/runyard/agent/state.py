@@ -1,4 +1,4 @@
-"""What an agent remembers from one start to the next: the yard that it serves, and how far that had come.
+"""Who an agent is, and what it remembers from one start to the next: the yard that it serves, how far that had come.
 
 By that it notices a store that went back. `feed` is kept in memory and saved now and then: each answer moves it.
 """
@@ -6,12 +6,17 @@ By that it notices a store that went back. `feed` is kept in memory and saved no
 from __future__ import annotations
 
 import json
+import logging
 import os
 from dataclasses import dataclass
 
+from runyard.agent.identity import Identity
 from runyard.errors import InvalidSpec
 from runyard.model import codec
-from runyard.model.beat import Welcome
+from runyard.model.beat import Hello, Welcome
+from runyard.model.host import Host
+
+log = logging.getLogger("runyard.agent")
 
 
 @dataclass(frozen=True)
@@ -21,6 +26,14 @@ class Seen:
     yard: str = ""
     epoch: int = 0
     feed: int = 0
+
+
+def hello(me: Identity, host: Host, seen: Seen) -> Hello:
+    """How this process, as the agent, begins."""
+    return Hello(
+        agent=me.agent, host=host, user=me.user, uid=me.uid, pid=os.getpid(), boot_id=host.boot_id, version=me.version,
+        yard=seen.yard, epoch=seen.epoch, feed=seen.feed,
+    )  # fmt: skip
 
 
 def distrust(seen: Seen, welcome: Welcome, busy: bool) -> str:
@@ -47,9 +60,13 @@ def load(path: str) -> Seen:
 
 
 def save(path: str, seen: Seen) -> None:
-    """Keep it, whole or not at all. It is not flushed to disk: that would hold the agent's one thread."""
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    """Keep it, whole or not at all, as well as the disk allows. It is not flushed: that would hold the agent's one
+    thread."""
     temporary = path + ".new"
-    with open(temporary, "w", encoding="ascii") as file:
-        file.write(codec.dumps(seen))
-    os.replace(temporary, path)
+    try:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        with open(temporary, "w", encoding="ascii") as file:
+            file.write(codec.dumps(seen))
+        os.replace(temporary, path)
+    except OSError as error:
+        log.warning("what was seen of the yard cannot be kept: %s", error)

@@ -132,7 +132,8 @@ def ls(app: App, /, columns: str, **wished: Any) -> int:
     list its jobs (and so does sweep:NAME).
 
     TIME is how long it has run, or has waited so far. WHEN is when it ended; of a job that runs, when it started; of
-    one that waits, when it was submitted. GPU lists the devices, or in brackets how many it waits for.
+    one that waits, when it was submitted. GPU lists the devices, or in brackets how many it waits for. PROGRESS is
+    there where a job that runs has told how far it is: its stage, what is done of how much, and the time left.
 
     In a pipe the columns are whole and aligned, an empty cell is a dash, and times are local (ISO 8601). On a terminal
     that is too narrow HOST, QUEUE, WHEN, USER, GPU and at last REASON are left out, first of all HOST and QUEUE where
@@ -258,6 +259,8 @@ COLUMNS = (
 
 NOTE = Column("NOTE", flexible=True, spare=1)
 """On a terminal, where any job has one."""
+PROGRESS = Column("PROGRESS", flexible=True)
+"""Stands before REASON where a job that runs says how far it is."""
 
 
 def table(rows: Sequence[JobRow], now: float, for_people: bool) -> Grid:
@@ -265,6 +268,7 @@ def table(rows: Sequence[JobRow], now: float, for_people: bool) -> Grid:
     users = {row.user for row in rows}
     show_user = not for_people or len(users) > 1
     grid = Grid(COLUMNS, tuple(_row(row, now, for_people, show_user) for row in rows))
+    grid = _with_progress(grid, rows)
     return _with_notes(grid, rows) if for_people and any(row.note for row in rows) else grid
 
 
@@ -273,6 +277,16 @@ def _with_notes(grid: Grid, rows: Sequence[JobRow]) -> Grid:
     pairs = zip(grid.rows, rows, strict=True)
     lines = tuple(line._replace(cells=(*line.cells, harmless(row.note))) for line, row in pairs)
     return Grid((*grid.columns, NOTE), lines)
+
+
+def _with_progress(grid: Grid, rows: Sequence[JobRow]) -> Grid:
+    """The same with how far they are, where any of them says so."""
+    cells = [progress(row) for row in rows]
+    if not any(cells):
+        return grid
+    pairs = zip(grid.rows, cells, strict=True)
+    lines = tuple(line._replace(cells=(*line.cells[:-1], cell, line.cells[-1])) for line, cell in pairs)
+    return Grid((*grid.columns[:-1], PROGRESS, grid.columns[-1]), lines)
 
 
 def _row(row: JobRow, now: float, for_people: bool, show_user: bool) -> Row:
@@ -290,6 +304,13 @@ def _row(row: JobRow, now: float, for_people: bool, show_user: bool) -> Row:
         harmless(short_reason(row)),
     )
     return Row(cells, row.word)
+
+
+def progress(row: JobRow) -> str:
+    """What a job that runs says of itself: its stage, how much is done of how much, and how long the rest will take."""
+    far = f"{row.done:.6g}/{row.total:.6g}" if row.done is not None and row.total else ""
+    left = f"{span(row.left_s)} left" if row.left_s is not None else ""
+    return " ".join(part for part in (harmless(row.stage), far, left) if part)
 
 
 def elapsed(row: JobRow, now: float) -> str:

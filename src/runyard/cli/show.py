@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -10,7 +10,7 @@ from runyard.api import JobDetail, JobRow
 from runyard.cli.code_facts import code_facts
 from runyard.cli.context import App
 from runyard.cli.contract import contract
-from runyard.cli.ls import elapsed, gpus
+from runyard.cli.ls import elapsed, gpus, progress
 from runyard.cli.options import SELECTORS, as_json, one_job
 from runyard.cli.render.facts import command
 from runyard.cli.render.json import plain
@@ -23,10 +23,12 @@ from runyard.model.checkpoint import GOES_ON
 from runyard.model.ending import describe, exit_code
 from runyard.model.events import KIND_OF
 from runyard.model.job import JobState
+from runyard.model.metrics import Measured, Metric
 from runyard.model.notice import Told
 from runyard.model.spec import JobSpec
 
 NAMES_SHOWN = 8
+METRICS_SHOWN = 12
 INFERRED = "inferred"
 
 
@@ -45,13 +47,15 @@ def show(app: App, selector: str, script: bool) -> int:
       ry show 12
       ry show 12 --script
     """
-    detail = app.service().job(single(app, attempt_of(selector)[0]).id)
+    service = app.service()
+    detail = service.job(single(app, attempt_of(selector)[0]).id)
     if script:
         return _script(app, detail)
     if app.output.as_json:
         app.output.json(record(detail))
         return 0
-    app.output.facts(_facts(detail, app.now()))
+    measured = service.metrics(detail.row.id) if detail.row.metrics else ()
+    app.output.facts(_facts(detail, app.now(), measured))
     return 0
 
 
@@ -73,7 +77,7 @@ def record(detail: JobDetail) -> dict[str, object]:
     return {**plain(detail.row), **rest, "events": events}
 
 
-def _facts(detail: JobDetail, now: float) -> Iterator[tuple[str, str]]:
+def _facts(detail: JobDetail, now: float, measured: Sequence[Measured]) -> Iterator[tuple[str, str]]:
     row, spec = detail.row, detail.spec
     yield "job", f"{row.id} ({label(row)})"
     yield "state", _state(row)
@@ -102,6 +106,10 @@ def _facts(detail: JobDetail, now: float) -> Iterator[tuple[str, str]]:
     yield "user", harmless(row.user)
     yield "submitted", moment(row.submitted_at)
     yield from _times(row, now)
+    if progress(row):
+        yield "progress", progress(row)
+    if measured:
+        yield from _metrics(measured[-1].metrics)
     if spec.output:
         yield "output", harmless(spec.output)
     if spec.input:
@@ -118,6 +126,15 @@ def _facts(detail: JobDetail, now: float) -> Iterator[tuple[str, str]]:
         yield "waited for by", numbers(detail.dependants)
     for attempt in detail.attempts:
         yield f"attempt {attempt.number}", _attempt(attempt)
+
+
+def _metrics(metrics: Sequence[Metric]) -> Iterator[tuple[str, str]]:
+    """The last value of each, and between which all of them were."""
+    for place, metric in enumerate(metrics[:METRICS_SHOWN]):
+        between = f", from {metric.least:.6g} to {metric.most:.6g} in {metric.count} values" if metric.count > 1 else ""
+        yield "metrics" * (not place), f"{metric.name} {metric.last:.6g} at step {metric.step:.6g}{between}"
+    if len(metrics) > METRICS_SHOWN:
+        yield "", f"and {len(metrics) - METRICS_SHOWN} more; `--json` has the last value of each"
 
 
 def _command(spec: JobSpec) -> str:

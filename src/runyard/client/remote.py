@@ -32,12 +32,14 @@ from runyard.model.filter import JobQuery
 from runyard.model.group import Group, GroupQuery, GroupRow, SweepChange
 from runyard.model.host import Host
 from runyard.model.landing import Place
+from runyard.model.metrics import Measured
 from runyard.model.notice import HookRow
 from runyard.model.queue import Queue
 from runyard.model.record import changed
 from runyard.model.spec import JobSpec
 from runyard.model.spec_text import SpecWriter
 from runyard.model.template import NumbersCall, Template
+from runyard.model.usage import UsageQuery, UsageRow
 
 T = TypeVar("T")
 
@@ -180,6 +182,12 @@ class RemoteService:
         wire = codec.dumps(call).encode("ascii")
         response = self._request(Request("POST", "/jobs/attach", wire, repeatable=True), CALL_S)
         return codec.decode(Ticket, _json(response))
+
+    def metrics(self, job_id: int) -> tuple[Measured, ...]:
+        return self._call(tuple[Measured, ...], "GET", f"/jobs/{int(job_id)}/metrics")
+
+    def usage(self, query: UsageQuery) -> tuple[UsageRow, ...]:
+        return self._call(tuple[UsageRow, ...], "GET", "/usage" + query_text(codec.encode(query)))
 
     def clean(self, dry: bool = False) -> tuple[int, ...]:
         return self._call(tuple[int, ...], "POST", "/clean" + query_text({"dry": dry}), ())

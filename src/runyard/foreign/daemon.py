@@ -35,7 +35,8 @@ MARK = "RUNYARD_DAEMON"
 `runtime/family`), no job's family counts them in, wherever they were started."""
 
 OF_A_JOB = frozenset(
-    f"RUNYARD_{name}" for name in ("JOB_ID", "ATTEMPT", "JOB_NAME", "QUEUE", "ARRAY_INDEX", "TOKEN", "GPUS", "PARAMS")
+    f"RUNYARD_{name}"
+    for name in ("JOB_ID", "ATTEMPT", "JOB_NAME", "QUEUE", "ARRAY_INDEX", "TOKEN", "GPUS", "PARAMS", "METRICS")
 )
 """Our variables that belong to one attempt."""
 

@@ -13,6 +13,7 @@ from runyard.model.checkpoint import Checkpoint
 from runyard.model.code import Code, Note
 from runyard.model.drift import Installed
 from runyard.model.host import Host
+from runyard.model.metrics import Reading
 from runyard.model.record import dataclass
 
 PROTOCOL = 1
@@ -89,7 +90,7 @@ class Report:
     incarnation and whenever the server asks for it. `host` is present when a look at the machine brought news.
     `wait_s` is how long the server may hold the call when there is nothing to order. `number` rises with each report of
     an incarnation: what a late one says of the present (`all`, `host`) is not taken. `problem` says why the agent does
-    nothing that it is told.
+    nothing that it is told. `readings` are what running jobs, and those that have just ended, report of themselves.
     """
 
     agent: str
@@ -101,6 +102,7 @@ class Report:
     host: Optional[Host] = None
     wait_s: float = 0.0
     problem: str = ""
+    readings: tuple[Reading, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,10 @@ def _runtime(row: Any, now: float) -> Optional[float]:
     return _span(row.started_at, now if row.ended_at is None else row.ended_at)
 
 
+def _percent(row: Any, now: float) -> Optional[float]:
+    return round(100.0 * row.done / row.total, 1) if row.total else None
+
+
 def _span(first: float, last: float) -> float:
     return max(0.0, last - first)
 
@@ -81,6 +85,9 @@ FIELDS: dict[str, Field] = {
     "note": Field(TEXT, "what it is for, as its user says", _text("note")),
     "place": Field(NUMBER, "where it stands in line among those of its priority", _of("place")),
     "template": Field(TEXT, "the template that it was made from", _text("template")),
+    "stage": Field(TEXT, "what it says that it is doing, while it runs", _text("stage")),
+    "progress": Field(NUMBER, "how many percent of it are done, while it runs", _percent),
+    "left": Field(SPAN, "how long the rest will take, at its present pace", _of("left_s")),
     "submitted": Field(TIME, "when it was submitted", _of("submitted_at")),
     "started": Field(TIME, "when its last attempt started", _of("started_at")),
     "ended": Field(TIME, "when it ended", _of("ended_at")),

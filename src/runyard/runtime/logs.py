@@ -185,14 +185,14 @@ class LocalFiles:
         live, done = self._dirs.live(job_id, number), self._dirs.done(job_id, number)
         for run_dir in (live, done, live):  # it may move while we look
             with suppress(FileNotFoundError):
-                return _open_attempt(run_dir)
+                return open_attempt(run_dir)
         raise NotFound(
             f"there is no output of attempt {job_id}.{number}: it has not begun, or its output was collected (that of"
             " ended jobs goes when it is old or all of it too large: keep_runs_days, keep_runs_mb; `ry clean`)"
         )
 
 
-def _open_attempt(run_dir: RunDir) -> Output:
+def open_attempt(run_dir: RunDir) -> Output:
     """The output of an attempt by its directory. FileNotFoundError: there is none (yet, or any longer)."""
     with _told(run_dir.path):
         directory = os.open(run_dir.path, _DIRECTORY | os.O_NOFOLLOW)

@@ -56,6 +56,21 @@ class RunDir(NamedTuple):
         return self.path + "/output.path"
 
     @property
+    def output_from(self) -> str:
+        """Where in the job's own output file this attempt's begins, if there was something in it before."""
+        return self.path + "/output.from"
+
+    @property
+    def metrics(self) -> str:
+        """What the job writes to RUNYARD_METRICS: JSON lines."""
+        return self.path + "/metrics.jsonl"
+
+    @property
+    def watched(self) -> str:
+        """How far an agent has read of what the job reports, and what it was."""
+        return self.path + "/watched"
+
+    @property
     def script(self) -> str:
         """The executable copy of the job's script."""
         return self.path + "/script"
@@ -147,7 +162,7 @@ class RunDirs:
                 return
             make_private(os.path.dirname(done.path))
             os.rename(live.path, done.path)
-        for path in (done.run, done.script):
+        for path in (done.run, done.script, done.metrics, done.watched):
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(path)
 

@@ -154,6 +154,9 @@ def open_output(start: Start, run_dir: RunDir) -> int:
     fd = _open_users(path)
     try:
         _create(run_dir.output_link, os.fsencode(path), 0o600)
+        before = os.fstat(fd).st_size
+        if before:
+            _create(run_dir.output_from, b"%d" % before, 0o600)
     except OSError as error:
         os.close(fd)
         raise NotStarted(f"output: {error}") from None

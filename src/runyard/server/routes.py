@@ -32,16 +32,19 @@ from runyard.model.filter import JobQuery
 from runyard.model.group import Group, GroupQuery, GroupRow, SweepChange
 from runyard.model.host import Host
 from runyard.model.landing import Place
+from runyard.model.metrics import Measured
 from runyard.model.notice import HookRow
 from runyard.model.queue import Queue
 from runyard.model.spec import JobSpec
 from runyard.model.template import NumbersCall, Template
+from runyard.model.usage import UsageQuery, UsageRow
 
 BODY_MAX = 256 * 1024 * 1024
 """Bytes; a submission of a million small jobs fits."""
 
 CHUNK_MAX = 1024 * 1024
 
+_DECIMAL = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?", re.ASCII)
 _NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
 
@@ -96,6 +99,13 @@ def _jobs(service: Service, call: Call) -> Any:
     return service.jobs(JobQuery(tuple(call.query.get("selectors", ())), **known))
 
 
+def _usage(service: Service, call: Call) -> Any:
+    text = call.one("since", "0")
+    if not _DECIMAL.fullmatch(text):
+        raise InvalidSpec(f"{text[:40]!r} is not a number", "since")
+    return service.usage(UsageQuery(float(text)))
+
+
 def _save_queue(service: Service, call: Call) -> Queue:
     if call.body.name != call.path["name"]:
         raise InvalidSpec("the path names another queue", "name")
@@ -125,7 +135,7 @@ def _grep(service: Service, call: Call) -> Any:
     return service.grep(call.job_id, call.number("attempt"), query)
 
 
-INT, TEXT, BOOL = "integer", "string", "boolean"
+INT, NUMBER, TEXT, BOOL = "integer", "number", "string", "boolean"
 GROUPS = {"kind": TEXT, "name": TEXT, "id": INT, "mine": BOOL, "recent": BOOL}
 JOBS = {
     "selectors": TEXT, "mine": BOOL, "recent": BOOL, "order": TEXT, "limit": INT, "after_id": INT, "where": TEXT,
@@ -181,6 +191,10 @@ ROUTES = (
     Route("GET", "/jobs/{job_id}/grep", "Search an attempt's output; what grep prints", _grep, bytes, query=GREP),
     Route("POST", "/jobs/attach", "A ticket for the stream to a job's terminal",
           lambda service, call: service.attach(call.body), Ticket, takes=AttachCall),
+    Route("GET", "/jobs/{job_id}/metrics", "What its attempts have reported, with histories",
+          lambda service, call: service.metrics(call.job_id), tuple[Measured, ...]),
+    Route("GET", "/usage", "Jobs and GPU hours by user and queue", _usage, tuple[UsageRow, ...],
+          query={"since": NUMBER}),
     Route("GET", "/queues", "All queues", lambda service, call: service.queues(), tuple[QueueRow, ...]),
     Route("PUT", "/queues/{name}", "Make or change a queue", _save_queue, Queue, takes=Queue),
     Route("DELETE", "/queues/{name}", "Remove an empty queue",

@@ -36,6 +36,6 @@ class AgentVerbs(Verbs):
             turn.after.extend(partial(self._yard.code.started, job) for job in jobs if job.spec.code is not None)
             turn.dirty = turn.dirty or back
 
-        if report.observed or report.all is not None or report.host is not None or back:
+        if report.observed or report.readings or report.all is not None or report.host is not None or back:
             controller.call(work)
         return dispatch.answer(report, controller.yard, controller.feed)

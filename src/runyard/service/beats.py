@@ -18,6 +18,7 @@ from runyard.model.events import Change, Ended, Noted, Resumed, Revoked, Started
 from runyard.model.host import Agent
 from runyard.model.job import Job, JobState, Outcome
 from runyard.planner.retry import decide
+from runyard.service import reported
 from runyard.service.controller import Controller
 from runyard.service.orders import key_of
 from runyard.service.turn import Turn
@@ -79,6 +80,7 @@ def report(controller: Controller, turn: Turn, report: Report, newest: bool) -> 
     if report.host is not None and newest:
         turn.store.save_host(report.host)
         turn.dirty = True
+    reported.keep(turn, report.readings)
     jobs = _facts(controller, turn, report.agent, report.observed)
     if report.all is not None and newest:
         _compare(controller, turn, report)

@@ -11,6 +11,7 @@ from runyard.model.events import Held, Released, StopRequested
 from runyard.model.filter import JobQuery, Selector, parse_selector
 from runyard.model.group import SWEEP
 from runyard.model.job import Job, JobState, StopRequest
+from runyard.service import reported
 from runyard.service.coding import record_of
 from runyard.service.explain import explain
 from runyard.service.finding import narrowed, needs_rows
@@ -146,12 +147,14 @@ class JobVerbs(Verbs):
         hosts = {host.id: host for host in self._store.hosts()}
         silent = self._silent()
         reasons = self._controller.reasons
-        return tuple(
+        rows = [
             row_of(
                 job, hosts, reasons.get(self._controller.shape(job)) if job.ready else None, self._flags(job, silent)
             )
             for job in jobs
-        )
+        ]
+        measured = self._store.latest([row.id for row in rows if row.attempt])
+        return tuple(reported.shown(row, measured.get(row.id), self._yard.now()) for row in rows)
 
     def _silent(self) -> frozenset[str]:
         if self._yard.now() - self._yard.about.started_at < SILENT_S:

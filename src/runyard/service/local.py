@@ -13,6 +13,7 @@ from runyard.service.output_verbs import OutputVerbs
 from runyard.service.pause_verbs import PauseVerbs
 from runyard.service.place_verbs import PlaceVerbs
 from runyard.service.queue_verbs import QueueVerbs
+from runyard.service.result_verbs import ResultVerbs
 from runyard.service.sweep_verbs import SweepVerbs
 from runyard.service.template_verbs import TemplateVerbs
 from runyard.service.terminal_verbs import TerminalVerbs
@@ -25,6 +26,7 @@ class LocalService(
     PauseVerbs,
     OutputVerbs,
     CodeVerbs,
+    ResultVerbs,
     TerminalVerbs,
     YardVerbs,
     TemplateVerbs,

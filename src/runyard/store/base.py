@@ -6,7 +6,7 @@ All writing is done by one thread, inside `transaction()`; reads may come from a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -17,6 +17,7 @@ from runyard.model.filter import Selector
 from runyard.model.group import Group, Sweep
 from runyard.model.host import Agent, Host
 from runyard.model.job import Job
+from runyard.model.metrics import Measured, Reading
 from runyard.model.queue import Queue
 from runyard.model.spec import JobSpec
 from runyard.model.view import View
@@ -133,6 +134,18 @@ class Cell(NamedTuple):
     ended_at: float | None
 
 
+@dataclass(frozen=True)
+class Usage:
+    """Jobs of one user in one queue and one state, with one outcome (None: not ended), and their GPU seconds."""
+
+    user: str
+    queue: str
+    state: str
+    outcome: str | None
+    jobs: int
+    gpu_s: float
+
+
 class Store(Protocol):
     """Jobs, events, queues, hosts, agents, groups and documents of one yard."""
 
@@ -221,6 +234,22 @@ class Store(Protocol):
 
     def usual_runtimes(self, fingerprint: str, most: int = 20) -> list[float]:
         """Run times in seconds of the last jobs of this command (see `fingerprint_of`) that succeeded."""
+
+    def keep_readings(self, readings: Iterable[Reading], at: float) -> None:
+        """What attempts have reported, heard `at`. Told again it changes nothing; see `metrics.merged`."""
+
+    def measured(self, job_id: int) -> list[Measured]:
+        """All that the attempts of a job have reported, oldest attempt first, metrics by name."""
+
+    def latest(self, ids: Collection[int]) -> dict[int, Measured]:
+        """Of these jobs what the latest attempt has reported that has reported anything, without histories."""
+
+    def usage(self, since: float, now: float) -> list[Usage]:
+        """How many jobs there are, and how long they had GPUs, by user, queue, state and outcome.
+
+        Of the ended ones those that ended from `since` on. All attempts count, those that run until `now`, each only
+        with its time from `since` on.
+        """
 
     def hosts(self) -> list[Host]:
         """All hosts."""

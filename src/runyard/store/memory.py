@@ -6,22 +6,22 @@ of the committed one when it ends; a savepoint restores the copy that it took. O
 
 from __future__ import annotations
 
-import copy
 import json
 import threading
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from operator import attrgetter
 from typing import Any, TypeVar
 
 from runyard.errors import NotFound
 from runyard.model.attempt import Attempt
 from runyard.model.events import Change, Recorded, Submitted
-from runyard.model.group import SWEEP, Group
+from runyard.model.group import SWEEP
 from runyard.model.host import Agent, Host
 from runyard.model.job import Job, JobState, Outcome
 from runyard.model.lifecycle import begin
+from runyard.model.metrics import Measured, Reading
 from runyard.model.queue import Queue
 from runyard.model.spec import DEFAULT_QUEUE
 from runyard.model.view import Shape, ShapeView, View, shape_of
@@ -36,65 +36,37 @@ from runyard.store.base import (
     Line,
     NewJobs,
     Standing,
+    Usage,
     YardId,
     fingerprint_of,
 )
+from runyard.store.measuring import briefly, heard, usage_of
 from runyard.store.memory_codes import MemoryCodes
+from runyard.store.memory_state import State
 from runyard.store.queueing import check_removal, check_version
 from runyard.store.selection import select, started_at
 from runyard.store.view import groups_of, head_of, host_views, in_line, occupied, shape_views
 
 T = TypeVar("T")
-Links = tuple[tuple[int, str], ...]
-
-
-@dataclass
-class _State:
-    """Everything. The values in the dicts are never changed in place, so a shallow copy is a snapshot."""
-
-    yard: YardId
-    feed: int = 0
-    last_job: int = 0
-    last_group: int = 0
-    jobs: dict[int, Job] = field(default_factory=dict)
-    past: dict[int, tuple[Attempt, ...]] = field(default_factory=dict)
-    story: dict[int, tuple[Recorded, ...]] = field(default_factory=dict)
-    dependants: dict[int, Links] = field(default_factory=dict)
-    job_shapes: dict[int, int] = field(default_factory=dict)
-    shapes: dict[Shape, int] = field(default_factory=dict)
-    submissions: dict[tuple[str, str], tuple[float, Added]] = field(default_factory=dict)
-    groups: dict[int, Group] = field(default_factory=dict)
-    queues: dict[str, Queue] = field(default_factory=dict)
-    hosts: dict[str, Host] = field(default_factory=dict)
-    agents: dict[str, Agent] = field(default_factory=dict)
-    documents: dict[tuple[str, str], str] = field(default_factory=dict)
-    leases: dict[str, tuple[str, int]] = field(default_factory=dict)
-
-    def snapshot(self) -> _State:
-        twin = copy.copy(self)
-        for name, table in vars(self).items():
-            if isinstance(table, dict):
-                setattr(twin, name, table.copy())
-        return twin
 
 
 class MemoryStore(MemoryCodes):
     """A `Store` that forgets everything when it goes."""
 
     def __init__(self, yard: str = "memory") -> None:
-        self._committed = _State(YardId(yard, 0), queues={DEFAULT_QUEUE: Queue(version=1)})
-        self._working: _State | None = None
+        self._committed = State(YardId(yard, 0), queues={DEFAULT_QUEUE: Queue(version=1)})
+        self._working: State | None = None
         self._writer: int | None = None
         self._lock = threading.Lock()
 
     @property
-    def _seen(self) -> _State:
+    def _seen(self) -> State:
         """What this thread sees."""
         working = self._working
         return working if working is not None and self._writer == threading.get_ident() else self._committed
 
     @property
-    def _changing(self) -> _State:
+    def _changing(self) -> State:
         if self._working is None or self._writer != threading.get_ident():
             raise RuntimeError("a store is changed inside transaction() only")
         return self._working
@@ -174,14 +146,14 @@ class MemoryStore(MemoryCodes):
         self._keep_links(state, applied)
         return Committed(applied.jobs, tuple(applied.refused), tuple(applied.back))
 
-    def _keep_story(self, state: _State, applied: Applied) -> None:
+    def _keep_story(self, state: State, applied: Applied) -> None:
         for recorded in applied.recorded:
             state.story[recorded.job_id] += (recorded,)
             state.feed += 1
         for job_id, attempt in applied.past:
             state.past[job_id] = (*state.past.get(job_id, ()), attempt)
 
-    def _keep_links(self, state: _State, applied: Applied) -> None:
+    def _keep_links(self, state: State, applied: Applied) -> None:
         for job_id, links in applied.links.items():
             for on in {wanted.job_id for wanted in applied.before[job_id].spec.after}:
                 state.dependants[on] = tuple(link for link in state.dependants.get(on, ()) if link[0] != job_id)
@@ -297,6 +269,22 @@ class MemoryStore(MemoryCodes):
         )
         return [seconds for _, _, seconds in reversed(runs[-most:])]
 
+    def keep_readings(self, readings: Iterable[Reading], at: float) -> None:
+        measured = self._changing.measured
+        for reading in readings:
+            of = measured.get(reading.key.job_id, {})
+            number = reading.key.number
+            measured[reading.key.job_id] = {**of, number: heard(of.get(number), reading, at)}
+
+    def measured(self, job_id: int) -> list[Measured]:
+        return [one for _, one in sorted(self._seen.measured.get(job_id, {}).items())]
+
+    def latest(self, ids: Collection[int]) -> dict[int, Measured]:
+        return {job_id: briefly(found[-1]) for job_id in ids if (found := self.measured(job_id))}
+
+    def usage(self, since: float, now: float) -> list[Usage]:
+        return usage_of(self._seen.jobs.values(), self._seen.past, since, now)
+
     def hosts(self) -> list[Host]:
         return _sorted(self._seen.hosts)
 
@@ -365,7 +353,7 @@ class MemoryStore(MemoryCodes):
 
     def remove(self, ids: Iterable[int]) -> None:
         state, gone = self._changing, set(ids)
-        for name in ("jobs", "past", "story", "dependants", "job_shapes"):
+        for name in ("jobs", "past", "story", "dependants", "job_shapes", "measured"):
             table = getattr(state, name)
             setattr(state, name, {key: value for key, value in table.items() if key not in gone})
         state.dependants = {
@@ -385,7 +373,7 @@ def _sorted(table: dict[str, T]) -> list[T]:
     return [table[key] for key in sorted(table)]
 
 
-def _active(state: _State, agent: str = "") -> list[Job]:
+def _active(state: State, agent: str = "") -> list[Job]:
     return [
         job
         for job in state.jobs.values()

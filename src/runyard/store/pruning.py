@@ -8,7 +8,19 @@ from sqlalchemy import delete, exists, select, text
 
 from runyard.store.base import PRUNE_MAX
 from runyard.store.database import Database
-from runyard.store.schema import DONE, attempts, codes, dependencies, events, groups, jobs, submissions
+from runyard.store.schema import (
+    DONE,
+    attempts,
+    codes,
+    dependencies,
+    events,
+    groups,
+    jobs,
+    metrics,
+    progress,
+    submissions,
+    usage,
+)
 
 _J = jobs.c
 
@@ -28,6 +40,9 @@ def remove(database: Database, ids: Sequence[int], of_groups: Collection[int]) -
     for table, column in (
         (attempts, attempts.c.job_id),
         (codes, codes.c.job_id),
+        (progress, progress.c.job_id),
+        (metrics, metrics.c.job_id),
+        (usage, usage.c.job_id),
         (events, events.c.job_id),
         (dependencies, dependencies.c.job_id),
         (dependencies, dependencies.c.on_id),

@@ -23,7 +23,7 @@ from runyard.model.spec import JobSpec
 from runyard.model.view import Shape
 from runyard.store.base import fingerprint_of
 from runyard.store.prepared import Prepared
-from runyard.store.schema import events, jobs, placements
+from runyard.store.schema import events, jobs, placements, usage
 from runyard.store.selection import plain, searched
 
 SPECS_KEPT = 2_048
@@ -43,6 +43,8 @@ SELECT_JOBS = select(
     _J.attempt, _J.retries, _J.losses, _J.stop, _J.outcome, _J.exit_code, _J.reason, _J.ended_at, _J.place, _J.resume,
 )  # fmt: skip
 """What `read_job` reads, in its order."""
+
+INSERT_USAGE = inserting(usage, ("job_id", "number", "user", "queue", "gpus", "started_at", "ended_at"))
 
 _MOVING = (
     "version", "state", "word", "held", "waiting_on", "number", "retries", "losses", "exit_code", "reason",

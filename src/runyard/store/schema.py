@@ -133,6 +133,48 @@ codes = Table(
 FROZEN = "snapshot <> ''"
 Index("codes_snapshot", codes.c.snapshot, **_part(FROZEN))
 
+usage = Table(
+    "usage",
+    metadata,
+    Column("job_id", NUMBER, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("user", NAME, nullable=False),
+    Column("queue", String(64), nullable=False),
+    Column("gpus", Integer, nullable=False),
+    Column("started_at", Float(53), nullable=False),
+    Column("ended_at", Float(53), nullable=False, index=True),
+    **BY_KEY,
+)
+"""Attempts that had GPUs and are over."""
+
+progress = Table(
+    "progress",
+    metadata,
+    Column("job_id", NUMBER, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("heard_at", Float(53), nullable=False),
+    Column("body", Text, nullable=False),
+    **BY_KEY,
+)
+"""How far attempts say that they are: a row for each that has reported anything."""
+
+metrics = Table(
+    "metrics",
+    metadata,
+    Column("job_id", NUMBER, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("name", String(64), primary_key=True),
+    Column("count", NUMBER, nullable=False),
+    Column("last", Float(53), nullable=False),
+    Column("least", Float(53), nullable=False),
+    Column("most", Float(53), nullable=False),
+    Column("step", Float(53), nullable=False),
+    Column("at", Float(53), nullable=False),
+    Column("points", Text, nullable=False),
+    **BY_KEY,
+)
+"""What attempts have reported, by name; `points` is a thinned history (JSON)."""
+
 placements = Table(
     "placements",
     metadata,

@@ -25,7 +25,7 @@ from runyard.store.highwater import HighWater, Level
 from runyard.store.memo import Memo
 from runyard.store.pruning import prune, remove
 from runyard.store.schema import SCHEMA, metadata, queues, yard
-from runyard.store.sql_jobs import SqlJobs
+from runyard.store.sql_metrics import SqlMetrics
 from runyard.store.sql_records import bites
 from runyard.store.sql_shapes import SqlShapes
 from runyard.store.sqlite import (
@@ -46,7 +46,7 @@ def anywhere(directory: str) -> None:
     """Refuses no directory."""
 
 
-class SqlStore(SqlJobs):
+class SqlStore(SqlMetrics):
     """A `Store` in a database. `refuse` raises for a directory in which no database may lie; `seen_job` is the highest
     job of which there is a trace outside."""
 

@@ -20,6 +20,7 @@ from runyard.store.adding import admit
 from runyard.store.applying import Applied, Dependants, apply
 from runyard.store.base import Added, Committed, Criteria, Line, NewJobs, Standing
 from runyard.store.codes import MOST, are_alike, likeness_of
+from runyard.store.measuring import usage_rows
 from runyard.store.memo import Memo
 from runyard.store.prepared import Prepared
 from runyard.store.queries import selections
@@ -27,6 +28,7 @@ from runyard.store.rows import (
     BROKEN,
     INSERT_EVENT,
     INSERT_PLACEMENT,
+    INSERT_USAGE,
     SELECT_JOBS,
     UPDATES,
     event_rows,
@@ -178,6 +180,7 @@ class SqlJobs(SqlRecords):
         self._db.run(INSERT_EVENT, event_rows(applied.recorded, counters.feed))
         self._db.count(replace(counters, feed=counters.feed + len(applied.recorded)))
         self._db.run(_INSERT_ATTEMPT, [(job, past.number, codec.dumps(past)) for job, past in applied.past])
+        self._db.run(INSERT_USAGE, usage_rows(applied))
         self._place(applied)
         self._shapes.count(tally)
         for job_id, links in applied.links.items():

@@ -46,6 +46,7 @@ def main() -> None:
     host = host_id(home)
     identity = Identity(
         agent=f"{host}-{os.getuid()}",
+        host=host,
         user=user_name(os.getuid()),
         uid=os.getuid(),
         version=runyard.__version__,

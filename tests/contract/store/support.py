@@ -169,6 +169,9 @@ def visible(store: Store, queries: Sequence[Criteria] = QUERIES, now: float = 10
         "hosts": store.hosts(),
         "agents": store.agents(),
         "documents": {kind: store.documents(kind) for kind in ("notes", "templates", "quarantine")},
+        "measured": {job_id: store.measured(job_id) for job_id in every},
+        "latest": store.latest(every),
+        "usage": {since: store.usage(since, now) for since in (0.0, 20.0)},
         "queries": [store.jobs(criteria) for criteria in queries],
     }
 

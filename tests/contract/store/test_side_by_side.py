@@ -37,6 +37,7 @@ from runyard.model.events import (
 from runyard.model.group import GROUP_KINDS
 from runyard.model.host import Agent, Host
 from runyard.model.job import Resumption, StopRequest
+from runyard.model.metrics import Metric, Progress, Reading
 from runyard.model.queue import Queue
 from runyard.model.spec import DEPENDENCY_KINDS, GpuRequest, JobSpec, Resources
 from runyard.store.base import Criteria, NewGroup, NewJobs, Store
@@ -52,6 +53,7 @@ USERS = st.sampled_from(["ann", "bob"])
 TOKENS = st.sampled_from(["t", "t", "t", "u"])
 QUEUES = st.sampled_from(["default", "default", "fast"])
 PLACES = st.sampled_from([place(), place("bob@b", "b", devices=("GPU-1",)), place(follows="1.1")])
+VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=4)
 ENDS = st.sampled_from([0, 0, 0, 256, 9, None])
 
 
@@ -256,6 +258,18 @@ class SideBySide(RuleBasedStateMachine):
     @rule(holder=st.sampled_from(["p", "q"]), token=st.integers(0, 3))
     def lease(self, holder: str, token: int) -> None:
         self.both(lambda store: store.lease("controller", holder, token))
+
+    @rule(
+        job=st.integers(1, 9),
+        number=st.integers(1, 2),
+        values=st.lists(st.floats(0, 1), min_size=1, max_size=4),
+        at=TIMES,
+    )
+    def report(self, job: int, number: int, values: list[float], at: float) -> None:
+        told = [Metric(name, len(values), values[-1], min(values), max(values), at, at) for name in ("acc", "loss")]
+        progress = Progress("train", reports=len(values), at=at)
+        readings = [Reading(AttemptKey(job, number, "t"), progress, tuple(told[: len(values)]))]
+        self.both(lambda store: store.keep_readings(readings, at))
 
     @rule(before=TIMES)
     def prune(self, before: float) -> None:

@@ -40,10 +40,12 @@ from runyard.model.group import Group, GroupQuery, GroupRow, SweepChange
 from runyard.model.host import Agent, Host
 from runyard.model.job import JobState
 from runyard.model.landing import Place
+from runyard.model.metrics import Measured
 from runyard.model.notice import HookRow, Told
 from runyard.model.queue import Queue
 from runyard.model.spec import JobSpec
 from runyard.model.template import NumbersCall, Template
+from runyard.model.usage import UsageQuery, UsageRow
 from runyard.service.finding import narrowed, needs_rows
 from runyard.settings import Home, Settings
 
@@ -130,6 +132,9 @@ class FakeService:
     stops: list[StopCall] = field(default_factory=list)
     queries: list[JobQuery] = field(default_factory=list)
     refused: dict[int, str] = field(default_factory=dict)
+    measured: dict[int, tuple[Measured, ...]] = field(default_factory=dict)
+    used: tuple[UsageRow, ...] = ()
+    usage_asked: list[UsageQuery] = field(default_factory=list)
     story: list[Callable[[], object]] = field(default_factory=list)
     existing: tuple[int, ...] = ()
     cleaned: tuple[int, ...] = ()
@@ -350,6 +355,13 @@ class FakeService:
 
     def attach(self, call: AttachCall) -> Ticket:
         raise Conflict(f"job {call.job_id} has no terminal")
+
+    def metrics(self, job_id: int) -> tuple[Measured, ...]:
+        return self.measured.get(job_id, ())
+
+    def usage(self, query: UsageQuery) -> tuple[UsageRow, ...]:
+        self.usage_asked.append(query)
+        return self.used
 
     def clean(self, dry: bool = False) -> tuple[int, ...]:
         return self.cleaned

@@ -60,7 +60,7 @@ def test_json_has_every_field() -> None:
     wanted = (
         "id name state outcome exit_code reason attempt host gpus queue user command workdir submitted_at started_at "
         "ended_at priority group array_index pid gpus_wanted flags word params template metrics place note version "
-        "public"
+        "public stage done total left_s"
     )
     assert set(told[2]) == set(wanted.split())
     assert told[2]["outcome"] is None and told[1]["gpus"] == [0, 2]

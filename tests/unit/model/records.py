@@ -13,7 +13,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from hypothesis import strategies as st
 
 from runyard import api
-from runyard.agent import state
+from runyard.agent import board, lines, state
 from runyard.model import (
     attempt,
     beat,
@@ -26,18 +26,40 @@ from runyard.model import (
     group,
     host,
     job,
+    metrics,
     queue,
     rule,
     spec,
     template,
+    usage,
     view,
 )
 from runyard.model.codec import INT_MAX
 
 MODULES: tuple[ModuleType, ...] = (
-    attempt, beat, checkpoint, code, comparing, drift, events, filter, group, host, job, queue, rule, spec, template,
-    view, api, state,
-)  # fmt: skip
+    api,
+    attempt,
+    beat,
+    board,
+    checkpoint,
+    code,
+    comparing,
+    drift,
+    events,
+    filter,
+    group,
+    host,
+    job,
+    lines,
+    metrics,
+    queue,
+    rule,
+    spec,
+    state,
+    template,
+    usage,
+    view,
+)
 
 TEXT = st.text(max_size=8)
 """Also with half surrogate pairs: what stands for bytes that are no text."""
@@ -171,6 +193,9 @@ OWN[queue.Queue] = record(
     queue.Queue, name=QUEUE, parallel=st.integers(0, 1_000_000), on_lost=st.sampled_from(spec.ON_LOST[1:])
 )
 
+OWN[metrics.Metric] = record(metrics.Metric, name=st.from_regex(metrics.NAME, fullmatch=True))
+OWN[metrics.Progress] = record(metrics.Progress, stage=st.sampled_from(["", "train"]))
+OWN[usage.UsageQuery] = record(usage.UsageQuery, since=st.floats(0, 1e12))
 OWN[filter.JobQuery] = record(
     filter.JobQuery,
     order=st.sampled_from([*filter.ORDERS, "-id"]),

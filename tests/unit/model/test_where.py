@@ -43,6 +43,7 @@ ROW: dict[str, Any] = {
     "template": "", "submitted_at": NOW - 7200, "started_at": NOW - 3600, "ended_at": None,
     "params": (("lr", "0.01"), ("opt", "Adam"), ("name", "resnet"), ("val loss", "x y")),
     "metrics": {"acc": 0.93, "lr": 5.0, "val/f1": 0.5, "step": 40.0}, "public": (("DQ_PROJECT", "protein"),),
+    "stage": "train", "done": 20.0, "total": 80.0, "left_s": 90.0, "note": "", "place": 12,
 }  # fmt: skip
 
 
@@ -65,6 +66,7 @@ def matches(text: str, **changes: Any) -> bool:
         "not flags = stalled", "host = box", "user=ann", "not (acc < 0.5 or lr > 1)", "acc < 0.5 or queue = gpu",
         "NOT acc < 0.5 AND queue = gpu", "nothing = 1 or acc > 0.5", "not not acc > 0.5", "pid = 77", "id >= 12",
         "DQ_PROJECT = protein", "acc < 1 and (lr > 1 or (opt = Adam and not state = failed))", "queue < h", "acc ~ 0.9",
+        "progress = 25", "left > 1m", "stage = train", "place = 12",
     ],
 )  # fmt: skip
 def test_what_holds(text: str) -> None:
@@ -77,7 +79,7 @@ def test_what_holds(text: str) -> None:
     [
         "nothing = 1", "nothing != 1", "nothing ~ x", "nothing !~ x", "nothing < 1", "ended < now", "exit_code = 0",
         "exit_code != 0", "outcome != failed", "reason ~ x", "reason != x", "group != 7", "acc > 0.5 and nothing = 1",
-        "opt > 5", "acc > high", "template != x", "metric:opt = Adam", "param:acc > 0",
+        "opt > 5", "acc > high", "template != x", "metric:opt = Adam", "param:acc > 0", "note ~ x",
     ],
 )  # fmt: skip
 def test_what_is_missing_matches_in_no_way(text: str) -> None:
