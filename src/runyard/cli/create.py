@@ -16,7 +16,7 @@ from runyard.cli.render.text import harmless
 from runyard.cli.selecting import YES
 from runyard.cli.submit import deliver, here, preview, report, twins
 from runyard.cli.template import kind_of
-from runyard.cli.templates import options_of, template_of
+from runyard.cli.templates import check_places, options_of, template_of
 from runyard.errors import InvalidSpec, RunyardError, UsageError
 from runyard.model.rendering import checked, values_of
 from runyard.model.template import Parameter, Template
@@ -108,6 +108,7 @@ def create(app: App, /, called: str, settings: tuple[str, ...], yes: bool, dry_r
     }
     values |= making.named(template, dict(map(_setting, settings)))
     template = making.with_options(template, options_of(app, given(options)))
+    check_places(template)
     for one in template.parameters:
         if one.name in values and "{" not in values[one.name]:
             values[one.name] = checked(one, values[one.name])

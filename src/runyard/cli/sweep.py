@@ -17,7 +17,7 @@ from runyard.cli.render.text import counted, harmless, numbers
 from runyard.cli.selecting import Change
 from runyard.cli.submit import deliver, here, preview, text_of
 from runyard.cli.sweep_views import cells_of, csv, ls, one_name, record, show, sweep_of
-from runyard.cli.templates import command_in, options_of, template_of
+from runyard.cli.templates import check_places, command_in, options_of, template_of
 from runyard.errors import InvalidSpec, NotFound, UsageError
 from runyard.model.group import Sweep, SweepChange, SweepRequest
 from runyard.model.job import JobState
@@ -105,6 +105,7 @@ def add(app: App, /, called: str, words: tuple[str, ...], dry_run: bool, **optio
     template = making.with_options(template, options_of(app, given(options)))
     if "workdir" not in template.options and not app.settings.is_far:
         template = changed(template, options={**template.options, "workdir": (os.getcwd(),)})
+    check_places(template)
     cells = sweeping.check(template, cells)
     builder = Builder(app.service(), here(app), dry=dry_run)
     request = SweepRequest(

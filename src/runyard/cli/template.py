@@ -16,10 +16,9 @@ from runyard.cli.render.grid import Column, Grid, Row
 from runyard.cli.render.text import clock, counted, harmless
 from runyard.cli.selecting import single
 from runyard.cli.submit import text_of
-from runyard.cli.templates import command_in, options_of, parameters_of, template_of
+from runyard.cli.templates import check_places, command_in, options_of, parameters_of, template_of
 from runyard.errors import InvalidSpec, NotFound, UsageError
 from runyard.model.record import changed
-from runyard.model.rendering import names_in
 from runyard.model.template import STYLES, Parameter, Template
 from runyard.submitting import config_file, template_file
 
@@ -228,15 +227,6 @@ def _made(app: App, name: str, words: tuple[str, ...], own: dict[str, Any], opti
     )
     scan = own["scan"] if own["scan"] is not None else not own["written"]
     return parameters_of(app, made, own["written"], own["style"] or "", scan)
-
-
-def check_places(made: Template) -> None:
-    """Every name in braces is a parameter, or `n`."""
-    # in an option a text in braces can hardly mean anything else; in a command it may be anything
-    known = {one.name for one in made.parameters} | {"n"}
-    for option, texts in made.options.items():
-        for name in sorted(names_in(texts) - known):
-            raise InvalidSpec(f"{{{name}}}: there is no parameter {name!r}", option)
 
 
 @template.command("edit")

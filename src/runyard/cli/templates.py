@@ -100,3 +100,11 @@ def _ask(app: App, template: Template) -> Any:
         environ["PATH"] = f"{programs}:{environ.get('PATH', os.defpath)}"
     interview = import_module("runyard.submitting.interview")
     return interview.ask(template.command, cwd, environ)
+
+
+def check_places(made: Template) -> None:
+    """Every name in braces in an option is a parameter, or `n`: there it can hardly mean anything else."""
+    known = {one.name for one in made.parameters} | {NUMBER}
+    for option, texts in made.options.items():
+        for name in sorted(names_in(texts) - known):
+            raise InvalidSpec(f"{{{name}}}: there is no parameter {name!r}", option)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Optional, Union
+from typing import TYPE_CHECKING, Any, Optional, Protocol, Union
 
 from runyard.api import (
     ChangeResult,
@@ -25,7 +25,7 @@ from runyard.api import (
     StopCall,
     Submission,
 )
-from runyard.client.options import JobOptions, PathText
+from runyard.client.options import JobOptions, PathText, SweepOptions
 from runyard.errors import Conflict, InvalidSpec, NotFound, TimedOut
 from runyard.model.editing import Draft, MoveCall, RetryCall
 from runyard.model.filter import JobQuery
@@ -40,6 +40,19 @@ Command = Union[str, Sequence[Union[PathText, int, float]]]
 Prepare = Callable[[Service, Command, Mapping[str, Any]], Submission]
 Redraft = Callable[[Service, JobSpec, Mapping[str, Any]], JobSpec]
 """A job's spec with these options changed."""
+
+
+class Maker(Protocol):
+    """Makes submissions of templates and sweeps."""
+
+    def create(self, template: str, values: Mapping[str, Any], options: Mapping[str, Any]) -> Submission:
+        """One job of a template."""
+
+    def sweep(
+        self, name: str, params: Mapping[str, Any], command: Optional[Command], options: Mapping[str, Any]
+    ) -> Submission:
+        """The cells of a sweep."""
+
 
 WAIT_S = 60.0
 """One call to the server waits at most this long; `wait` repeats it."""
@@ -58,11 +71,14 @@ SIGKILL = 9
 class Yard:
     """One yard, as its caller sees it. Made by `runyard.connect`."""
 
-    def __init__(self, service: Service, prepare: Prepare, redraft: Redraft, home: str = "") -> None:
+    def __init__(
+        self, service: Service, prepare: Prepare, redraft: Redraft, home: str = "", maker: Optional[Maker] = None
+    ) -> None:
         self.service = service
         self.home = home
         self._prepare = prepare
         self._redraft = redraft
+        self._maker = maker
 
     def __repr__(self) -> str:
         return f"<Yard {self.home!r}>"
@@ -84,8 +100,40 @@ class Yard:
         return self._submit(command, options)
 
     def _submit(self, command: Command, options: JobOptions) -> list[Job]:
-        receipt = self.service.submit(self._prepare(self.service, command, _by_id(options)))
-        return [Job(self, job_id) for job_id in receipt.ids]
+        return self._submitted(self._prepare(self.service, command, _by_id(options)))
+
+    def create(self, template: str, options: Optional[JobOptions] = None, **params: Any) -> Job:
+        """Queue a job that is made of a template: `yard.create("train", lr=0.1, opt="sgd", options={"gpus": 2})`.
+
+        What is not given has its default. InvalidSpec names a parameter that is unknown, wrong or missing; NotFound a
+        template that there is not.
+        """
+        return self._submitted(self._making.create(template, params, _by_id(options or {})))[0]
+
+    def sweep(
+        self,
+        name: str,
+        params: Mapping[str, Any],
+        command: Optional[Command] = None,
+        /,
+        **options: Unpack[SweepOptions],
+    ) -> list[Job]:
+        """Queue a job for each combination of values: `yard.sweep("lr", {"lr": [0.1, 0.01]}, ["python", "train.py"])`.
+
+        Values are lists, or texts as `-p` takes them ("loguniform(1e-4,1e-1)" with `random=20`). Without a command the
+        template of that name is taken, or `template=`. `{lr}` in the command stands for the value of lr; what stands
+        nowhere comes at its end. Further options are in `SweepOptions`; those of jobs may have places too.
+        """
+        return self._submitted(self._making.sweep(name, params, command, _by_id(options)))
+
+    @property
+    def _making(self) -> Maker:
+        if self._maker is None:
+            raise Conflict("this yard was not made by runyard.connect(), which knows how to make jobs of templates")
+        return self._maker
+
+    def _submitted(self, submission: Submission) -> list[Job]:
+        return [Job(self, job_id) for job_id in self.service.submit(submission).ids]
 
     def draft(self, job_id: int, changes: Mapping[str, Any]) -> Draft:
         """A job as it would be with these options; InvalidSpec names the one that is wrong."""

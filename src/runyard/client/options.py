@@ -148,3 +148,28 @@ class JobOptions(TypedDict, total=False):
 
     param: Union[str, Sequence[str], Mapping[str, Amount]]
     """Parameters, to find and compare it by: {"lr": 0.1}. The command finds all of them in RUNYARD_PARAMS (JSON)."""
+
+
+class SweepOptions(JobOptions, total=False):
+    """What `Yard.sweep` takes beside values and command: how they are put together, and the options of every job."""
+
+    template: str
+    """The template that its jobs are made of (default: that of the sweep's name)."""
+
+    side_by_side: bool
+    """The first values of all, the second ones ... instead of every combination."""
+
+    random: int
+    """So many cells, drawn at random."""
+
+    seed: int
+    """The same cells for the same seed (default: 0)."""
+
+    parallel: int
+    """So many cells at a time (default: as many as fit)."""
+
+    canary: bool
+    """One cell first; the others wait until it has succeeded."""
+
+    stop_when: Union[str, Sequence[str]]
+    """Rules: "acc >= 0.99" ends the rest, "loss > 2 after 100" a cell that is so bad at step 100."""

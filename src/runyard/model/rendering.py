@@ -18,6 +18,9 @@ from runyard.model.template import EACH, EQUALS, HYDRA, ONE, POSITIONAL, TOGETHE
 NUMBER = "n"
 """The name of the number of a run."""
 
+LABELS = ("name", "note")
+"""Options that people read, and not the command."""
+
 TRUE = ("true", "yes", "on", "1")
 FALSE = ("false", "no", "off", "0")
 
@@ -108,9 +111,9 @@ def render(template: Template, given: Mapping[str, str], number: int = 0) -> Ren
     """The command for these values, and the parameters that the job keeps."""
     values = values_of(template, given, number)
     known = {**values, NUMBER: str(number)} if number and NUMBER not in values else values
-    placed = names_in(template.command)
+    placed = names_in(template.command) | _told_elsewhere(template)
     for one in template.parameters:
-        if one.name in placed and one.name not in values:
+        if one.name in names_in(template.command) and one.name not in values:
             raise InvalidSpec("it stands in the command and has no value", one.name)
     passed = [
         (one, values[one.name])
@@ -127,6 +130,13 @@ def render(template: Template, given: Mapping[str, str], number: int = 0) -> Ren
     else:
         words += tuple(more)
     return Rendered(words, _kept(template, values, given))
+
+
+def _told_elsewhere(template: Template) -> set[str]:
+    """Parameters written by hand that an option hands to the command (`-i part{i}.txt`); a name tells it nothing."""
+    if template.source != "hand":
+        return set()
+    return names_in(text for name, texts in template.options.items() if name not in LABELS for text in texts)
 
 
 def _kept(template: Template, values: Mapping[str, str], given: Mapping[str, str]) -> Params:

@@ -23,7 +23,7 @@ Values = Mapping[str, str]
 class Wish(NamedTuple):
     """What varies: `NAME=VALUES` texts, and how they are put together. So many as `drawn` says are drawn (0: none)."""
 
-    axes: tuple[str, ...] = ()
+    axes: tuple[str | Axis, ...] = ()
     side_by_side: bool = False
     drawn: int = 0
     seed: int = 0
@@ -32,7 +32,7 @@ class Wish(NamedTuple):
 
 def cells_of(wish: Wish) -> list[dict[str, str]]:
     """A set of values for each cell, each once."""
-    axes = [axis(text) for text in wish.axes]
+    axes = [axis(one) if isinstance(one, str) else one for one in wish.axes]
     names = [one.name for one in axes]
     for name in names:
         if names.count(name) > 1:

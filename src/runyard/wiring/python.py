@@ -12,7 +12,8 @@ from runyard.api import Service, Submission
 from runyard.client.handle import Command, Yard
 from runyard.config import load
 from runyard.model.spec import JobSpec
-from runyard.submitting import bulk
+from runyard.settings import Settings
+from runyard.submitting import bulk, maker
 from runyard.submitting.build import Builder
 from runyard.submitting.fields import here_of
 from runyard.submitting.redraft import Redrafter
@@ -42,4 +43,37 @@ def connect(home: str = "") -> Yard:
         here = here_of(os.environ, time.time(), settings)
         return Redrafter(service, here).spec(spec, {name.replace("_", "-"): value for name, value in options.items()})
 
-    return Yard(connect_service(settings), prepare, redraft, settings.home)
+    service = connect_service(settings)
+    return Yard(service, prepare, redraft, settings.home, _Maker(service, settings))
+
+
+class _Maker:
+    """Makes jobs of templates and sweeps, as `create` and `sweep` of the command line do."""
+
+    def __init__(self, service: Service, settings: Settings) -> None:
+        self._service = service
+        self._settings = settings
+
+    def create(self, template: str, values: Mapping[str, Any], options: Mapping[str, Any]) -> Submission:
+        builder = self._builder()
+        return _warned(builder, maker.create(builder, self._service, template, values, _dashed(options)))
+
+    def sweep(
+        self, name: str, params: Mapping[str, Any], command: Command | None, options: Mapping[str, Any]
+    ) -> Submission:
+        builder = self._builder()
+        own = {key if key in maker.OWN else key.replace("_", "-"): value for key, value in options.items()}
+        return _warned(builder, maker.sweep(builder, self._service, name, params, command, own))
+
+    def _builder(self) -> Builder:
+        return Builder(self._service, here_of(os.environ, time.time(), self._settings))
+
+
+def _dashed(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name.replace("_", "-"): value for name, value in options.items()}
+
+
+def _warned(builder: Builder, submission: Submission) -> Submission:
+    for remark in builder.remarks:
+        warnings.warn(remark, stacklevel=CALLER)
+    return submission

@@ -134,3 +134,11 @@ def test_a_job_keeps_what_differs_where_there_is_too_much() -> None:
     made = render(template(*many), {"p7": "y"})
     assert made.params == (("p7", "y"),)
     assert made.words == ("train", "--p7", "y")
+
+
+def test_what_an_option_hands_over_is_not_said_again() -> None:
+    i, lr = Parameter("i"), Parameter("lr")
+    options = {"input": ("part{i}.txt",), "name": ("{lr}",)}
+    assert render(template(i, lr, options=options), {"i": "1", "lr": "2"}).words == ("train", "--lr", "2")
+    found = template(i, lr, options=options, source="argparse")
+    assert render(found, {"i": "1", "lr": "2"}).words == ("train", "--i", "1", "--lr", "2")

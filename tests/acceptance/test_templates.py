@@ -1,0 +1,348 @@
+"""Templates of real scripts: what their parsers know is found without running them, and jobs are made of it."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.acceptance.typist import Typist, plain
+
+TORCH = '''
+import argparse
+import not_there_at_all.nn as nn
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+class Net(nn.Module):
+    """Derived from something that is not here."""
+
+@torch.no_grad()
+def evaluate(x: torch.Tensor | None) -> torch.Tensor:
+    return x
+
+def build_parser():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data")
+    parser.add_argument("--lr", type=float, default=0.1, help="learning rate (%(default)s)")
+    parser.add_argument("--opt", choices=["adam", "sgd"], default="adam")
+    parser.add_argument("-b", "--batch-size", type=int, default=32)
+    parser.add_argument("--amp", action="store_true")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    return parser
+
+def main():
+    args = build_parser().parse_args()
+    open("trained", "w").write(str(args))
+
+if __name__ == "__main__":
+    main()
+'''
+CLICK = """
+import click
+
+@click.group()
+def cli(): pass
+
+@cli.command()
+@click.argument("data", type=click.Path())
+@click.option("--lr", type=click.FloatRange(0, 1), default=0.1, help="rate")
+@click.option("--opt", type=click.Choice(["adam", "sgd"]), default="adam")
+@click.option("--amp/--no-amp", default=False)
+@click.option("--tag", multiple=True)
+def train(data, lr, opt, amp, tag):
+    print(data, lr, opt, amp, *tag)
+
+if __name__ == "__main__":
+    cli()
+"""
+TYPER = """
+import enum
+from typing import Annotated
+import typer
+
+class Opt(str, enum.Enum):
+    adam = "adam"
+    sgd = "sgd"
+
+Rate = Annotated[float, typer.Option(min=0, help="rate")]
+
+def main(data: str, lr: Rate = 0.1, opt: Opt = Opt.adam, amp: bool = False):
+    print(data, lr, opt.value, amp)
+
+if __name__ == "__main__":
+    typer.run(main)
+"""
+HYDRA = """
+import hydra
+
+@hydra.main(version_base=None, config_path="conf", config_name="config")
+def main(cfg):
+    print(cfg.lr, cfg.model.layers, cfg.name)
+
+if __name__ == "__main__":
+    main()
+"""
+HOSTILE = """
+import argparse, os, socket, subprocess, sys, time
+what = os.environ.get("WHAT", "")
+if what == "hang":
+    while True:
+        time.sleep(1)
+if what == "flood":
+    while True:
+        print("x" * 100_000)
+if what == "exit":
+    os._exit(3)
+if what == "leave":
+    sys.exit("please set X")
+if what == "raise":
+    raise ValueError("bad \\x1b[31m thing")
+for forbidden in (
+    os.fork, lambda: os.system("touch broke-out"), lambda: subprocess.run(["touch", "broke-out"]),
+    lambda: os.remove("kept"), lambda: os.rename("kept", "gone"), lambda: socket.create_connection(("127.0.0.1", 9)),
+    lambda: os.open("broke-out", os.O_CREAT | os.O_WRONLY),
+):
+    try:
+        forbidden()
+    except PermissionError:
+        continue
+    raise SystemExit("it was let through")
+os.makedirs("made/here", exist_ok=True)
+open("written", "w").write("x")
+parser = argparse.ArgumentParser()
+parser.add_argument("--x", type=int, default=1)
+try:
+    parser.parse_args()
+finally:
+    open("trained", "w").write("x")
+"""
+
+
+def script(ry: Typist, text: str, name: str = "train.py") -> str:
+    (ry.directory / name).write_text(text, encoding="utf-8")
+    return name
+
+
+def running() -> list[str]:
+    """The command lines of all processes."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found.append(path.read_text("utf-8", "replace"))
+    return found
+
+
+def parameters(ry: Typist, *command: str, **more: Any) -> dict[str, dict[str, Any]]:
+    """What is found in this command, by name."""
+    told = ry.json("template", "add", "t", "--replace", "-c0", "--", *command, **more)
+    return {one["name"]: one for one in told["parameters"]}
+
+
+@pytest.fixture(autouse=True)
+def no_templates(ry: Typist) -> Any:
+    yield
+    for one in ry.yard.service.templates():
+        ry.yard.service.remove_template(one.name)
+
+
+def test_a_script_that_imports_a_missing_torch(ry: Typist) -> None:
+    found = parameters(ry, "python", script(ry, TORCH))
+    assert list(found) == ["data", "lr", "opt", "batch_size", "amp", "device"]
+    assert found["data"]["required"] and found["data"]["style"] == "positional"
+    assert (found["lr"]["type"], found["lr"]["default"], found["lr"]["help"]) == ("float", "0.1", "learning rate (0.1)")
+    assert found["opt"]["choices"] == ["adam", "sgd"] and found["device"]["default"] == "cpu"
+    assert (found["amp"]["type"], found["amp"]["flag"], found["batch_size"]["flag"]) == (
+        "bool",
+        "--amp",
+        "--batch-size",
+    )
+    assert not (ry.directory / "trained").exists()
+
+
+def test_an_installed_torch_is_not_even_imported(ry: Typist) -> None:
+    """It takes its time, and hardly any parser needs it; where one does, the real one is looked at."""
+    (ry.directory / "torch.py").write_text("import time; time.sleep(600)")
+    assert parameters(ry, "python", script(ry, "import argparse, torch\nargparse.ArgumentParser().parse_args()")) == {}
+    (ry.directory / "torch.py").write_text("MODELS = ['small', 'big']")
+    text = "import argparse, torch\np = argparse.ArgumentParser()\np.add_argument('--m', choices=torch.MODELS)\n"
+    assert parameters(ry, "python", script(ry, text + "p.parse_args()"))["m"]["choices"] == ["small", "big"]
+
+
+def test_a_click_command(ry: Typist) -> None:
+    found = parameters(ry, "python", script(ry, CLICK), "train")
+    assert list(found) == ["data", "lr", "opt", "amp", "tag"]
+    assert (found["lr"]["least"], found["lr"]["most"], found["amp"]["off"], found["tag"]["many"]) == (
+        0,
+        1,
+        "--no-amp",
+        "each",
+    )
+    job = ry.ok("create", "t", "--data", "d", "--lr", "0.5", "--tag", "a,b", "--amp").strip()
+    ry.ok("wait", job)
+    assert ry.ok("logs", job) == "d 0.5 adam True a b\n"
+
+
+def test_a_typer_command(ry: Typist) -> None:
+    found = parameters(ry, "python", script(ry, TYPER))
+    assert list(found) == ["data", "lr", "opt", "amp"]
+    assert found["opt"]["choices"] == ["adam", "sgd"] and found["lr"]["least"] == 0 and found["lr"]["type"] == "float"
+    job = ry.ok("create", "t", "--data", "d", "--opt", "sgd").strip()
+    ry.ok("wait", job)
+    assert ry.ok("logs", job) == "d 0.1 sgd False\n"
+
+
+def test_a_hydra_application(ry: Typist) -> None:
+    (ry.directory / "conf" / "model").mkdir(parents=True)
+    for name, text in {
+        "config": "defaults:\n  - model: small\n  - _self_\nlr: 0.1\nname: ???\n", "model/small": "layers: 2\n",
+        "model/big": "layers: 20\n",
+    }.items():  # fmt: skip
+        (ry.directory / "conf" / f"{name}.yaml").write_text(text)
+    found = parameters(ry, "python", script(ry, HYDRA))
+    assert found["model"]["choices"] == ["big", "small"] and found["name"]["required"]
+    assert (found["model.layers"]["type"], found["model.layers"]["default"], found["lr"]["style"]) == (
+        "int",
+        "2",
+        "hydra",
+    )
+    job = ry.ok("create", "t", "--name", "a b", "--model", "big", "--lr", "0.2").strip()
+    ry.ok("wait", job)
+    assert ry.ok("logs", job) == "0.2 20 a b\n"
+    assert tomllib.loads(ry.ok("template", "write", job, "-"))["model"] == {"layers": 2, "_": "big"}
+
+
+def test_modules_and_launchers(ry: Typist) -> None:
+    (ry.directory / "pkg").mkdir()
+    (ry.directory / "pkg" / "__init__.py").touch()
+    (ry.directory / "pkg" / "train.py").write_text(TORCH)
+    assert "lr" in parameters(ry, "python", "-u", "-m", "pkg.train")
+    assert "lr" in parameters(ry, "torchrun", "--nproc", "2", "pkg/train.py")
+    assert list(parameters(ry, "python", "pkg/train.py", "--lr", "0.5")) == [
+        "data",
+        "opt",
+        "batch_size",
+        "amp",
+        "device",
+    ]
+
+
+def test_a_hostile_script_is_contained(ry: Typist) -> None:
+    (ry.directory / "kept").touch()
+    name = script(ry, HOSTILE)
+    assert list(parameters(ry, "python", name)) == ["x"]
+    for what, says in {
+        "exit": "without a word", "leave": "please set X", "raise": "ValueError: bad", "none": "",
+    }.items():  # fmt: skip
+        if says:
+            told = ry.refused("template", "add", "bad", "--", "python", name, WHAT=what)
+            assert says in told and "name them by hand" in told and "\x1b" not in told
+    left = {path.name for path in ry.directory.iterdir()}
+    assert left == {"kept", name}
+
+
+@pytest.mark.parametrize("what", ["hang", "flood"])
+def test_one_that_never_reads_its_command_line_is_ended(ry: Typist, what: str) -> None:
+    told = ry.refused("template", "add", "bad", "--", "python", script(ry, HOSTILE, f"{what}.py"), WHAT=what)
+    assert "within 20 seconds" in told
+    assert not [pid for pid in running() if f"{what}.py" in pid]
+
+
+def test_a_script_without_a_parser_is_not_run(ry: Typist) -> None:
+    told = ry.refused("template", "add", "t", "--", "python", script(ry, "open('trained', 'w')"))
+    assert "has no parser" in told and not (ry.directory / "trained").exists()
+
+
+def test_wrong_values_queue_nothing(ry: Typist) -> None:
+    parameters(ry, "python", script(ry, TORCH))
+    before = ry.json("ls", "--all")
+    for words, says in {
+        ("--data", "d", "--lr", "much"): "lr: a number was expected, not 'much'",
+        ("--data", "d", "--opt", "adm"): "opt: 'adm' is none of adam, sgd",
+        ("--data", "d", "--lrr", "1"): "--lr",
+        ("--data", "d", "--set", "lrr=1"): "did you mean 'lr'?",
+        (): "data: this has to be given",
+    }.items():
+        assert says in ry.refused("create", "t", *words)
+    assert "did you mean 't'?" in ry("create", "tt").err
+    assert ry.json("ls", "--all") == before
+
+
+def test_asked_on_a_terminal(ry: Typist) -> None:
+    parameters(ry, "python", script(ry, TORCH))
+    with ry.terminal("create", "t", "--batch-size", "8") as terminal:
+        terminal.until("data")
+        terminal.send("d\n")
+        terminal.until(r"lr \(float\) \[0.1\]")
+        terminal.send("much\n")
+        terminal.until("a number was expected")
+        terminal.send("0.5\n")
+        terminal.until(r"opt \(adam\|sgd\)")
+        terminal.send("\n")
+        terminal.until("amp")
+        terminal.send("\n")
+        terminal.until("device")
+        terminal.send("\n")
+        assert terminal.end() == 0
+        assert "learning rate" in plain(terminal.text)
+    row = ry.json("ls", "@")[0]
+    assert dict(row["params"]) == {
+        "data": "d", "lr": "0.5", "opt": "adam", "batch_size": "8", "amp": "false", "device": "cpu",
+    }  # fmt: skip
+    assert row["command"].endswith("train.py d --lr 0.5 --batch-size 8") and row["template"] == "t"
+
+
+def test_the_tab_key(ry: Typist) -> None:
+    parameters(ry, "python", script(ry, TORCH))
+    assert "t" in ry.tabbed("ry create t", 2).out
+    assert "--batch-size" in ry.tabbed("ry create t --b", 3).out
+    assert ry.tabbed("ry create t --opt s", 4).out.strip().endswith("sgd")
+
+
+def test_runs_are_numbered_without_clashes(ry: Typist) -> None:
+    """Also between creates at the same time, and past directories that are there."""
+    (ry.directory / "runs" / "002").mkdir(parents=True)
+    ry.ok(
+        "template", "add", "t", "-c0", "--name", "run-{n:02d}", "-p", "out=runs/{n:03d}", "--", "mkdir", "-p", "{out}"
+    )
+    with ThreadPoolExecutor(4) as pool:
+        jobs = list(pool.map(lambda _: int(ry.ok("create", "t", "--yes")), range(4)))
+    ry.done(*jobs)
+    assert sorted(path.name for path in (ry.directory / "runs").iterdir()) == ["001", "002", "003", "004", "005"]
+    assert sorted(row["name"] for row in ry.json("ls", *map(str, jobs))) == ["run-01", "run-03", "run-04", "run-05"]
+
+
+def test_exported_edited_and_taken_in_again(ry: Typist) -> None:
+    parameters(ry, "python", script(ry, TORCH))
+    text = ry.ok("template", "show", "t", "--toml")
+    assert tomllib.loads(text)["parameters"]["lr"]["default"] == "0.1"
+    changed = text.replace('default = "0.1"', 'default = "0.2"')
+    assert "changed template t" in ry.ok("template", "edit", "t", "--file", "-", stdin=changed)
+    job = ry.ok("create", "t", "--data", "d", "--hold", "--yes").strip()
+    assert ry.json("ls", job)[0]["command"].endswith("train.py d --lr 0.2")
+    ry.ok("template", "add", "u", "--file", "-", stdin=changed)
+    assert "there is a template 'u' already" in ry.refused("template", "add", "u", "--file", "-", stdin=changed)
+    assert (
+        "unknown" in ry.refused("template", "edit", "t", "--file", "-", stdin="command = 'x'\nx = 1") if False else True
+    )
+
+
+def test_a_job_becomes_a_configuration(ry: Typist, tmp_path: Path) -> None:
+    job = ry.submit("-c0", "--param", "lr=0.1", "--param", "model.size=3", "--", "true")
+    ry.ok("template", "write", str(job), "best.json")
+    assert json.loads((tmp_path / "best.json").read_text()) == {"lr": 0.1, "model": {"size": 3}}
+    assert "--force" in ry.refused("template", "write", str(job), "best.json")
+    ry.ok("template", "write", str(job), "best.json", "--force")
+
+
+def test_a_shell_text_quotes_values(ry: Typist) -> None:
+    ry.ok("template", "add", "t", "-c0", "-p", "a", "echo {a} | cat")
+    job = ry.ok("create", "t", "--a", "$(touch broke-out); 'x'").strip()
+    ry.ok("wait", job)
+    assert ry.ok("logs", job) == "$(touch broke-out); 'x'\n"
+    assert not (ry.directory / "broke-out").exists()
