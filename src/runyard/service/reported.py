@@ -10,8 +10,9 @@ from collections.abc import Iterable
 
 from runyard.api import JobRow
 from runyard.model.job import JobState
-from runyard.model.metrics import Measured, Reading
+from runyard.model.metrics import Measured, Metric, Reading
 from runyard.model.record import changed
+from runyard.service import sweeps
 from runyard.service.turn import Turn
 
 RUNNING = JobState.RUNNING.value
@@ -29,6 +30,11 @@ def keep(turn: Turn, readings: Iterable[Reading]) -> None:
             known.append(reading)
             turn.topics.add(f"metrics:{reading.key.job_id}")
     turn.store.keep_readings(known, turn.now)
+    sweeps.heard(turn, [(jobs[reading.key.job_id], map(_told, reading.metrics)) for reading in known])
+
+
+def _told(metric: Metric) -> sweeps.Reported:
+    return sweeps.Reported(metric.name, metric.last, metric.least, metric.most, metric.step)
 
 
 def shown(row: JobRow, measured: Measured | None, now: float) -> JobRow:
