@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import field
-from typing import Optional, Protocol
+from typing import TYPE_CHECKING, Optional, Protocol
 
 from runyard.errors import InvalidSpec
 from runyard.model.attaching import AttachCall, Ticket
 from runyard.model.attempt import Attempt
 from runyard.model.beat import Answer, Hello, Report, Welcome
 from runyard.model.code import CodeRecord
-from runyard.model.comparing import Comparison
 from runyard.model.editing import Draft, MoveCall, RetryCall
 from runyard.model.events import Recorded
 from runyard.model.filter import JobQuery
 from runyard.model.group import Group, GroupQuery, GroupRow, SweepChange, SweepRequest
 from runyard.model.host import Agent, Host
 from runyard.model.landing import Place
+from runyard.model.link import Link
 from runyard.model.metrics import Measured
 from runyard.model.notice import HookRow, Told
 from runyard.model.output import Chunk as Chunk
@@ -33,6 +33,9 @@ from runyard.model.record import dataclass
 from runyard.model.spec import ArraySpec, JobSpec
 from runyard.model.template import NumbersCall, Template
 from runyard.model.usage import UsageQuery, UsageRow
+
+if TYPE_CHECKING:
+    from runyard.model.comparing import Comparison
 
 PROTOCOL = 1
 """What a client from another machine has to speak; raised when one that does not know of a change could misread us."""
@@ -122,7 +125,8 @@ class JobDetail:
     """Everything about one job. `limits` says how CPUs and memory are enforced on its host; `output` where it goes.
 
     `environment` lists names of variables, never values. `code` is what was seen of its code when it was submitted,
-    `told` the last notices of it that hooks got, or did not.
+    `told` the last notices of it that hooks got, or did not. `links` are pages of tracking services that show its
+    present or last attempt.
     """
 
     row: JobRow
@@ -134,6 +138,7 @@ class JobDetail:
     environment: tuple[str, ...] = ()
     code: Optional[CodeRecord] = None
     told: tuple[Told, ...] = ()
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -206,3 +206,91 @@ def test_a_job_may_not_care(ry: Typist, venv: Path) -> None:
     assert output(ry, made) == "hello\n"
     assert "warning" not in ry.ok("show", str(made))
     assert "none of warn, hold, ignore" in ry.refused("submit", "--drift", "hope", "--", "true")
+
+
+# Pages of tracking services
+
+PAGE = "https://wandb.ai/ada/digits/runs/3k7xq1ab"
+TELLS = f"echo wandb: View project at https://wandb.ai/ada/digits; echo wandb: View run at {PAGE}"
+
+
+def test_the_page_that_a_job_named(ry: Typist) -> None:
+    made = ry.run(TELLS)
+    assert ry.ok("open", str(made.id)) == f"{PAGE}\n"
+    assert ry.ok("open", str(made.id), "--project") == "https://wandb.ai/ada/digits\n"
+    assert f"link:         {PAGE}\n" in ry.ok("show", str(made.id))
+    assert [link["kind"] for link in ry.json("open", str(made.id))] == ["wandb", "wandb"]
+
+
+def test_a_desktop_opens_it(ry: Typist, tmp_path: Path) -> None:
+    made = ry.run(TELLS)
+    opener = tmp_path / "bin" / "xdg-open"
+    opener.parent.mkdir()
+    opener.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/opened\n')
+    opener.chmod(0o755)
+    path = f"{opener.parent}:{ry.yard.environ['PATH']}"
+    ry.seen("open", str(made.id), DISPLAY=":0", PATH=path)
+    assert (tmp_path / "opened").read_text() == f"{PAGE}\n"
+    (tmp_path / "opened").unlink()
+    assert PAGE in ry.seen("open", str(made.id), DISPLAY=":0", PATH=path, SSH_CONNECTION="a b c d")
+    assert not (tmp_path / "opened").exists()
+
+
+def test_what_was_left_in_the_directory(ry: Typist) -> None:
+    (ry.directory / "other").mkdir()
+    made = ry.run("-D", "other", "mkdir -p wandb/run-$(date +%Y%m%d_%H%M%S)-abc123 wandb/run-20200101_000000-old")
+    assert "its wandb run is abc123" in ry.refused("open", str(made.id))
+    board = ry.run("mkdir -p lightning_logs/version_0; touch lightning_logs/version_0/events.out.tfevents.1.host")
+    assert f"tensorboard --logdir {ry.directory}/lightning_logs" in ry.refused("open", str(board.id))
+    assert "has named no page" in ry.refused("open", str(ry.run("echo https://example.org/wandb").id))
+
+
+def test_the_api_page(ry: Typist) -> None:
+    assert ry.yard.home.server_socket in ry.ok("open", "api")
+
+
+def test_a_resumption_goes_on_with_its_run(ry: Typist) -> None:
+    made = ry.run(f'[ "$WANDB_RUN_ID" ] || {{ {TELLS}; exit 1; }}; echo on with $WANDB_RUN_ID, $WANDB_RESUME')
+    assert made.word == "failed"
+    ry.ok("retry", "--resume", str(made.id))
+    assert output(ry, made.id) == "on with 3k7xq1ab, allow\n"
+
+
+# Two jobs side by side
+
+
+def test_two_jobs_differ(typist: Typist, work: Work) -> None:
+    first = typist.submit("--hold", "-e", "TOKEN=secret-one", "--", "python3", "train.py", "--lr", "0.1")
+    record(typist, first)
+    work.write("src/model.py", "size = 2\n")
+    (work.root / "blob.bin").write_bytes(bytes(range(256)) * 4)
+    second = typist.submit("--hold", "-P3", "-e", "TOKEN=secret-two", "--", "python3", "train.py", "--lr", "0.2")
+    record(typist, second)
+    work.write("src/model.py", "size = 3\n")
+    frozen = typist.submit("--hold", "--snapshot", "--", "python3", "train.py", "--lr", "0.2")
+    told = typist.ok("diff", str(first), str(second))
+    assert "command:      python3 train.py --lr 0.1\n              python3 train.py --lr 0.2\n" in told
+    assert "priority:     -\n              3\n" in told
+    assert "file:         A blob.bin\nfile:         M src/model.py\n" in told
+    assert "-size = 1\n+size = 2\n" in told
+    assert "TOKEN #" in told and "secret" not in told
+    assert "-size = 2\n+size = 3\n" in typist.ok("diff", str(second), str(frozen))
+    assert "+size = 3" not in typist.ok("diff", str(second), str(frozen), "--stat")
+    found = typist.json("diff", str(first), str(second))
+    assert found["commands"][1][-1] == "0.2" and found["files"] == ["A blob.bin", "M src/model.py"]
+    assert "differ in nothing that is known" in typist.ok("diff", str(first), str(first))
+
+
+# A job that is there already
+
+
+def test_a_job_that_is_there_already_is_remarked_on(typist: Typist, work: Work) -> None:
+    first = typist.submit("--", "python3", "train.py")
+    typist.done(first)
+    record(typist, first)
+    seen = typist.seen("submit", "--", "python3", "train.py")
+    assert f"job {first} (train.py), succeeded, has the same code, command and parameters" in seen
+    assert "has the same code" not in typist.seen("submit", "--", "python3", "train.py", "-x")
+    work.write("train.py", "print('another')\n")
+    assert "has the same code" not in typist.seen("submit", "--", "python3", "train.py")
+    assert typist("submit", "--", "true").err == ""

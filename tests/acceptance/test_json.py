@@ -58,7 +58,7 @@ def test_every_verb_with_json_is_tried_here() -> None:
 
 TRIED = {
     "submit", "run", "ls", "show", "why", "wait", "gpus", "stop", "kill", "pause", "resume", "hold", "release",
-    "clean", "doctor",
+    "clean", "doctor", "diff", "open",
     "queue add", "queue ls", "queue pause", "queue resume", "queue rm", "queue set",
     "server start", "server status", "server stop", "create", "template add", "template ls", "template show",
     "template edit", "template rm", "sweep add", "sweep ls", "sweep show", "sweep set", "sweep grow", "sweep drop",
@@ -82,6 +82,15 @@ def jobs(ry: Typist, gate: Callable[[str], Gate], bell: Bell) -> list[int]:
         ry.submit("--hold", "--unique", "it", "-o", "x", "-i", "/dev/null", "--on-lost", "end", "x y"),
     ]
     return [running, *made]
+
+
+def test_two_jobs_and_their_pages(ry: Typist) -> None:
+    first = ry.run("-c0", "echo wandb: https://wandb.ai/a/b/runs/c")
+    second = ry.run("-c0", "-P2", "-e", "LR=1", "--", "true")
+    assert check("open", ry.json("open", str(first.id)))
+    found = check("diff", ry.json("diff", str(first.id), str(second.id)))
+    assert found["options"]["priority"] == [0, 2]
+    assert [variable["name"] for variable in found["environment"]] == ["LR"]
 
 
 def test_lists(ry: Typist, jobs: list[int]) -> None:

@@ -99,6 +99,7 @@ class World:
             collect=lambda dry: (),
             remove_output=lambda jobs: None,
             code=CodeDesk(NoRepositories(), blobs, self.controller, self.now),
+            links=lambda job: (),
         )
         self.controller.accepted = self.accepts
         self.controller.begin()

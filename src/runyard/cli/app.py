@@ -22,6 +22,7 @@ VERBS = (
     Verb("show", "show", "Everything about a job.", ("info",), SEE),
     Verb("diff", "diff", "What is another between two jobs.", (), SEE),
     Verb("why", "why", "Why a job waits, and when it may start.", ("explain",), SEE),
+    Verb("open", "opening", "The W&B, MLflow, Comet or TensorBoard page of a job.", ("wandb",), SEE),
     Verb("wait", "wait", "Wait until jobs have ended.", (), SEE),
     Verb("gpus", "gpus", "Every GPU and who uses it.", ("free", "users"), SEE),
     Verb("logs", "logs", "The output of a job.", ("log", "cat"), READ),

@@ -25,6 +25,8 @@ def code_facts(detail: JobDetail) -> Iterator[tuple[str, str]]:
             yield "left out", shown([harmless(path) for path in record.left_out], NAMED)
     if detail.spec.python is not None:
         yield "python", harmless(detail.spec.python.python)
+    for link in detail.links:
+        yield "link", harmless(link.address or f"{link.kind} {link.run} in {link.path}")
     for attempt in detail.attempts:
         for note in attempt.notes:
             of = f"attempt {attempt.number}: " if len(detail.attempts) > 1 else ""

@@ -112,11 +112,27 @@ def short(commit: str) -> str:
     return commit[:10]
 
 
+PROGRAMS = (
+    ".py", ".pyx", ".pyi", ".sh", ".bash", ".zsh", ".r", ".jl", ".lua", ".m", ".c", ".cc", ".cpp", ".cxx", ".h", ".hpp",
+    ".cu", ".cuh", ".rs", ".go", ".java", ".js", ".ts",
+)  # fmt: skip
+"""How a file ends that is code although git does not know it; what else is new was most often written by a job."""
+
+ADDED = "A "
+
+
 def moved(before: CodeRecord, after: CodeRecord) -> tuple[str, ...]:
-    """The files whose contents differ between two records of the same commit."""
+    """The files of code whose contents differ between two records of the same commit."""
     old, new = (dict(zip(record.changed, record.contents)) for record in (before, after))
-    names = {line[2:] for line in old.keys() | new.keys() if old.get(line) != new.get(line)}
-    return tuple(sorted(names))
+    lines = (line for line in old.keys() | new.keys() if old.get(line) != new.get(line))
+    return tuple(sorted({line[2:] for line in lines if not line.startswith(ADDED) or line.endswith(PROGRAMS)}))
+
+
+def same_code(before: CodeRecord, after: CodeRecord) -> bool:
+    """Whether two records of the same commit are of the same code."""
+    if before.tree == after.tree:
+        return bool(before.tree)
+    return bool(before.tree and after.tree) and not (before.more or after.more or moved(before, after))
 
 
 def title(code: Code, record: Optional[CodeRecord]) -> str:

@@ -6,7 +6,7 @@ import hashlib
 import json
 
 from runyard.errors import NotFound
-from runyard.model.code import Code, CodeRecord
+from runyard.model.code import Code, CodeRecord, same_code
 from runyard.model.comparing import Comparison, Side, Variable
 from runyard.model.drift import differences
 from runyard.model.job import Job, Outcome
@@ -46,20 +46,22 @@ class CodeVerbs(Verbs):
         found = [job for job in self._store.alike(mine) if job.outcome in SAME]
         if not found:
             return ()
-        tree = self._tree_now(mine)
-        same = [job.id for job in found if tree and tree == self._tree_of(job)]
+        code = self._yard.code.coded((mine,)).of(mine)
+        if code is None:
+            return ()
+        now = CodeRecord(0.0, code.frozen[0].tree) if code.frozen else self._yard.code.glance(code)
+        same = [job.id for job in found if self._runs(job, code, now)]
         return tuple(same[:ALIKE_MOST])
 
-    def _tree_now(self, spec: JobSpec) -> str:
-        """What such a job would run now ("": not known, or not quickly)."""
-        code = self._yard.code.coded((spec,)).of(spec)
-        if code is None or code.frozen:
-            return code.frozen[0].tree if code is not None else ""
-        return self._yard.code.glance(code)
-
-    def _tree_of(self, job: Job) -> str:
-        side = self._side(job)
-        return side.tree if side is not None else ""
+    def _runs(self, job: Job, code: Code, now: CodeRecord) -> bool:
+        """Whether this job has, or had, this code."""
+        held = job.spec.code
+        record = record_of(self._store, held.record) if held is not None else None
+        if held is None or record is None:
+            return False
+        if held.commit != code.commit or held.frozen or code.frozen:
+            return bool(now.tree) and now.tree == _tree(held, record)
+        return same_code(record, now)
 
     def _side(self, job: Job) -> Side | None:
         code = job.spec.code

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from runyard.errors import RunyardError
 from runyard.model import codec
 from runyard.model.attempt import AttemptKey
-from runyard.model.code import CODE_CHANGED, IN_PLACE, Code, CodeRecord, Look, Note, Snapshot, moved, short
+from runyard.model.code import CODE_CHANGED, IN_PLACE, Code, CodeRecord, Look, Note, Snapshot, moved, same_code, short
 from runyard.model.comparing import Comparison, Side
 from runyard.model.events import Change, Noted
 from runyard.model.job import Job
@@ -149,11 +149,11 @@ class CodeDesk:
             return Snapshot(self.repositories.find(workdir))
         return self.repositories.freeze(workdir, snapshot)
 
-    def glance(self, code: Code) -> str:
-        """The tree that lies there now ("": to look would take too long, by what the last look took)."""
+    def glance(self, code: Code) -> CodeRecord:
+        """What lies there now; nothing is known where to look would take too long, by what the last look took."""
         if self._took_s.get(code.root, 0.0) > GLANCE_S:
-            return ""
-        return self._seen(code).record.tree
+            return CodeRecord(self._now())
+        return self._seen(code).record
 
     def _seen(self, code: Code) -> Look:
         begun = self._monotonic()
@@ -247,7 +247,7 @@ def record_of(store: Store, name: str) -> CodeRecord | None:
 
 def difference(code: Code, before: CodeRecord, after: CodeRecord) -> str:
     """What is another about code since it was submitted, in words ("" if nothing is known to be)."""
-    if not before.tree or not after.tree or before.tree == after.tree:
+    if not before.tree or not after.tree or same_code(before, after):
         return ""
     files = moved(before, after)
     some = ", ".join(files[:NAMED]) + (f" and {len(files) - NAMED} more" if len(files) > NAMED else "")

@@ -87,6 +87,7 @@ class JobVerbs(Verbs):
             environment=self._environment(job),
             code=record_of(self._store, job.spec.code.record if job.spec.code else ""),
             told=told_of(self._store, self._controller.hooks, job),
+            links=self._yard.links(job),
         )
 
     def explain(self, job_id: int) -> Explanation:

@@ -9,6 +9,7 @@ from runyard.errors import Conflict, InvalidSpec, NotFound
 from runyard.model.editing import Draft, MoveCall, RetryCall
 from runyard.model.events import Change, Edited, Moved, Retried, StopRequested
 from runyard.model.job import Job, JobState, Resumption, StopRequest
+from runyard.model.links import Variables, resuming
 from runyard.model.record import changed
 from runyard.service.lining import line_up
 from runyard.service.submissions import check_resources
@@ -82,21 +83,28 @@ class QueueVerbs(Verbs):
         ]
 
     def retry(self, call: RetryCall) -> ChangeResult:
+        tracked = self._tracked(call.ids) if call.resume else {}
+
         def work(turn: Turn) -> ChangeResult:
             jobs = turn.store.load(call.ids)
             refused = {job_id: f"there is no job {job_id}" for job_id in call.ids if job_id not in jobs}
             refused.update(self._unfit(turn, call.drafts))
             drafts = {draft.id: draft for draft in call.drafts}
             wanted = [job for job in _those_waited_for_first(jobs) if job.id not in refused]
-            committed = turn.commit(self._retried(turn, job, call.resume, drafts.get(job.id)) for job in wanted)
+            on = {job.id: _last_started(turn.store, job, tracked) if call.resume else None for job in wanted}
+            committed = turn.commit(self._retried(turn, job, on[job.id], drafts.get(job.id)) for job in wanted)
             told = _result([job.id for job in wanted], committed, refused, but=committed.back)
             return changed(told, also=tuple(job_id for job_id in committed.back if job_id not in jobs))
 
         return self._controller.call(work)
 
-    def _retried(self, turn: Turn, job: Job, resume: bool, draft: Draft | None) -> Change:
-        from_attempt = _last_started(turn.store, job) if resume else None
-        event = Retried(turn.now, self._caller.user, from_attempt, draft.spec if draft else None)
+    def _tracked(self, ids: Iterable[int]) -> dict[int, Variables]:
+        """How these jobs' commands are told which runs of a tracking service they go on with."""
+        jobs = self._store.load(ids).values()
+        return {job.id: resuming(self._yard.links(job)) for job in jobs}
+
+    def _retried(self, turn: Turn, job: Job, on: Resumption | None, draft: Draft | None) -> Change:
+        event = Retried(turn.now, self._caller.user, on, draft.spec if draft else None)
         return Change(job.id, event, draft.version if draft else None)
 
     def remove(self, ids: tuple[int, ...]) -> ChangeResult:
@@ -177,10 +185,10 @@ def _those_waited_for_first(jobs: Mapping[int, Job]) -> Iterator[Job]:
             stack += [(wanted.job_id, False) for wanted in jobs[job_id].spec.after]
 
 
-def _last_started(store: Store, job: Job) -> Resumption | None:
+def _last_started(store: Store, job: Job, tracked: Mapping[int, Variables]) -> Resumption | None:
     """The attempt to go on from (None: it never started)."""
     numbers = [attempt.number for attempt in store.attempts(job.id) if attempt.started_at is not None]
-    return Resumption(numbers[-1]) if numbers else None
+    return Resumption(numbers[-1], tracked.get(job.id, ())) if numbers else None
 
 
 def _still_needed(store: Store, jobs: Mapping[int, Job]) -> dict[int, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from runyard.api import ChangeResult, Files
 from runyard.model.events import Change, Event
 from runyard.model.job import Job
+from runyard.model.link import Link
 from runyard.service.blobs import Blobs
 from runyard.service.coding import CodeDesk
 from runyard.service.controller import Controller
@@ -47,6 +48,7 @@ class Yard:
     collect: Callable[[bool], tuple[int, ...]]
     remove_output: Callable[[Collection[int]], None]
     code: CodeDesk
+    links: Callable[[Job], tuple[Link, ...]]
     min_free_mb: int = 50
     tickets: Tickets = field(default_factory=Tickets)
 

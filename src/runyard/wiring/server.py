@@ -26,6 +26,7 @@ from runyard.runtime.logs import LocalFiles
 from runyard.runtime.native import name_process, return_memory
 from runyard.runtime.repositories import LocalRepositories
 from runyard.runtime.rundir import RunDirs
+from runyard.runtime.tracking import Tracking
 from runyard.runtime.trees import Trees
 from runyard.server.app import Backend, make_app
 from runyard.server.run import Moments, run
@@ -73,6 +74,7 @@ def build(settings: Settings, home: Home, accept_older_store: bool = False) -> Y
     controller.start()
 
     checkpoints = Checkpoints(home.checkpoints)
+    files = LocalFiles(home, host)
     trees = Trees(home.code)
     blobs = Blobs(home.blobs)
     repositories = LocalRepositories(trees, home.code_scratch, settings.snapshot_max_mb)
@@ -90,7 +92,7 @@ def build(settings: Settings, home: Home, accept_older_store: bool = False) -> Y
 
     return Yard(
         controller=controller,
-        files=LocalFiles(home, host),
+        files=files,
         blobs=blobs,
         about=About(runyard.__version__, home.root, settings.store or home.database, home.config, time.time()),
         now=time.time,
@@ -98,6 +100,7 @@ def build(settings: Settings, home: Home, accept_older_store: bool = False) -> Y
         collect=collect,
         remove_output=remove_output,
         code=desk,
+        links=Tracking(files, trees).links,
         min_free_mb=settings.min_free_mb,
     )
 

@@ -23,6 +23,7 @@ from runyard.model.code import Code, CodeRecord, Look, Part, Snapshot
 from runyard.model.comparing import Comparison, Side
 from runyard.model.filter import JobQuery
 from runyard.model.host import Device, Host
+from runyard.model.links import found_in
 from runyard.model.spec import ArraySpec, JobSpec
 from runyard.server.app import Backend, make_app
 from runyard.server.run import Moments, Server, bind
@@ -271,6 +272,7 @@ def build(store: Store, directory: Path) -> tuple[Shared, Clock, Outputs]:
         collect=lambda dry: (7, 8, 9) if dry else (7, 8),
         remove_output=outputs.removed.update,
         code=CodeDesk(Shelves(), blobs, controller, clock.now),
+        links=lambda job: found_in(outputs.written.get((job.id, job.attempt.number if job.attempt else 0), b"")),
     )
     return shared, clock, outputs
 
