@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -280,3 +281,19 @@ def test_several_at_once_log_in_once(laptop: Laptop) -> None:
         running = [stack.enter_context(laptop.begin("--host", "gpu1", "ls")) for _ in range(4)]
         assert [process.wait(processes.PATIENCE_S) for process in running] == [0] * 4
     assert len(laptop.masters()) == 1
+
+
+def test_a_terminal_there_is_attached_again_when_the_way_was_cut(laptop: Laptop) -> None:
+    with laptop.terminal("--host", "gpu1", "run", "--tty", "--", sys.executable, "-iq") as terminal:
+        terminal.resize(90, 25)
+        terminal.until(r"attached to job \d+ (.|\n)*>>> ")
+        terminal.send("x = 6 * 7; x\r")
+        terminal.until("\r\n42\r\n")
+        for master in laptop.masters():
+            processes.kill(master)
+        terminal.until("the connection to gpu1 has gone; the job runs on")
+        terminal.until(r"attached to job \d+ again")
+        terminal.send("x + 1\r")
+        terminal.until("\r\n43\r\n")
+        terminal.send("raise SystemExit(5)\r")
+        assert terminal.end() == 5

@@ -12,6 +12,7 @@ import pty
 import re
 import select
 import signal
+import struct
 import subprocess
 import tempfile
 import termios
@@ -150,6 +151,27 @@ class Terminal:
     def send(self, text: str) -> None:
         """Press these keys; \\x03 is Ctrl-C."""
         os.write(self._master, text.encode())
+
+    def resize(self, columns: int, rows: int) -> None:
+        """Give the window this size."""
+        fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("4H", rows, columns, 0, 0))
+
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
+    @property
+    def cooked(self) -> bool:
+        """Whether the terminal handles lines and Ctrl-C, as a shell wants it."""
+        flags = termios.tcgetattr(self._master)[3]
+        return bool(flags & termios.ICANON and flags & termios.ECHO and flags & termios.ISIG)
+
+    def stopped(self) -> None:
+        """Wait until it has stopped, as by Ctrl-Z."""
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)
+
+    def forget(self) -> None:
+        """What was printed so far is no longer looked at."""
+        self._raw = b""
 
     def until(self, pattern: str) -> str:
         """Wait until this has been printed; all that was printed up to here."""

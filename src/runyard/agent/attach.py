@@ -67,15 +67,15 @@ class Attachments:
             self._room.release()
 
 
-class _NotAttached(Exception):
+class NotAttached(Exception):
     """The runner lets nobody in; the message says why ("": it is not there, perhaps not yet)."""
 
 
 def _join(duplex: Duplex, order: AttachOrder, runner: str) -> None:
     """Carry bytes until one of the two has gone; a viewer who cannot be let in is told why."""
     try:
-        connection, first = _reach(runner, order)
-    except _NotAttached as reason:
+        connection, first = reach(runner, order)
+    except NotAttached as reason:
         duplex.send(frame(REFUSED, str(reason).encode("utf-8")))
         duplex.end()
         _Splice(duplex, None).run()
@@ -84,22 +84,22 @@ def _join(duplex: Duplex, order: AttachOrder, runner: str) -> None:
     _Splice(duplex, connection).run()
 
 
-def _reach(path: str, order: AttachOrder) -> tuple[socket.socket, bytes]:
+def reach(path: str, order: AttachOrder) -> tuple[socket.socket, bytes]:
     """The connection to the runner, as a viewer, and what of the frames has come already."""
     if not path:
-        raise _NotAttached
+        raise NotAttached
     try:
         connection = sockets.connect(path)
     except OSError as error:
-        raise _NotAttached(f"its runner cannot be reached: {error.strerror}") from None
+        raise NotAttached(f"its runner cannot be reached: {error.strerror}") from None
     try:
         connection.settimeout(ANSWER_S)
         connection.sendall(attach_message(order.key.token, order.read_only, order.quiet, order.lines))
         return connection, _admitted(connection)
     except (OSError, ValueError) as error:
         connection.close()
-        raise _NotAttached(f"its runner does not answer: {error}") from None
-    except _NotAttached:
+        raise NotAttached(f"its runner does not answer: {error}") from None
+    except NotAttached:
         connection.close()
         raise
 
@@ -110,7 +110,7 @@ def _admitted(connection: socket.socket) -> bytes:
     while len(got) < LINE_MAX:
         data = connection.recv(PIECE)
         if not data:
-            raise _NotAttached
+            raise NotAttached
         got += data
         while b"\n" in got:
             line, _, got = got.partition(b"\n")
@@ -118,10 +118,10 @@ def _admitted(connection: socket.socket) -> bytes:
             if message.get("is") == "attached":
                 return got
             if message.get("is") == "not-attached":
-                raise _NotAttached(message.get("reason", ""))
+                raise NotAttached(message.get("reason", ""))
             if message.get("is") == "state" and message.get("v", 0) < VERSION:
-                raise _NotAttached("its runner is of an older version, which has no terminals")
-    raise _NotAttached("its runner talks nonsense")
+                raise NotAttached("its runner is of an older version, which has no terminals")
+    raise NotAttached("its runner talks nonsense")
 
 
 class _Splice:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from runyard.api import JobRow
-from runyard.cli.attaching import Attached, Wish, detach_keys, possible
+from runyard.cli.attaching import Attached, Wish, keys_that_leave, possible
 from runyard.cli.context import App
 from runyard.cli.following import Follower
 from runyard.cli.options import SELECTORS, one_job
@@ -45,7 +45,7 @@ def attach(app: App, selector: str, read_only: bool, detach_keys: str | None) ->
     row = single(app, selector)
     if row.state == DONE:
         raise Conflict(f"job {row.id} ({label(row)}) has ended: it is {row.word}; `ry logs {row.id}` shows its output")
-    keys = _keys(app, detach_keys)
+    keys = keys_that_leave(app, detach_keys)
     if not app.service().job(row.id).spec.tty:
         app.output.note(f"ry: job {row.id} ({label(row)}) has no terminal: this follows its output, Ctrl-C ends that")
         return _ended(app, _follow(app, row))
@@ -57,9 +57,6 @@ def attach(app: App, selector: str, read_only: bool, detach_keys: str | None) ->
         app.output.note(f"ry: detached; job {row.id} runs on, `ry attach {row.id}` comes back")
         return 0
     return _ended(app, last)
-
-
-_keys = detach_keys
 
 
 def _follow(app: App, row: JobRow) -> JobRow:

@@ -44,7 +44,7 @@ def possible() -> bool:
     return is_terminal(0) and is_terminal(1)
 
 
-def detach_keys(app: App, given: str | None) -> bytes:
+def keys_that_leave(app: App, given: str | None) -> bytes:
     """As the flag says, else as the settings do."""
     return parse(app.settings.detach_keys if given is None else given)
 
@@ -61,7 +61,6 @@ class Attached:
         self._viewer = Viewer(wish.keys, wish.read_only)
         self._over = 0
         self._away = False
-        self._greeted = False
         self.seen = False
 
     def to_the_end(self) -> JobRow | None:
@@ -105,8 +104,9 @@ class Attached:
         except Unavailable as error:
             return Parting(LOST, error.message)
         with closing(stream):
-            self._greet(row)
-            parting = self._viewer.watch(stream)
+            parting = self._viewer.watch(stream, self._greeting(row))
+        if self._viewer.joined:
+            self.seen, self._away = True, False
         if parting.how == OVER:
             self._over = ticket.attempt
         return parting
@@ -118,27 +118,23 @@ class Attached:
         size = window_size(1)
         return 0 if self._wish.whole or size is None else max(1, size.rows - 1)
 
-    def _greet(self, row: JobRow) -> None:
-        """How to leave has to be known before one is in."""
-        again, self._away, self.seen = self._away, False, True
-        if self._greeted:
-            if again:
-                self._app.output.note(f"ry: attached to job {row.id} again")
-            return
-        self._greeted = True
+    def _greeting(self, row: JobRow) -> str:
+        """How to leave has to be known by who is in."""
+        if self.seen:
+            return f"ry: attached to job {row.id} again"
         keys = spelled(self._wish.keys)
         ways = [*([keys] if keys else []), *(["Ctrl-C"] if self._wish.read_only else [])]
         how = f"{' or '.join(ways)} detaches" if ways else "no key detaches"
         looking = ", looking only" if self._wish.read_only else ""
-        self._app.output.note(f"ry: attached to job {row.id} ({label(row)}){looking}; {how}")
+        return f"ry: attached to job {row.id} ({label(row)}){looking}; {how}"
 
     def _after(self, parting: Parting) -> None:
         """What is to be done before the next look."""
         if parting.how == STOPPED:
             signal.raise_signal(signal.SIGSTOP)
         elif parting.how == LOST:
+            self._app.sleep(AGAIN_S)  # whoever is about to die is dead then
             self._gone(parting.why)
-            self._app.sleep(AGAIN_S)
         elif parting.why:
             raise Conflict(f"job {self._job_id} cannot be attached: {parting.why}")
         else:
@@ -148,7 +144,9 @@ class Attached:
         """Say once that server or agent are away."""
         if not self._away:
             self._away = True
-            who = "the server" if self._app.reach() is None else "the agent"
+            there = self._app.settings.host if self._app.settings.is_far else ""
+            server = f"the connection to {there}" if there else "the server"
+            who = server if self._app.reach() is None else "the agent"
             self._app.output.note(
                 f"ry: {who} has gone{f' ({harmless(why)})' if why else ''}; the job runs on, and this attaches again"
                 " when it is back (Ctrl-C ends the waiting)"

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from runyard.api import JobRow, StopCall
-from runyard.cli.attaching import Attached, Wish, detach_keys, possible
+from runyard.cli.attaching import Attached, Wish, keys_that_leave, possible
 from runyard.cli.context import App
 from runyard.cli.following import Follower
 from runyard.cli.job_options import WordsCommand, job_options, request
@@ -54,13 +54,14 @@ def run(app: App, /, words: tuple[str, ...], detach_keys: str | None, **options:
       ry run -G1 -- python train.py
       ry run -t 10 "make test"
     """
-    keys = _keys(app, detach_keys)
+    keys = keys_that_leave(app, detach_keys)
     builder = Builder(app.service(), here(app))
     submission = builder.submission(request(words, options))
     if submission.arrays:
         raise UsageError("run follows one job: submit an array with `ry submit` and wait for it with `ry wait`")
     for remark in builder.remarks:
         app.output.note(f"ry: {harmless(remark)}")
+    wish = Wish(keys, whole=True) if submission.specs[0].tty and possible() else None
     early = _EarlyInterrupt()
     try:
         receipt = deliver(app, submission)
@@ -68,12 +69,12 @@ def run(app: App, /, words: tuple[str, ...], detach_keys: str | None, **options:
             app.output.note(f"ry: {harmless(remark)}")
         job_id = receipt.ids[0]
         with _last_word(app, job_id):
-            wish = Wish(keys, whole=True) if submission.specs[0].tty and possible() else None
             row = _Run(app, job_id, early, wish).to_the_end()
     finally:
         early.end()
     if row is None:
-        app.output.note(f"job {job_id} runs on; `ry logs -f {job_id}` shows it")
+        back = f"`ry attach {job_id}` comes back" if wish is not None else f"`ry logs -f {job_id}` shows it"
+        app.output.note(f"job {job_id} runs on; {back}")
         return EXIT_DETACHED
     code = exit_code(row)
     if app.output.as_json:
@@ -81,9 +82,6 @@ def run(app: App, /, words: tuple[str, ...], detach_keys: str | None, **options:
     elif code:
         app.output.note(f"ry: {told(row)}")
     return code
-
-
-_keys = detach_keys
 
 
 class _EarlyInterrupt:

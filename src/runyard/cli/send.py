@@ -67,7 +67,7 @@ def _pieces(text: str | None, after: bytes) -> Iterator[bytes]:
     """What is to be typed, piece by piece."""
     if text is not None and text != "-":
         yield text.encode("utf-8", "surrogateescape")
-    elif text == "-" or not after or not is_terminal(0):
+    elif text == "-" or not after:
         yield from iter(lambda: os.read(0, PIECE), b"")
     if after:
         yield after

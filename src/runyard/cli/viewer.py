@@ -49,23 +49,27 @@ class Parting(NamedTuple):
 
 class Viewer:
     """Standard input and output, both a terminal, before one job. `keys` leave it; who only looks leaves by Ctrl-C too.
-    One viewer sees one stream after the other (`watch`)."""
+    One viewer sees one stream after the other (`watch`). `joined`: the last one led to the job's terminal."""
 
     def __init__(self, keys: bytes, read_only: bool) -> None:
         self._watched = Watched(keys)
         self._read_only = read_only
         self._raw = RawMode(0)
         self._screen = Screen()
-        self._seen_before = False
+        self._before = False
+        self.joined = False
 
-    def watch(self, duplex: Duplex) -> Parting:
-        """Until the stream ends, or somebody ends it. Killed when a signal does."""
+    def watch(self, duplex: Duplex, greeting: str) -> Parting:
+        """Until the stream ends, or somebody ends it. Killed when a signal does. The greeting comes before what the job
+        writes."""
+        session = _Session(duplex, self._screen, self._watched, self._read_only, greeting)
         with _signals() as wakeup:
-            self._raw.enter(forget_typed=self._seen_before)
-            self._seen_before = True
+            self._raw.enter(forget_typed=self._before)
+            self._before = True
             try:
-                return _Session(duplex, self._screen, self._watched, self._read_only).run(wakeup)
+                return session.run(wakeup)
             finally:
+                self.joined = session.joined
                 with _deaf():
                     self._screen.leave()
                     self._raw.leave()
@@ -74,7 +78,9 @@ class Viewer:
 class _Session:
     """The loop over one stream."""
 
-    def __init__(self, duplex: Duplex, screen: Screen, watched: Watched, read_only: bool) -> None:
+    def __init__(self, duplex: Duplex, screen: Screen, watched: Watched, read_only: bool, greeting: str) -> None:
+        self.joined = False
+        self._greeting = greeting
         self._duplex = duplex
         self._screen = screen
         self._watched = watched
@@ -125,6 +131,9 @@ class _Session:
             return Parting(LOST)
         for kind, payload in self._reader.feed(data):
             if kind == OUTPUT:
+                if not self.joined:
+                    self.joined = True
+                    self._screen.note(self._greeting)
                 self._screen.show(payload)
             elif kind == SKIPPED:
                 missed = payload.decode("ascii", "replace")
@@ -142,7 +151,7 @@ class _Session:
             typed = b""
         if not typed:  # our terminal is gone
             return Parting(DETACHED)
-        if self._read_only and INTERRUPT in typed:
+        if INTERRUPT in typed and (self._read_only or not self.joined):
             return Parting(DETACHED)
         typed, leaves = self._watched.feed(typed)
         if typed and not self._read_only:

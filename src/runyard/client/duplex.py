@@ -50,8 +50,8 @@ class Duplex:
 
     @property
     def waiting(self) -> bool:
-        """Something has come that `down` does not tell of: `receive` it."""
-        return bool(self._early)
+        """There is something to `receive` that `down` does not tell of."""
+        return bool(self._early) or self._reader.done
 
     def send(self, data: bytes) -> None:
         """Send it, or keep what does not fit for `flush`. Unavailable: the stream is over."""
@@ -96,7 +96,8 @@ class Duplex:
         if self._reader.done:
             return None
         try:
-            return self._reader.feed(self._down.recv(RECEIVE_BYTES))
+            data = self._reader.feed(self._down.recv(RECEIVE_BYTES))
+            return None if self._reader.done and not data else data
         except BlockingIOError:
             return b""
         except (OSError, Unavailable, ProtocolError):

@@ -258,10 +258,9 @@ class Terminal:
     # viewers
 
     def _picture(self, lines: int) -> bytes:
-        """What brings a fresh terminal to where the others are."""
+        """What brings a fresh terminal to where the others are: always a frame, so that he knows that he is in."""
         lines = 0 if self._modes.alternate else lines
-        shown = replay(bytes(self._recent), lines, self._cut)
-        return frames(OUTPUT, self._modes.restore() + shown) if shown or self._modes.alternate else b""
+        return frames(OUTPUT, self._modes.restore() + replay(bytes(self._recent), lines, self._cut))
 
     def _catch_up(self, viewer: _Viewer) -> None:
         """It has read all that waited: what it has missed meanwhile is not sent, but where things stand."""

@@ -9,9 +9,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runyard.agent.reconcile import Action, Adjust, Desired, Forget, Lose, Revoke, Start, Stop, reconcile, wanted
+from runyard.agent.reconcile import (
+    Action,
+    Adjust,
+    Attach,
+    Desired,
+    Forget,
+    Lose,
+    Revoke,
+    Start,
+    Stop,
+    reconcile,
+    wanted,
+)
 from runyard.model.attempt import AttemptKey
-from runyard.model.beat import OVER, Answer, Observed, Order, StopOrder, Terms
+from runyard.model.beat import OVER, Answer, AttachOrder, Observed, Order, StopOrder, Terms
 
 BOOT = "boot-1"
 ALIVE = ("claimed", "started", "unkillable")
@@ -339,3 +351,13 @@ def test_terms_change_what_is_here_and_what_still_waits() -> None:
     assert here.do() == [Adjust(terms(1))]
     assert here.desired.start[key(3)].time_limit_s == 60.0
     assert here.do() == []
+
+
+@given(st.sampled_from(["claimed", "started", "ended", "unkillable"]))
+def test_a_viewer_is_let_in_once_and_changes_nothing_else(stage: str) -> None:
+    here = Here(j1=stage)
+    order = AttachOrder(key(1), "ticket")
+    here.desired = wanted(here.desired, Answer("yard", 1, 1, attach=(order,)))
+    before = here.observed.copy()
+    assert here.do() == [Attach(order)] and here.do() == []
+    assert here.observed == before

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from runyard.errors import Conflict
 from runyard.model.attempt import AttemptKey
-from runyard.model.beat import Answer, Order, Report, StopOrder
+from runyard.model.beat import Answer, AttachOrder, Order, Report, StopOrder
 from runyard.service.dispatch import Dispatch
 from runyard.store.base import YardId
 
@@ -187,3 +187,21 @@ def test_each_order_arrives_whatever_is_lost(steps: list[str]) -> None:
     assert heard == set(range(1, ordered + 1))
     box.hear(applied)
     assert box.answer().empty
+
+
+def test_viewers_are_told_of_until_heard_also_to_the_next_incarnation() -> None:
+    box = Box()
+    one, other = AttachOrder(key(1), "one"), AttachOrder(key(1), "other")
+    box.dispatch.attach("a", one)
+    told = box.answer()
+    box.dispatch.attach("a", other)
+    assert (told.attach, box.answer().attach) == ((one,), (one, other)) and not told.empty
+    box.hear(told.number)
+    assert box.answer().attach == (other,)
+    box.dispatch.open("a", 2, box.now)
+    box.incarnation = 2
+    again = box.answer()
+    assert again.attach == (other,)
+    box.hear(again.number)
+    assert box.answer().attach == ()
+    box.dispatch.attach("nobody", one)
