@@ -175,3 +175,22 @@ def test_the_shell_of_another_machine(laptop: Laptop) -> None:
         shell.until(r"^local: [\s\S]*^ry>")
         shell.press("C-d")
         assert shell.end() == 0
+
+
+def test_the_words_of_que(ry: Typist) -> None:
+    """What their users type; places and index numbers apart, for which there are ids and selectors here."""
+    first, second = (ry.submit("--hold", "--", "true") for _ in range(2))
+    ended = ry(
+        "shell",
+        stdin=f"list new\nshuffle {second} --first\nmove {second} --last\ndisplay {first}\n"
+        f"edit {first} --set priority=3\n"
+        f"daemon stop\ndaemon status\ndaemon start\nworker clear_mem\nserver status\nremove {second} --yes\n"
+        "clear new --dry-run\nrecover\nquit -ns\nnosuch\n",
+    )
+    assert ended.code == 0, ended
+    assert f"would remove job {first} (true), held" in ended.out
+    notes = [line for line in ended.err.splitlines() if line.startswith("ry: this is")]
+    assert notes == [
+        f"ry: this is `ry {verb}`"
+        for verb in ("server drain", "server status", "server resume", "gpus", "rm state:new --dry-run")
+    ]

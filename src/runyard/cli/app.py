@@ -19,7 +19,7 @@ VERBS = (
     Verb("create", "create", "A job from a template.", (), SUBMIT),
     Verb("sweep", "sweep", "Many jobs of one command, and what became of them.", (), SUBMIT),
     Verb("ls", "ls", "List jobs.", ("ps", "status", "squeue", "list"), SEE),
-    Verb("show", "show", "Everything about a job.", ("info",), SEE),
+    Verb("show", "show", "Everything about a job.", ("info", "display"), SEE),
     Verb("diff", "diff", "What is another between two jobs.", (), SEE),
     Verb("why", "why", "Why a job waits, and when it may start.", ("explain",), SEE),
     Verb("open", "opening", "The W&B, MLflow, Comet or TensorBoard page of a job.", ("wandb",), SEE),
@@ -37,7 +37,7 @@ VERBS = (
     Verb("resume", "pause", "Let paused jobs go on.", ("unpause",), CHANGE),
     Verb("hold", "hold", "Keep waiting jobs back.", (), CHANGE),
     Verb("release", "hold", "Let held jobs go.", (), CHANGE),
-    Verb("move", "move", "Give waiting jobs another place in line.", ("mv",), CHANGE),
+    Verb("move", "move", "Give waiting jobs another place in line.", ("mv", "shuffle"), CHANGE),
     Verb("edit", "edit", "Change jobs, in your editor or by --set.", ("modify",), CHANGE),
     Verb("retry", "retry", "Give jobs that have ended another attempt.", ("rerun", "requeue"), CHANGE),
     Verb("copy", "copy", "Submit jobs once more, as they are or changed.", ("cp",), CHANGE),
@@ -53,6 +53,11 @@ VERBS = (
     Verb("doctor", "doctor", "Check this yard and say what to do.", (), YARD, there=True),
     Verb("help", "help", "Help about a verb.", (), YARD),
     Verb("completion", "completion", "Completion for bash, zsh and fish.", (), YARD),
+    Verb("clear", "que", "Remove all jobs of a location", hidden=True),
+    Verb("daemon", "que", "Have jobs started, or nothing new", hidden=True),
+    Verb("worker", "que", "Every job is a process of its own", hidden=True),
+    Verb("save", "que", "Write jobs into a file", hidden=True),
+    Verb("load", "que", "Read jobs from a file", hidden=True),
 )
 
 

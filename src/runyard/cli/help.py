@@ -46,7 +46,7 @@ def _table(group: LazyGroup) -> Grid:
         Column("WHAT IT DOES", firm=True),
     )
     rows, before = [], ""
-    for verb in sorted(group.verbs.values(), key=lambda verb: group.sections.index(verb.section)):
+    for verb in sorted(group.listed, key=lambda verb: group.sections.index(verb.section)):
         section = verb.section if verb.section != before else ""
         rows.append(Row((section, verb.name, ", ".join(verb.aliases), verb.help)))
         before = verb.section

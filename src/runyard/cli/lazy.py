@@ -35,7 +35,8 @@ def completes() -> bool:
 class Verb(NamedTuple):
     """One command: its name, the module below `runyard.cli` that holds it, and how help lists it.
 
-    `there`: it is about the machine itself, so with `--host` it is that machine's own `ry` that runs it.
+    `there`: it is about the machine itself, so with `--host` it is that machine's own `ry` that runs it. `hidden`: it
+    is a word of another system, which works and is not listed.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Verb(NamedTuple):
     aliases: tuple[str, ...] = ()
     section: str = ""
     there: bool = False
+    hidden: bool = False
 
 
 class LazyGroup(click.Group):
@@ -52,11 +54,12 @@ class LazyGroup(click.Group):
     def __init__(self, *args: Any, verbs: Sequence[Verb] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.verbs = {verb.name: verb for verb in verbs}
-        self.sections = list(dict.fromkeys(verb.section for verb in verbs))
+        self.listed = tuple(verb for verb in verbs if not verb.hidden)
+        self.sections = list(dict.fromkeys(verb.section for verb in self.listed))
         self._names = {alias: verb.name for verb in verbs for alias in (verb.name, *verb.aliases)}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.verbs)
+        return [verb.name for verb in self.listed]
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         verb = self.verbs.get(self._names.get(name, ""))
@@ -78,12 +81,12 @@ class LazyGroup(click.Group):
     def offered(self, incomplete: str) -> list[Any]:
         """What the Tab key offers: verbs, or aliases where no verb begins so. Their modules are not loaded."""
         item = import_module("click.shell_completion").CompletionItem
-        named = [item(verb.name, help=verb.help) for verb in self.verbs.values() if verb.name.startswith(incomplete)]
+        named = [item(verb.name, help=verb.help) for verb in self.listed if verb.name.startswith(incomplete)]
         return named or [item(name) for name in self._names if name.startswith(incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         sections: dict[str, list[tuple[str, str]]] = {}
-        for verb in self.verbs.values():
+        for verb in self.listed:
             also = f" (also {', '.join(verb.aliases)})" if verb.aliases else ""
             sections.setdefault(verb.section or "Verbs", []).append((verb.name, verb.help + also))
         for title, rows in sections.items():
