@@ -149,6 +149,7 @@ class TestEdit:
         assert (ended.code, ended.err) == (0, "nothing was changed\n")
         ended = ry("edit", job, EDITOR="false", VISUAL="")
         assert ended.code != 0 and "nothing was changed" in ended.err
+        assert "there is nobody to edit them" in ry.refused("edit", job, EDITOR="", VISUAL="")
         assert "there is no editor no-such-program" in ry("edit", job, EDITOR="no-such-program", VISUAL="").err
         assert ry.json("show", job)["version"] == 1
 

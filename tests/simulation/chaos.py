@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from runyard.errors import RunyardError
+from runyard.model.editing import Draft, MoveCall, RetryCall
 from runyard.model.spec import ArraySpec, Dependency, GpuRequest, JobSpec, Resources, Retry
 from tests.simulation.ground import Run
 from tests.simulation.wire import ANSWER_LOST, LOST, OK, Wire
@@ -86,6 +87,10 @@ class Day:
             "hold": (0.5, self.hold),
             "release": (1, self.release),
             "queue": (1, self.queue),
+            "retry": (1, self.retry),
+            "edit": (0.5, self.edit),
+            "move": (0.5, self.move),
+            "drain": (0.3, self.drain),
             "tick": (4, self.tick),
             "night": (0.3, self.night),
             "agent": (3, self.agent),
@@ -184,6 +189,35 @@ class Day:
                 stop_on_fail=self.dice.random() < 0.2,
             )
             self.world.service.save_queue(changed)
+
+    def retry(self) -> None:
+        """Some of the last jobs once more, whether they have ended or not."""
+        ids = self._some()
+        if self.world.service:
+            self.world.service.retry(RetryCall(ids, self.dice.random() < 0.3))
+
+    def edit(self) -> None:
+        ids, dice = self._some(), self.dice
+        if self.world.service:
+            drafts = self.world.service.drafts(ids)
+            resources, limit = self._resources(), dice.choice([None, 20.0, 500.0])
+            specs = [replace(draft.spec, resources=resources, time_limit_s=limit) for draft in drafts]
+            self.world.service.edit(
+                tuple(Draft(draft.id, spec, draft.version) for draft, spec in zip(drafts, specs, strict=True))
+            )
+
+    def move(self) -> None:
+        ids, where = self._some(), self.dice.choice(["first", "last"])
+        if self.world.service:
+            self.world.service.move(MoveCall(ids, where))
+
+    def drain(self) -> None:
+        if self.world.service:
+            self.world.service.drain(self.dice.random() < 0.3)
+
+    def _some(self) -> tuple[int, ...]:
+        last = self.ids[-12:]
+        return tuple(self.dice.sample(last, min(len(last), self.dice.randint(1, 4))))
 
     # time
 
@@ -339,6 +373,7 @@ class Day:
         service = self.world.service
         assert service is not None
         service.save_queue(replace(service.queues()[0].queue, paused=False, stop_on_fail=False, parallel=0))
+        service.drain(False)
         service.release(tuple(job.id for job in self.world.jobs().values() if job.held))
 
     def _likely(self) -> bool:

@@ -24,6 +24,7 @@ from runyard.api import ChangeResult, StopCall, Submission
 from runyard.model.attempt import AttemptKey
 from runyard.model.filter import JobQuery
 from runyard.model.job import Job, JobState, Outcome
+from runyard.model.lifecycle import still_open
 from runyard.model.spec import ArraySpec, JobSpec
 from runyard.service.blobs import Blobs
 from runyard.service.coding import CodeDesk, NoRepositories
@@ -276,7 +277,12 @@ class World:
         return [run for station in self.stations for run in station.ground.runs.values() if run.family]
 
     def look_around(self) -> None:
-        """What must be so at every moment: whatever lives is known to live."""
+        """What must be so at every moment: whatever lives is known to live, and everybody waits for what is open."""
+        jobs = self.jobs()
+        for job in jobs.values():
+            if job.state is JobState.PENDING:
+                counted = still_open(job.spec.after, jobs)
+                assert counted == (job.waiting_on, None), f"job {job.id} waits for {job.waiting_on}, not {counted}"
         for run in self.alive():
             job = self.job(run.key.job_id)
             assert job.attempt is not None

@@ -17,7 +17,7 @@ from runyard.cli.render.text import harmless, label
 from runyard.cli.selecting import refusal
 from runyard.cli.submit import here
 from runyard.errors import InvalidSpec, RunyardError, UsageError
-from runyard.foreign.editor import EditedFile, editor_of
+from runyard.foreign.editor import VARIABLES, EditedFile, editor_of
 from runyard.model.editing import Draft
 from runyard.submitting.keys import keys_for
 from runyard.submitting.redraft import Redrafter, assignments
@@ -69,6 +69,8 @@ def in_editor(app: App, rows: Sequence[JobRow], state: str, apply: Apply) -> boo
     """
     if len(rows) > SHEET_MAX:
         raise UsageError(f"{len(rows)} jobs are too many for an editor; use --set")
+    if not app.output.asks and not any(app.environ.get(name) for name in VARIABLES):
+        raise UsageError("there is nobody to edit them; use --set, or name an editor in $EDITOR")
     drafts = drafts_of(app, rows)
     known = {row.id: row for row in rows}
     sheet = Sheet([_part(draft, known[draft.id], state or known[draft.id].state) for draft in drafts])

@@ -146,7 +146,8 @@ def _put_back(app: App, left: Left, flags: dict[str, bool]) -> int:
         return code
     code = change.report(app, told) if ids else 0
     if left.waiting and told.changed:
-        app.output.line(f"{jobs(left.waiting)} wait{'s' if len(left.waiting) == 1 else ''} for them as before")
+        wait, them = "waits" if len(left.waiting) == 1 else "wait", "it" if len(told.changed) == 1 else "them"
+        app.output.line(f"{jobs(left.waiting)} {wait} for {them} as before")
     for name in gone_on:
         app.output.line(f"queue {name} goes on")
     if not (ids or gone_on):
