@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+import runyard
+from runyard.errors import InvalidSpec, NotFound
 from runyard.model.group import GroupQuery
 from tests.acceptance.typist import Typist, plain
 from tests.harness.yard import Bell, Gate
@@ -156,3 +158,49 @@ def test_what_there_is_not(ry: Typist) -> None:
     ):
         told = ry(*words)
         assert told.code != 0 and "there is no sweep" in told.err
+
+
+REPORTS = """
+lr={lr}
+for step in 1 2 3 4 5 6 7 8 9; do
+    echo "::metric acc=$lr step=$step"
+    echo > bell
+    read x < door
+done
+"""
+
+
+def test_stop_rules_on_what_cells_report(ry: Typist, gate: Callable[[str], Gate], bell: Bell) -> None:
+    gate("door")
+    made = sweep(ry, "rules", "-p", "lr=1,2,9", "--stop-when", "acc > 5", REPORTS)
+    ry.yard.until("the end of the others", lambda: ry.row(made[0]).word == ry.row(made[1]).word == "cancelled")
+    assert ry.row(made[2]).word == "running" and ry.row(made[0]).reason == "by the rule acc > 5"
+    shown = ry.json("sweep", "show", "rules")
+    assert shown["stopped"] == f"acc > 5: job {made[2]} (rules[2])" and shown["cells"][2]["metrics"] == {"acc": 9.0}
+    assert "acc > 5" in line_of(ry, "rules")
+    rows = list(csv.DictReader(io.StringIO(ry.ok("sweep", "csv", "rules"))))
+    assert rows[2]["acc"] == "9.0"
+
+
+def test_from_python(ry: Typist) -> None:
+    yard = runyard.connect(ry.yard.home.root)
+    ry.ok("template", "add", "py", "-p", "lr:float(0,1)=0.1", "-p", "flag:bool=false", *FREE, "--", "echo", "{lr}")
+    try:
+        job = yard.create("py", lr=0.5, flag=True, options={"name": "mine"})
+        cells = yard.sweep("py", {"lr": [0.1, 0.2], "flag": "true,false"}, parallel=2, note="x")
+        zipped = yard.sweep("z", {"a": [1, 2], "b": "p[0-1]"}, ["echo", "{a}{b}"], side_by_side=True, cpus=0)
+        yard.wait([job, *cells, *zipped], timeout_s=60)
+        assert (job.logs(), job.row.name, job.row.command) == (b"0.5 --flag\n", "mine", "echo 0.5 --flag")
+        assert [cell.logs() for cell in cells] == [b"0.1 --flag\n", b"0.1\n", b"0.2 --flag\n", b"0.2\n"]
+        assert [cell.logs() for cell in zipped] == [b"1p0\n", b"2p1\n"]
+        for wrong, says in (
+            ({"lr": 2}, "at most 1"),
+            ({"lrr": 1}, "did you mean 'lr'"),
+            ({"lr": object()}, "no value"),
+        ):
+            with pytest.raises(InvalidSpec, match=says):
+                yard.create("py", **wrong)
+        with pytest.raises(NotFound, match="did you mean 'py'"):
+            yard.create("pyy")
+    finally:
+        ry.ok("template", "rm", "py")

@@ -346,3 +346,16 @@ def test_a_shell_text_quotes_values(ry: Typist) -> None:
     ry.ok("wait", job)
     assert ry.ok("logs", job) == "$(touch broke-out); 'x'\n"
     assert not (ry.directory / "broke-out").exists()
+
+
+def test_parameters_that_are_called_as_our_own_flags(ry: Typist) -> None:
+    """The parameter is meant; what else the flag does is said by its short form, or not at all."""
+    text = "import argparse\np = argparse.ArgumentParser()\n"
+    for name in ("json", "dry-run", "set", "yes", "name", "called", "time"):
+        text += f"p.add_argument('--{name}', default='x')\n"
+    parameters(ry, "python", script(ry, text + "p.parse_args()\n"))
+    words = ("--json", "a", "--dry-run", "b", "--set", "c", "--yes", "d", "--name", "e", "--called", "f", "--time", "g")
+    job = ry.ok("create", "t", *words, "-t", "1h", "-J", "mine", "-H").strip()
+    assert ry.json("ls", job)[0]["command"].split()[2:] == list(words)
+    spec = ry.json("show", job)["spec"]
+    assert (spec["name"], spec["time_limit_s"], spec["hold"]) == ("mine", 3600, True)

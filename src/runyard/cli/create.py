@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from functools import partial
 from typing import Any
 
@@ -60,11 +61,13 @@ class FromTemplate(click.Command):
 
 
 def _without(param: click.Parameter, taken: set[str]) -> click.Parameter | None:
-    if isinstance(param, click.Option) and taken & {*param.opts, *param.secondary_opts}:
-        param.opts = [flag for flag in param.opts if flag not in taken]
-        param.secondary_opts = [flag for flag in param.secondary_opts if flag not in taken]
-        return param if param.opts else None
-    return param
+    """The option without these flags; None where it has no others."""
+    if not isinstance(param, click.Option) or not taken & {*param.opts, *param.secondary_opts}:
+        return param
+    left = copy(param)
+    left.opts = [flag for flag in param.opts if flag not in taken]
+    left.secondary_opts = [flag for flag in param.secondary_opts if flag not in taken]
+    return left if left.opts else None
 
 
 def flag_of(one: Parameter, name: str) -> click.Option:
@@ -87,7 +90,9 @@ def flag_of(one: Parameter, name: str) -> click.Option:
 @dry_run
 @as_json
 @click.pass_obj
-def create(app: App, /, called: str, settings: tuple[str, ...], yes: bool, dry_run: bool, **options: Any) -> int:
+def create(
+    app: App, /, called: str, settings: tuple[str, ...] = (), yes: bool = False, dry_run: bool = False, **options: Any
+) -> int:
     """Put a job into the queue that is made of a template.
 
     Its parameters are flags; on a terminal those that are not given are asked for. A wrong value is refused before

@@ -16,8 +16,6 @@ from runyard.model.job import Job, JobState, StopRequest
 from runyard.model.rule import Rule
 from runyard.service.turn import Turn
 
-BY = "the sweep's rule"
-
 
 class Reported(NamedTuple):
     """A metric of a cell: its last value and the step of that, its least and greatest value so far."""
@@ -52,12 +50,12 @@ def heard(turn: Turn, reports: Iterable[tuple[Job, Iterable[Reported]]]) -> None
         if rule is None:
             continue
         if rule.after is not None:
-            _end(turn, [job.id])
+            _end(turn, rule, [job.id])
         elif not group.sweep.stopped:
             why = f"{rule.text}: job {job.id} ({job.spec.title})"
             groups[group.id] = stopped = replace(group, sweep=replace(group.sweep, stopped=why))
             turn.store.save_group(stopped)
-            _end(turn, [cell.id for cell in turn.store.cells([group.id])[group.id] if cell.id != job.id])
+            _end(turn, rule, [cell.id for cell in turn.store.cells([group.id])[group.id] if cell.id != job.id])
 
 
 def _holds(rule: Rule, told: Reported) -> bool:
@@ -68,10 +66,10 @@ def _holds(rule: Rule, told: Reported) -> bool:
     return rule.holds(told.most if rule.comparison.startswith(">") else told.least, None)
 
 
-def _end(turn: Turn, ids: list[int]) -> None:
+def _end(turn: Turn, rule: Rule, ids: list[int]) -> None:
     """End these cells, as `stop` does."""
     jobs = turn.store.load(ids)
-    wish = StopRequest(turn.now, BY)
+    wish = StopRequest(turn.now, f"the rule {rule.text}")
     changes = [
         Change(job.id, StopRequested(turn.now, wish))
         for job in jobs.values()

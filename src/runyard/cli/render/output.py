@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from runyard.cli.render import grid as grids
 from runyard.cli.render import json as jsons
 from runyard.cli.render.grid import Grid
-from runyard.cli.render.text import one_line
+from runyard.cli.render.text import harmless, one_line
 
 
 class Output:
@@ -80,10 +80,11 @@ class Output:
             self.line(line)
 
     def csv(self, rows: Iterable[Iterable[Any]]) -> None:
-        """Rows as CSV; what is not known is an empty field."""
+        """Rows as CSV; what is not known is an empty field. On a terminal texts are made harmless."""
         writer = import_module("csv").writer(sys.stdout, lineterminator="\n")
+        shown = harmless if self.terminal else str
         for row in rows:
-            writer.writerow(["" if value is None else value for value in row])
+            writer.writerow(["" if value is None else shown(str(value)) for value in row])
 
     def raw(self, data: bytes) -> None:
         """Bytes as they are."""
