@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Optional, Protocol, Union
 
@@ -65,6 +66,8 @@ FOLLOW_S = 0.2
 
 PIECE_BYTES = 1024 * 1024
 KEY_BYTES = 16
+CALLER = 4
+"""Who is warned: _submitted <- _submit <- submit <- the user's line."""
 SIGKILL = 9
 
 
@@ -133,7 +136,10 @@ class Yard:
         return self._maker
 
     def _submitted(self, submission: Submission) -> list[Job]:
-        return [Job(self, job_id) for job_id in self.service.submit(submission).ids]
+        receipt = self.service.submit(submission)
+        for remark in receipt.remarks:
+            warnings.warn(remark, stacklevel=CALLER)
+        return [Job(self, job_id) for job_id in receipt.ids]
 
     def draft(self, job_id: int, changes: Mapping[str, Any]) -> Draft:
         """A job as it would be with these options; InvalidSpec names the one that is wrong."""

@@ -29,7 +29,7 @@ PATH_BYTES = 8_192
 
 OBJECT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _BRANCH = b"ref: refs/heads/"
-_FILTER = re.compile(rb"^\[(filter|include)", re.IGNORECASE | re.MULTILINE)
+_FILTER = re.compile(rb"filter|include", re.IGNORECASE)
 _REVISION = re.compile(r"[A-Za-z0-9_@+=#,./~^{}][A-Za-z0-9_@+=#,./~^{}-]{0,254}")
 
 SAFE: dict[str, str] = {

@@ -57,6 +57,10 @@ class LocalRepositories:
         except (RunyardError, OSError) as error:
             raise InvalidSpec(f"{repository.root} cannot be frozen: {error}", "snapshot") from None
 
+    def holds(self, code: Code) -> bool:
+        """Whether this very snapshot was made here and can still be had."""
+        return self._trees.holds(code)
+
     def look(self, code: Code) -> Look:
         """What the code is now, or (frozen) was. What goes wrong is told in the record."""
         now = time.time()
@@ -68,7 +72,7 @@ class LocalRepositories:
                 seen = freeze.difference(repository, code.commit, code.frozen[0].tree, PATCH_MAX)
             else:
                 seen = freeze.look(repository, code.commit, self._scratch, PATCH_MAX)
-        except (RunyardError, OSError) as error:
+        except (RunyardError, OSError, ValueError) as error:
             return Look(CodeRecord(now, problem=str(error)))
         return Look(_record(now, seen), seen.patch)
 

@@ -31,7 +31,8 @@ UNKNOWN_S = 3_600.0
 """A snapshot that no job has is that of a submission which is just being accepted, or it has gone with its jobs."""
 
 COPIES_MAX = 1_000
-NEW = ".new-"
+NEW, LOOKING = ".new-", "look-"
+SCRATCH = "scratch"
 ABOUT = "code.json"
 USED = "used"
 """A file whose time says when a job last started here."""
@@ -58,6 +59,11 @@ class Trees:
     def known(self, key: str) -> bool:
         """Whether there is a snapshot of this key."""
         return os.path.exists(os.path.join(self._directory, key, ABOUT))
+
+    def holds(self, code: Code) -> bool:
+        """Whether there is this very snapshot: nobody else's word is taken for what it is made of."""
+        known = _about(os.path.join(self._directory, code.key)) if _KEY.fullmatch(code.key) else None
+        return known is not None and (known.root, known.frozen) == (code.root, code.frozen)
 
     def prepare(self, code: Code) -> str:
         """The directory with the files of this snapshot, as they were frozen. Takes its time. Conflict where it cannot
@@ -125,6 +131,7 @@ class Trees:
         Work trees of the latter stay; of the others those that were used within `keep_days`. The snapshot itself goes
         with the last job of its key. The keys of what went."""
         gone = []
+        self._sweep(dry)
         for key in self._keys():
             home = os.path.join(self._directory, key)
             if key in used:
@@ -157,6 +164,15 @@ class Trees:
                     os.unlink(os.path.join(home, name))
         with contextlib.suppress(OSError):
             os.rmdir(home)
+
+    def _sweep(self, dry: bool) -> None:
+        """Remove what a crash has left half done."""
+        for above in (SCRATCH, *self._keys()):
+            place = os.path.join(self._directory, above)
+            for name in os.listdir(place) if os.path.isdir(place) and not dry else ():
+                path = os.path.join(place, name)
+                if name.startswith((NEW, LOOKING)) and self._age_s(path, "") > DAY_S:
+                    shutil.rmtree(path, ignore_errors=True)
 
     def _keys(self) -> Iterator[str]:
         with contextlib.suppress(FileNotFoundError):

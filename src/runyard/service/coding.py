@@ -47,6 +47,9 @@ NAMED = 3
 RECORD_BYTES = 8
 
 
+Place = tuple[str, str, Code | None]
+
+
 class Repositories(Protocol):
     """Code on this machine."""
 
@@ -55,6 +58,9 @@ class Repositories(Protocol):
 
     def freeze(self, workdir: str, wanted: str) -> Snapshot:
         """Make a snapshot. InvalidSpec if it cannot be one."""
+
+    def holds(self, code: Code) -> bool:
+        """Whether this very snapshot was made here and can still be had."""
 
     def look(self, code: Code) -> Look:
         """Look through the code: takes its time. What goes wrong is a problem in the record."""
@@ -72,6 +78,9 @@ class NoRepositories:
     def freeze(self, workdir: str, wanted: str) -> Snapshot:
         return Snapshot(None, f"{workdir} is in no git work tree: nothing is frozen, it runs in place")
 
+    def holds(self, code: Code) -> bool:
+        return False
+
     def look(self, code: Code) -> Look:
         return Look(CodeRecord(0.0))
 
@@ -81,13 +90,13 @@ class NoRepositories:
 
 @dataclass(frozen=True)
 class Coded:
-    """The code of the jobs of one submission: by workdir and `snapshot`."""
+    """The code of the jobs of one submission: by workdir, `snapshot` and the code that they came with."""
 
-    found: dict[tuple[str, str], Code | None]
+    found: dict[Place, Code | None]
     remarks: tuple[str, ...] = ()
 
     def of(self, spec: JobSpec) -> Code | None:
-        return self.found.get((spec.workdir, spec.snapshot))
+        return self.found.get((spec.workdir, spec.snapshot, spec.code))
 
 
 @dataclass
@@ -130,11 +139,11 @@ class CodeDesk:
 
     def coded(self, specs: Iterable[JobSpec]) -> Coded:
         """The code of these jobs; snapshots are made. Each place once."""
-        found: dict[tuple[str, str], Code | None] = {}
+        found: dict[Place, Code | None] = {}
         remarks: list[str] = []
-        before: tuple[str, str] | None = None
+        before: Place | None = None
         for spec in specs:
-            place = (spec.workdir, spec.snapshot)
+            place = (spec.workdir, spec.snapshot, spec.code)
             if place == before or place in found:
                 continue
             before = place
@@ -144,9 +153,12 @@ class CodeDesk:
             remarks += [made.remark] if made.remark and made.remark not in remarks else []
         return Coded(found, tuple(remarks))
 
-    def _code(self, workdir: str, snapshot: str) -> Snapshot:
+    def _code(self, workdir: str, snapshot: str, given: Code | None) -> Snapshot:
+        """`given` is what a copied job had: its snapshot is the copy's too, if it was made here."""
         if snapshot == IN_PLACE:
             return Snapshot(self.repositories.find(workdir))
+        if given is not None and given.frozen and self.repositories.holds(given):
+            return Snapshot(given)
         return self.repositories.freeze(workdir, snapshot)
 
     def glance(self, code: Code) -> CodeRecord:
@@ -222,7 +234,7 @@ class CodeDesk:
             if seen.patch and records:
                 record = changed(record, patch=self._blobs.put(seen.patch))
             self._controller.call(lambda turn: self._keep(turn, site.code, record, (records, started)))
-        except RunyardError as error:
+        except (RunyardError, OSError, ValueError) as error:
             log.warning("what was seen of %s cannot be kept: %s", site.code.root, error)
 
     def _keep(self, turn: Turn, code: Code, record: CodeRecord, wanted: tuple[Sequence[str], Sequence[Any]]) -> None:

@@ -104,6 +104,9 @@ class Shelves:
             return Snapshot(None, "nothing is frozen")
         return Snapshot(replace(code, key="ab12", frozen=(Part("", workdir, "tree-1"),)), "frozen")
 
+    def holds(self, code: Code) -> bool:
+        return code.key == "ab12"
+
     def look(self, code: Code) -> Look:
         self.looks.append(code)
         tree = self.trees[code.root]

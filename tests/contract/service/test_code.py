@@ -118,6 +118,16 @@ def test_a_snapshot_is_made_before_a_job_is_accepted(yard: Yard) -> None:
     assert len(yard.words()) == 1
 
 
+def test_a_copy_runs_the_snapshot_of_its_original(yard: Yard) -> None:
+    (made,) = yard.submit(in_code(WORK_TREE))
+    original = yard.service.job(made).spec
+    yard.shelves.trees[PLACE] = "tree-2"
+    (copy,) = yard.submit(original)
+    code = yard.service.job(copy).spec.code
+    assert code is not None and original.code is not None
+    assert (code.key, code.frozen) == (original.code.key, original.code.frozen)
+
+
 def test_nothing_to_freeze_is_told(yard: Yard) -> None:
     receipt = yard.receipt(job(workdir="/tmp", snapshot=WORK_TREE))
     assert receipt.remarks == ("nothing is frozen",)
