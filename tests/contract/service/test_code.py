@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from runyard.errors import InvalidSpec
+from runyard.errors import InvalidSpec, NotFound
 from runyard.model.attempt import AttemptKey
 from runyard.model.code import CODE_CHANGED, ENVIRONMENT_CHANGED, WORK_TREE, Code, Note, Part
 from runyard.model.drift import Installed
@@ -181,3 +183,61 @@ def test_drift_that_nobody_wants_to_know_of_is_not_ordered(yard: Yard) -> None:
     hand = yard.agent()
     hand.beat()
     assert hand.orders[hand.key(made)].python is None
+
+
+# Two jobs
+
+
+def test_two_jobs_are_compared(yard: Yard) -> None:
+    def environment(**values: str) -> str:
+        return yard.service.put_blob(json.dumps(values).encode())
+
+    def installed(listed: str) -> Installed:
+        return Installed("/usr/bin/python3", yard.service.put_blob(listed.encode()))
+
+    first, second = yard.submit(
+        in_code(environment=environment(A="1", KEY="secret", GONE="x", DQ_X="7"), python=installed("numpy 1\n")),
+        in_code(
+            environment=environment(A="1", KEY="other", DQ_X="8"),
+            python=installed("numpy 2\n"),
+            public=(("DQ_X", "8"),),
+        ),
+    )
+    yard.shared.code.step()
+    found = yard.service.compare(first, second)
+    assert found.packages == ("numpy 1 -> 2",)
+    assert [(one.name, one.before, one.after) for one in found.environment] == [
+        ("DQ_X", "7", "8"),
+        ("GONE", "#2d711642", ""),
+        ("KEY", "#2bb80d53", "#d9298a10"),
+    ]
+    assert (found.files, found.patch) == ((), "tree-1 -> tree-1")
+    (third,) = yard.submit(job(workdir="/tmp"))
+    assert "under version control" in yard.service.compare(first, third).problem
+    with pytest.raises(NotFound):
+        yard.service.compare(first, 99)
+
+
+def test_a_job_that_is_there_already(yard: Yard) -> None:
+    first, second, _ = yard.submit(in_code(), in_code(name="another"), in_code(params=(("lr", "1"),)))
+    assert yard.service.alike(in_code()) == ()  # nobody has looked yet
+    yard.shared.code.step()
+    assert yard.service.alike(in_code()) == (second, first)
+    assert yard.service.alike(in_code(command=("false",))) == ()
+    assert yard.service.alike(job(workdir="/tmp")) == ()
+    hand = yard.agent()
+    hand.beat()
+    hand.starts(second)
+    hand.ends(second, 1)
+    assert yard.service.alike(in_code()) == (first,)  # what failed is tried again on purpose
+    yard.shelves.trees[PLACE] = "tree-2"
+    assert yard.service.alike(in_code()) == ()
+
+
+def test_links_are_found_in_the_output(yard: Yard) -> None:
+    (made,) = yard.submit()
+    hand = yard.agent()
+    hand.beat()
+    hand.starts(made)
+    yard.outputs.written[made, 1] = b"wandb: View run at https://wandb.ai/a/b/runs/c\n"
+    assert [link.run for link in yard.service.job(made).links] == ["c"]
