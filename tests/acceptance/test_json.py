@@ -59,6 +59,7 @@ def test_every_verb_with_json_is_tried_here() -> None:
 TRIED = {
     "submit", "run", "ls", "show", "why", "wait", "gpus", "stop", "kill", "pause", "resume", "hold", "release",
     "clean", "doctor", "diff", "open",
+    "results", "stats",
     "queue add", "queue ls", "queue pause", "queue resume", "queue rm", "queue set",
     "server start", "server status", "server stop", "create", "template add", "template ls", "template show",
     "template edit", "template rm", "sweep add", "sweep ls", "sweep show", "sweep set", "sweep grow", "sweep drop",
@@ -113,6 +114,14 @@ def test_of_one_job(ry: Typist, jobs: list[int]) -> None:
         shown = check("show", ry.json("show", str(job)))
         assert len(shown["events"]) == shown["events"][-1]["number"]
         check("why", ry.json("why", str(job)))
+
+
+def test_results_and_stats(ry: Typist) -> None:
+    job = ry.run("-J", "train", "--param", "lr=0.1", "echo ::metric acc=0.5").id
+    first = check("results", ry.json("results", str(job)))[0]
+    assert (first["rank"], first["params"], first["metrics"]) == (1, {"lr": "0.1"}, {"acc": 0.5})
+    rows = check("stats", ry.json("stats", "--since", "1d"))
+    assert any(row["ended"].get("succeeded") for row in rows)
 
 
 def test_wait_and_run(ry: Typist) -> None:

@@ -141,3 +141,31 @@ def test_outside_a_job_lines_are_printed(ry: Typist) -> None:
     assert ry.row(job).metrics == {"acc": 0.5}, "a job has its own, whatever its submitter has"
     printed = ry("run", "--", "env", "-u", "RUNYARD_METRICS", sys.executable, "-c", script)
     assert printed.out == "::metric acc=0.5 step=2\n::stage x y\n::progress 1/2\n"
+
+
+def test_the_runs_of_an_array_are_ranked_and_drawn(ry: Typist) -> None:
+    text = "for step in 1 2 3; do echo ::metric acc=0.$step$RUNYARD_ARRAY_INDEX step=$step; done"
+    jobs = ry.submit_many("-J", "trial", "-a", "1-3", text)
+    ry.done(*jobs)
+    scope = f"{jobs[0]}-{jobs[-1]}"
+    table = ry.ok("results", scope, "--metric", "acc", "--top", "2").splitlines()
+    assert table[0].split() == ["ID", "NAME", "STATE", "acc"]
+    assert [line.split() for line in table[1:]] == [
+        [str(jobs[2]), "trial[3]", "succeeded", "0.33"],
+        [str(jobs[1]), "trial[2]", "succeeded", "0.32"],
+    ]
+    assert ry.ok("results", scope, "--csv").splitlines()[0] == "id,name,state,acc"
+    drawn = ry.ok("results", scope, "--plot").splitlines()
+    assert drawn[0] == "acc" and drawn[-1].endswith(f"{jobs[0]} trial[1]")
+    ry.ok("results", scope, "--plot", "--x", "index")
+    assert ry("results", scope, "--png", "acc.png").code == 0
+    assert (ry.directory / "acc.png").read_bytes().startswith(b"\x89PNG")
+    stats = ry.ok("stats").splitlines()
+    assert stats[0].split()[:4] == ["USER", "QUEUE", "ACTIVE", "WAITING"] and "SUCCEEDED" in stats[0]
+
+
+def test_metrics_in_python(ry: Typist) -> None:
+    script = "import runyard, sys; job = runyard.connect().job(int(sys.argv[1])); print(job.metrics()['acc'].points)"
+    job = ry.run("echo ::metric acc=0.5 step=3").id
+    printed = ry.output("--", sys.executable, "-c", script, str(job))
+    assert printed.startswith("((1, 3.0, ") and printed.endswith(", 0.5),)\n")

@@ -24,6 +24,8 @@ VERBS = (
     Verb("why", "why", "Why a job waits, and when it may start.", ("explain",), SEE),
     Verb("open", "opening", "The W&B, MLflow, Comet or TensorBoard page of a job.", ("wandb",), SEE),
     Verb("wait", "wait", "Wait until jobs have ended.", (), SEE),
+    Verb("results", "results", "Runs ranked by what they report.", (), SEE),
+    Verb("stats", "stats", "Jobs and GPU hours by user.", (), SEE),
     Verb("gpus", "gpus", "Every GPU and who uses it.", ("free", "users"), SEE),
     Verb("logs", "logs", "The output of a job.", ("log", "cat"), READ),
     Verb("tail", "logs", "The last lines of a job's output.", (), READ),

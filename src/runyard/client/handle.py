@@ -31,8 +31,10 @@ from runyard.errors import Conflict, InvalidSpec, NotFound, TimedOut
 from runyard.model.editing import Draft, MoveCall, RetryCall
 from runyard.model.filter import JobQuery
 from runyard.model.host import Host
+from runyard.model.metrics import Metric
 from runyard.model.queue import Queue
 from runyard.model.spec import JobSpec
+from runyard.model.usage import UsageQuery, UsageRow
 
 if TYPE_CHECKING:  # what is shipped to hosts runs under Python 3.9, which has no Unpack
     from typing import Unpack  # novm
@@ -176,6 +178,10 @@ class Yard:
         """The server, its agents and what runs."""
         return self.service.status()
 
+    def usage(self, since: str = "") -> list[UsageRow]:
+        """Jobs and GPU hours by user and queue (`since`: 7d, 2026-12-01, today)."""
+        return list(self.service.usage(UsageQuery(since)))
+
     def clean(self, dry: bool = False) -> list[int]:
         """Collect the output of old jobs now; the ids whose output went (`dry`: would go)."""
         return list(self.service.clean(dry))
@@ -290,6 +296,14 @@ class Job:
     def resume(self) -> ChangeResult:
         """Let it go on."""
         return self._yard.service.resume((self.id,))
+
+    def metrics(self) -> dict[str, Metric]:
+        """What it has reported, by name: `last`, `least`, `most`, `step`, and `points` (number, step, time, value).
+
+        Of the latest attempt that has reported anything; empty if none has.
+        """
+        measured = self._yard.service.metrics(self.id)
+        return {metric.name: metric for metric in measured[-1].metrics} if measured else {}
 
     def logs(self, attempt: int = 0) -> bytes:
         """All of its output so far (`attempt` 0: of the latest, also if another begins meanwhile)."""

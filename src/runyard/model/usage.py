@@ -5,18 +5,28 @@ from __future__ import annotations
 from dataclasses import field
 
 from runyard.errors import InvalidSpec
+from runyard.model.moments import Calendar, is_moment, moment_in
 from runyard.model.record import dataclass
+from runyard.model.spans import span_seconds
 
 
 @dataclass(frozen=True)
 class UsageQuery:
-    """Of jobs that ended, those since this wall time count, and of GPU time what was used since then (0: all)."""
+    """Of jobs that ended, those since this moment count, and of GPU time what was used since then ("": all).
 
-    since: float = 0.0
+    `since` is a span before now (7d) or a moment as in filters (2026-12-01, today).
+    """
+
+    since: str = ""
 
     def __post_init__(self) -> None:
-        if self.since < 0:
-            raise InvalidSpec("a wall time, in seconds since 1970", "since")
+        if self.since and span_seconds(self.since) is None and not is_moment(self.since):
+            raise InvalidSpec(f"{self.since!r} is neither a span (7d, 12h) nor a moment (2026-12-01, today)", "since")
+
+    def since_at(self, calendar: Calendar) -> float:
+        """The wall time."""
+        span = span_seconds(self.since)
+        return calendar.now - span if span is not None else moment_in(self.since, calendar) or 0.0
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,6 @@ BODY_MAX = 256 * 1024 * 1024
 
 CHUNK_MAX = 1024 * 1024
 
-_DECIMAL = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?", re.ASCII)
 _NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
 
@@ -99,13 +98,6 @@ def _jobs(service: Service, call: Call) -> Any:
     return service.jobs(JobQuery(tuple(call.query.get("selectors", ())), **known))
 
 
-def _usage(service: Service, call: Call) -> Any:
-    text = call.one("since", "0")
-    if not _DECIMAL.fullmatch(text):
-        raise InvalidSpec(f"{text[:40]!r} is not a number", "since")
-    return service.usage(UsageQuery(float(text)))
-
-
 def _save_queue(service: Service, call: Call) -> Queue:
     if call.body.name != call.path["name"]:
         raise InvalidSpec("the path names another queue", "name")
@@ -135,7 +127,7 @@ def _grep(service: Service, call: Call) -> Any:
     return service.grep(call.job_id, call.number("attempt"), query)
 
 
-INT, NUMBER, TEXT, BOOL = "integer", "number", "string", "boolean"
+INT, TEXT, BOOL = "integer", "string", "boolean"
 GROUPS = {"kind": TEXT, "name": TEXT, "id": INT, "mine": BOOL, "recent": BOOL}
 JOBS = {
     "selectors": TEXT, "mine": BOOL, "recent": BOOL, "order": TEXT, "limit": INT, "after_id": INT, "where": TEXT,
@@ -193,8 +185,9 @@ ROUTES = (
           lambda service, call: service.attach(call.body), Ticket, takes=AttachCall),
     Route("GET", "/jobs/{job_id}/metrics", "What its attempts have reported, with histories",
           lambda service, call: service.metrics(call.job_id), tuple[Measured, ...]),
-    Route("GET", "/usage", "Jobs and GPU hours by user and queue", _usage, tuple[UsageRow, ...],
-          query={"since": NUMBER}),
+    Route("GET", "/usage", "Jobs and GPU hours by user and queue",
+          lambda service, call: service.usage(UsageQuery(call.one("since"))), tuple[UsageRow, ...],
+          query={"since": TEXT}),
     Route("GET", "/queues", "All queues", lambda service, call: service.queues(), tuple[QueueRow, ...]),
     Route("PUT", "/queues/{name}", "Make or change a queue", _save_queue, Queue, takes=Queue),
     Route("DELETE", "/queues/{name}", "Remove an empty queue",

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from runyard.model.job import JobState
 from runyard.model.metrics import Measured
 from runyard.model.usage import UsageQuery, UsageRow
+from runyard.service.finding import calendar
 from runyard.service.verbs import Verbs
 from runyard.store.base import Usage
 
@@ -22,7 +23,8 @@ class ResultVerbs(Verbs):
 
     def usage(self, query: UsageQuery) -> tuple[UsageRow, ...]:
         found: dict[tuple[str, str], list[Usage]] = {}
-        for one in self._store.usage(query.since, self._yard.now()):
+        now = self._yard.now()
+        for one in self._store.usage(query.since_at(calendar(now)), now):
             found.setdefault((one.user, one.queue), []).append(one)
         return tuple(_row(user, queue, groups) for (user, queue), groups in sorted(found.items()))
 

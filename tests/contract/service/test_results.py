@@ -131,11 +131,11 @@ def test_usage(yard: Yard) -> None:
     hand.ends(first)
     (row,) = yard.service.usage(UsageQuery())
     assert row == UsageRow("me", "default", active=2, waiting=0, ended={"succeeded": 1}, gpu_hours=2.0)
-    (row,) = yard.service.usage(UsageQuery(since=yard.clock.at - 900))
+    (row,) = yard.service.usage(UsageQuery(since="900s"))
     assert row.gpu_hours == 1.0
     yard.clock.at += 1
-    (row,) = yard.service.usage(UsageQuery(since=yard.clock.at))
+    (row,) = yard.service.usage(UsageQuery(since="now"))
     assert (row.ended, row.gpu_hours) == ({}, 0.0)
     assert third
     with pytest.raises(InvalidSpec):
-        UsageQuery(-1.0)
+        UsageQuery("soon")

@@ -197,7 +197,7 @@ OWN[queue.Queue] = record(
 
 OWN[metrics.Metric] = record(metrics.Metric, name=st.from_regex(metrics.NAME, fullmatch=True))
 OWN[metrics.Progress] = record(metrics.Progress, stage=st.sampled_from(["", "train"]))
-OWN[usage.UsageQuery] = record(usage.UsageQuery, since=st.floats(0, 1e12))
+OWN[usage.UsageQuery] = record(usage.UsageQuery, since=st.sampled_from(["", "7d", "today", "2026-12-01"]))
 OWN[filter.JobQuery] = record(
     filter.JobQuery,
     order=st.sampled_from([*filter.ORDERS, "-id"]),
