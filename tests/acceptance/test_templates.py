@@ -124,6 +124,9 @@ finally:
 """
 
 
+FREE = ("-c0",)
+
+
 def script(ry: Typist, text: str, name: str = "train.py") -> str:
     (ry.directory / name).write_text(text, encoding="utf-8")
     return name
@@ -214,7 +217,7 @@ def test_a_hydra_application(ry: Typist) -> None:
     job = ry.ok("create", "t", "--name", "a b", "--model", "big", "--lr", "0.2").strip()
     ry.ok("wait", job)
     assert ry.ok("logs", job) == "0.2 20 a b\n"
-    assert tomllib.loads(ry.ok("template", "write", job, "-"))["model"] == {"layers": 2, "_": "big"}
+    assert tomllib.loads(ry.ok("template", "write", job, "-"))["model"] == "big"
 
 
 def test_modules_and_launchers(ry: Typist) -> None:
@@ -359,3 +362,16 @@ def test_parameters_that_are_called_as_our_own_flags(ry: Typist) -> None:
     assert ry.json("ls", job)[0]["command"].split()[2:] == list(words)
     spec = ry.json("show", job)["spec"]
     assert (spec["name"], spec["time_limit_s"], spec["hold"]) == ("mine", 3600, True)
+
+
+def test_used_from_anywhere(ry: Typist, tmp_path: Path) -> None:
+    """Paths of a template are those of where it was made."""
+    (tmp_path / "greet.sh").write_text("#!/bin/sh\necho $WORD $1 in $PWD\n")
+    (tmp_path / "vars").write_text("WORD=hello\n")
+    words = ("--script", "--env-file", "vars", "-p", "who:text=you", *FREE, "--", "greet.sh", "{who}")
+    ry.ok("template", "add", "t", *words)
+    (tmp_path / "elsewhere").mkdir()
+    job = ry.ok("create", "t", "--who", "me", cwd=tmp_path / "elsewhere").strip()
+    (tmp_path / "greet.sh").unlink()
+    ry.ok("wait", job)
+    assert ry.ok("logs", job) == f"hello me in {tmp_path}\n"

@@ -19,7 +19,7 @@ from runyard.cli.submit import deliver, here, preview, report, twins
 from runyard.cli.template import kind_of
 from runyard.cli.templates import check_places, options_of, template_of
 from runyard.errors import InvalidSpec, RunyardError, UsageError
-from runyard.model.rendering import checked, values_of
+from runyard.model.rendering import checked, unknown_below, values_of
 from runyard.model.template import Parameter, Template
 from runyard.submitting import making
 from runyard.submitting.build import Builder
@@ -93,7 +93,7 @@ def flag_of(one: Parameter, name: str) -> click.Option:
 def create(
     app: App, /, called: str, settings: tuple[str, ...] = (), yes: bool = False, dry_run: bool = False, **options: Any
 ) -> int:
-    """Put a job into the queue that is made of a template.
+    """A job from a template, put into the queue.
 
     Its parameters are flags; on a terminal those that are not given are asked for. A wrong value is refused before
     anything is queued. `ry create TEMPLATE --help` lists them. Where a parameter is called as an option of jobs is,
@@ -160,13 +160,13 @@ def ask(app: App, template: Template, values: Mapping[str, str]) -> dict[str, st
     """What is not given is asked for, one after the other; an empty answer where there is no default leaves it out."""
     answers = dict(values)
     for one in template.parameters:
-        if one.name in answers:
+        if one.name in answers or one.name.startswith(unknown_below(template, answers)):
             continue
         if one.help:
             app.output.note(f"  {harmless(one.help)}")
         default = one.default if one.default is not None else (None if one.required else "")
         told = app.output.prompt(harmless(f"{one.name} ({kind_of(one)})"), default, partial(_taken, one))
-        if told or one.default:
+        if told != (one.default or ""):
             answers[one.name] = told
     return answers
 

@@ -220,8 +220,10 @@ def _made(app: App, name: str, words: tuple[str, ...], own: dict[str, Any], opti
     if not words:
         raise UsageError("give a command after --, or --file")
     command, shell = command_in(app, words, bool(click.get_current_context().meta.get(LITERAL)))
-    if own["script"] and shell:
-        raise UsageError("--script is for a command that begins with a script file")
+    if own["script"]:
+        if shell:
+            raise UsageError("--script is for a command that begins with a script file")
+        command = (os.path.abspath(os.path.expanduser(command[0])), *command[1:])
     made = Template(
         name, command, shell, own["script"], options=options_of(app, options), description=own["description"]
     )

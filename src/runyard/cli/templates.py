@@ -20,6 +20,9 @@ from runyard.submitting.parameters import merged, parse, style_of
 from runyard.submitting.script import command_of
 from runyard.submitting.venv import programs_in
 
+PLACES = ("workdir", "venv", "env-file")
+"""Options that are paths from where one types: a template is used from anywhere."""
+
 
 def template_of(app: App, name: str) -> Template:
     """The template of this name; NotFound names the nearest."""
@@ -37,8 +40,10 @@ def options_of(app: App, given: Mapping[str, Any]) -> dict[str, tuple[str, ...]]
     for name, texts in kept.items():
         if not any("{" in text for text in texts):
             read({name: texts[0] if len(texts) == 1 else texts}, place)
-    if "workdir" in kept:
-        kept["workdir"] = (os.path.join(place.ground.cwd, place.ground.expand(kept["workdir"][0])),)
+    ground = place.ground
+    for name in PLACES:
+        if name in kept:
+            kept[name] = tuple(os.path.join(ground.cwd, ground.expand(text)) for text in kept[name])
     return kept
 
 

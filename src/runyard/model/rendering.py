@@ -104,7 +104,18 @@ def values_of(template: Template, given: Mapping[str, str], number: int = 0) -> 
                 values[one.name] = checked(one, values[one.name])
         elif one.required:
             raise InvalidSpec("this has to be given", one.name)
-    return values
+    stale = unknown_below(template, values)
+    return {name: value for name, value in values.items() if name in given or not name.startswith(stale)}
+
+
+def unknown_below(template: Template, values: Mapping[str, str]) -> tuple[str, ...]:
+    """What names begin with whose defaults are not those that we know: those below another config of a group than the
+    usual one (Hydra's `model=big`)."""
+    return tuple(
+        one.name.replace("/", ".") + "."
+        for one in template.parameters
+        if one.style == HYDRA and one.choices and values.get(one.name, one.default) != one.default
+    )
 
 
 def render(template: Template, given: Mapping[str, str], number: int = 0) -> Rendered:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from runyard.api import JobRow
+from runyard.cli.groups import ids_of, strip, word_of
 from runyard.cli.ls import ENDED
 from runyard.model.filter import JobQuery
+from runyard.model.group import CELLS_SHOWN, Group, GroupRow, strip_of
 from runyard.store.base import Criteria
-from tests.unit.cli.fake import NOW, Cli, FakeService, ended, row, running
+from tests.unit.cli.fake import NOW, USER, Cli, FakeService, ended, row, running
 
 EVIL = "a\x1b]0;x\x07\u202eb\nc"
 
@@ -39,7 +42,49 @@ def test_in_a_pipe_columns_are_whole_and_aligned() -> None:
 def test_alone_it_lists_mine() -> None:
     cli = some()
     assert cli.ok() == cli.ok("ls")
-    assert cli.service.queries[0] == JobQuery(mine=True, recent=True, limit=201)
+    assert cli.service.queries[0] == JobQuery(mine=True, recent=True, limit=201, cells=False)
+
+
+def group(**fields: Any) -> GroupRow:
+    """A sweep of five cells that runs."""
+    kept = {
+        "counts": {"running": 1, "succeeded": 2, "queued": 2}, "done": 2, "total": 5, "strip": "oor..", "first": 7,
+        "last": 11, "started_at": NOW - 90,
+    }  # fmt: skip
+    return GroupRow(Group(3, "sweep", "lr", USER, 5, made_at=NOW - 100), **{**kept, **fields})
+
+
+def test_a_sweep_is_one_line() -> None:
+    cli = some()
+    cli.service.group_rows = [group()]
+    line = next(line for line in cli.ok("ls").splitlines() if "sweep:lr" in line)
+    assert line.split()[:4] == ["7-11", "sweep:lr", "running", "1m30s"] and line.endswith("2/5 ##>..")
+    assert "sweep:lr" not in cli.ok("ls", "--cells") + cli.ok("ls", "--all") + cli.ok("ls", "--sort", "id")
+    assert cli.service.queries[-1].cells
+
+
+@pytest.mark.parametrize(
+    ("fields", "word", "ids"),
+    [
+        ({"counts": {"queued": 5}}, "queued", "7-11"),
+        ({"counts": {"succeeded": 4, "oom": 1}, "ended_at": NOW}, "failed", "7-11"),
+        ({"counts": {"succeeded": 4, "cancelled": 1}, "ended_at": NOW}, "succeeded", "7-11"),
+        ({"counts": {"cancelled": 5}, "ended_at": NOW}, "cancelled", "7-11"),
+        ({"counts": {"running": 5}, "last": 30}, "running", "7.."),
+    ],
+)
+def test_the_word_and_the_ids_of_a_sweep(fields: dict[str, Any], word: str, ids: str) -> None:
+    assert (word_of(group(**fields)), ids_of(group(**fields))) == (word, ids)
+
+
+@pytest.mark.parametrize("number", [1, 40, 41, 200, 1_000])
+def test_a_strip_of_any_number_of_cells(number: int) -> None:
+    """The most telling of neighbours is shown: a failure never disappears."""
+    words = ["succeeded"] * number
+    words[number // 2] = "failed"
+    letters = strip_of(words)
+    assert len(letters) == min(number, CELLS_SHOWN) and len(strip(letters)) == min(number, 40)
+    assert strip(letters).count("x") == 1 and set(strip(letters)) <= {"#", "x"}
 
 
 @pytest.mark.parametrize("alias", ["ps", "status", "squeue", "list"])

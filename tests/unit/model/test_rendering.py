@@ -142,3 +142,14 @@ def test_what_an_option_hands_over_is_not_said_again() -> None:
     assert render(template(i, lr, options=options), {"i": "1", "lr": "2"}).words == ("train", "--lr", "2")
     found = template(i, lr, options=options, source="argparse")
     assert render(found, {"i": "1", "lr": "2"}).words == ("train", "--i", "1", "--lr", "2")
+
+
+def test_defaults_below_another_config_are_not_known() -> None:
+    model = Parameter("model", default="small", choices=("small", "big"), style="hydra", implied=True)
+    layers = Parameter("model.layers", "int", "2", style="hydra", implied=True)
+    lr = Parameter("lr", default="1", style="hydra", implied=True)
+    assert dict(render(template(model, layers, lr), {}).params) == {"model": "small", "model.layers": "2", "lr": "1"}
+    made = render(template(model, layers, lr), {"model": "big"})
+    assert made.words[1:] == ("model=big",) and dict(made.params) == {"model": "big", "lr": "1"}
+    made = render(template(model, layers, lr), {"model": "big", "model.layers": "9"})
+    assert made.words[1:] == ("model=big", "model.layers=9")
