@@ -1,7 +1,7 @@
 """What `make demo` runs: a real sweep through the installed `ry`, with a kill -9 of the server in the middle.
 
-Nine trainings, two at a time; one fails on purpose and is retried; a job that depends on all of them ranks the results
-and draws them. The exit code is 0 only if every training ran exactly as often as it should, the killed server's
+A template of the training script, whose parameters are found in its parser; nine cells of a sweep, two at a time; one
+fails on purpose and is retried; a job that depends on all of them ranks the results and draws them. The exit code is 0 only if every training ran exactly as often as it should, the killed server's
 successor adopted the running ones, the results are right and nothing is left running.
 """
 
@@ -23,6 +23,8 @@ from screen import Row, Screen
 from yard import DemoError, Job, Process, Server, Yard, wait_until
 
 HERE = Path(__file__).resolve().parent
+NAME = "digits"
+"""Of the template and of the sweep."""
 PICTURE = "digits-results.png"
 COLLECTOR = "collect"
 PARALLEL = 2
@@ -40,14 +42,21 @@ PATIENCE = 5
 
 @dataclass(frozen=True)
 class Setting:
-    """One training of the sweep."""
+    """One cell of the sweep; `cell` is its number."""
 
+    cell: int
     lr: str
     hidden: int
     broken: bool = False
 
     @property
     def name(self) -> str:
+        """Of its job."""
+        return f"{NAME}[{self.cell}]"
+
+    @property
+    def directory(self) -> str:
+        """Where its results are."""
         return f"lr{self.lr}-h{self.hidden}"
 
     @property
@@ -57,15 +66,15 @@ class Setting:
 
 
 SWEEP = (
-    Setting("0.01", 32),
-    Setting("0.003", 32, broken=True),
-    Setting("0.003", 128),
-    Setting("0.001", 64),
-    Setting("0.03", 64),
-    Setting("0.1", 32),
-    Setting("0.001", 16),
-    Setting("0.2", 16),
-    Setting("0.0003", 16),
+    Setting(0, "0.01", 32),
+    Setting(1, "0.003", 32, broken=True),
+    Setting(2, "0.003", 128),
+    Setting(3, "0.001", 64),
+    Setting(4, "0.03", 64),
+    Setting(5, "0.1", 32),
+    Setting(6, "0.001", 16),
+    Setting(7, "0.2", 16),
+    Setting(8, "0.0003", 16),
 )
 BY_NAME = {setting.name: setting for setting in SWEEP}
 
@@ -95,10 +104,10 @@ def main() -> int:
 def show(yard: Yard, deadline: float) -> None:
     """The demo, step by step."""
     screen = Screen(yard, deadline)
-    limit_queue(yard)
-    trainings = submit_sweep(yard)
-    collector = submit_collector(yard, trainings)
-    say("4/7", "live progress, from `ry ls` and `ry tail`")
+    add_template(yard)
+    submit_sweep(yard)
+    collector = submit_collector(yard)
+    say("4/7", "live progress, from `ry ls --cells` and `ry tail`")
     try:
         rows = screen.watch(good_moment)
         adopted = kill_server(yard, in_the_midst(rows))
@@ -112,34 +121,33 @@ def show(yard: Yard, deadline: float) -> None:
         raise
 
 
-def limit_queue(yard: Yard) -> None:
-    say("1/7", f"ry queue set default --parallel {PARALLEL}")
-    yard.ry("queue", "set", "default", "--parallel", str(PARALLEL))
+def add_template(yard: Yard) -> None:
+    """Makes a template of the training script; what stands in braces, and what its parser takes, can be swept over."""
+    train = [sys.executable, str(HERE / "train.py"), "--epochs", str(EPOCHS), "--min-seconds", str(TRAINING_S)]
+    train += ["--lr", "{lr}", "--hidden", "{hidden}", "--out", "runs/lr{lr}-h{hidden}"]
+    say("1/7", f"ry template add {NAME} -- python train.py ...: its parameters come from the script's own parser")
+    tell(yard.ry("template", "add", NAME, "--", *train).strip())
 
 
-def submit_sweep(yard: Yard) -> list[int]:
-    """Submits all trainings in one call and returns their ids."""
-    say("2/7", f"ry submit --file -: {len(SWEEP)} trainings in one call; {broken_name()} will fail once, on purpose")
-    ids = yard.ry("submit", "--file", "-", text=json.dumps([order(setting, yard.work) for setting in SWEEP])).split()
+def submit_sweep(yard: Yard) -> None:
+    """Submits a cell for each line of a table."""
+    lines = [f"{one.lr},{one.hidden},{'true' if one.broken else 'false'}" for one in SWEEP]
+    (yard.work / "settings.csv").write_text("\n".join(["lr,hidden,broken", *lines, ""]))
+    say(
+        "2/7",
+        f"ry sweep add {NAME} --csv settings.csv --parallel {PARALLEL} --retries 1: {len(SWEEP)} cells; "
+        f"{broken_name()} will fail once, on purpose",
+    )
+    ids = yard.ry("sweep", "add", NAME, "--csv", "settings.csv", "--parallel", str(PARALLEL), "--retries", "1").split()
     if len(ids) != len(SWEEP):
-        raise DemoError(f"{len(SWEEP)} jobs submitted, {len(ids)} ids returned: {' '.join(ids)}")
-    return [int(text) for text in ids]
+        raise DemoError(f"{len(SWEEP)} cells submitted, {len(ids)} ids returned: {' '.join(ids)}")
 
 
-def order(setting: Setting, work: Path) -> dict[str, object]:
-    """One entry of the bulk submission, keys named as the flags of `ry submit`."""
-    command = [sys.executable, str(HERE / "train.py"), "--lr", setting.lr, "--hidden", str(setting.hidden)]
-    command += ["--epochs", str(EPOCHS), "--min-seconds", str(TRAINING_S), "--out", str(out(work, setting.name))]
-    if setting.broken:
-        return {"name": setting.name, "workdir": str(work), "retries": 1, "command": [*command, "--broken"]}
-    return {"name": setting.name, "workdir": str(work), "command": command}
-
-
-def submit_collector(yard: Yard, trainings: list[int]) -> int:
-    say("3/7", f"ry submit --after afterok:...: one job that waits for all {len(trainings)} and collects the results")
-    after = "afterok:" + ":".join(str(number) for number in trainings)
-    collect = [sys.executable, str(HERE / "collect.py"), "runs", "--plot", PICTURE, "--expect", *BY_NAME]
-    return int(yard.ry("submit", "--name", COLLECTOR, "--workdir", str(yard.work), "--after", after, "--", *collect))
+def submit_collector(yard: Yard) -> int:
+    say("3/7", f"ry submit --after sweep:{NAME} ...: one job that waits for all of them and collects the results")
+    names = [setting.directory for setting in SWEEP]
+    collect = [sys.executable, str(HERE / "collect.py"), "runs", "--plot", PICTURE, "--expect", *names]
+    return int(yard.ry("submit", "--name", COLLECTOR, "--after", f"sweep:{NAME}", "--", *collect))
 
 
 def good_moment(rows: list[Row]) -> bool:
@@ -186,7 +194,7 @@ def training_process(row: Row, server: Server) -> Process:
 
 def check_still_training(work: Path, trainings: dict[str, Process]) -> None:
     """Without a server: the same processes live and go on writing checkpoints."""
-    files = {name: out(work, name) / "checkpoint.pkl" for name in trainings}
+    files = {name: out(work, BY_NAME[name]) / "checkpoint.pkl" for name in trainings}
     written = {name: file.stat().st_mtime_ns for name, file in files.items()}
     for name, process in trainings.items():
         if not wait_until(partial(written_since, files[name], written[name]), CHECKPOINT_S):
@@ -244,9 +252,9 @@ def verify(jobs: list[Job], work: Path, adopted: dict[str, int]) -> None:
     if attempts.get(COLLECTOR) != 1:
         wrong.append(f"{COLLECTOR}: attempt {attempts.get(COLLECTOR)} instead of 1")
     for setting in SWEEP:
-        wrong += check_training(setting, attempts.get(setting.name, 0), out(work, setting.name))
+        wrong += check_training(setting, attempts.get(setting.name, 0), out(work, setting))
     for name, pid in adopted.items():
-        if starts(out(work, name))[-1]["pid"] != pid:
+        if starts(out(work, BY_NAME[name]))[-1]["pid"] != pid:
             wrong.append(f"{name}: adopted as pid {pid}, ended as another process")
     if wrong:
         raise DemoError("; ".join(wrong))
@@ -276,8 +284,8 @@ def starts(directory: Path) -> list[dict[str, int]]:
     return [json.loads(line) for line in (directory / "starts.jsonl").read_text().splitlines()]
 
 
-def out(work: Path, name: str) -> Path:
-    return work / "runs" / name
+def out(work: Path, setting: Setting) -> Path:
+    return work / "runs" / setting.directory
 
 
 def broken_name() -> str:

@@ -137,7 +137,7 @@ class Yard:
             raise DemoError(f"`ry {' '.join(arguments)}` was not done after {limit_s:g} s") from error
 
     def jobs(self) -> list[Job]:
-        return sorted((_job(raw) for raw in json.loads(self.ry("ls", "--all", "--json"))), key=lambda job: job.id)
+        return sorted((_job(raw) for raw in json.loads(self.ry("ls", "--all", "--cells", "--json"))), key=lambda job: job.id)
 
     def server(self) -> Server:
         raw = json.loads(self.ry("server", "status", "--json"))
@@ -185,9 +185,10 @@ def wait_until(fulfilled: Callable[[], bool], limit_s: float) -> bool:
 
 
 def _job(raw: dict[str, Any]) -> Job:
+    cell = raw["array_index"]
     return Job(
         id=int(raw["id"]),
-        name=str(raw["name"]),
+        name=str(raw["name"]) if cell is None else f"{raw['name']}[{cell}]",
         state=str(raw["state"]),
         word=str(raw["word"]),
         outcome=str(raw["outcome"] or ""),

@@ -31,7 +31,10 @@ _ID_RANGE = re.compile(r"(\d{1,18})-(\d{1,18})")
 _LAST = re.compile(r"@(?:~(\d{1,9}))?")
 _ELEMENTS = re.compile(r"(.+)\[(\d{1,9})(?:-(\d{1,9}))?\]", re.DOTALL)
 _NAME_RANGE = re.compile(r"(.*)\[(\d{1,9})-(\d{1,9})\](.*)", re.DOTALL)
-_FIELD = re.compile(r"(state|queue|group|sweep|user|name|note):(.*)", re.DOTALL)
+PREFIXES = ("state", "queue", "group", "sweep", "user", "name", "note")
+"""What stands before the colon of a selector by a field."""
+
+_FIELD = re.compile(rf"({'|'.join(PREFIXES)}):(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,23 @@
-"""What `-d` takes: `12`, `12:13`, `afterok:12:13,afterany:@`, and names; a bare job means afterok.
+"""What `-d` takes: `12`, `12:13`, `afterok:12:13,afterany:@`, `sweep:lr`, and names; a bare job means afterok.
 
-A name means the latest job of that name, a pattern or range all jobs that it finds now.
+A name means the latest job of that name, a pattern, range or sweep all jobs that it finds now.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from runyard.errors import InvalidSpec
+from runyard.model.filter import PREFIXES
 from runyard.model.spec import DEPENDENCY_KINDS, Dependency
 
 DEFAULT_KIND = "afterok"
 ID_DIGITS = 18
+
+_SELECTORS = re.compile(rf"(?<![^:])(?:(?:{'|'.join(PREFIXES)}):)?[^:]*(?=:|$)")
+"""Those in a text with colons between them: a prefix belongs to what follows it."""
 
 Lookup = Callable[[str], Iterable[int]]
 """The ids that a selector means."""
@@ -36,8 +41,8 @@ def parse(text: str, flag: str = "after") -> tuple[Wanted, ...]:
             kind, rest = DEFAULT_KIND, part.strip()
         if "?" in rest:
             raise InvalidSpec(f"{text!r}: alternatives (?) are not known here; all that is named is waited for", flag)
-        for item in rest.split(":"):
-            if not item:
+        for item in _SELECTORS.findall(rest):
+            if not item or item.endswith(":"):
                 raise InvalidSpec(f"{text!r}: a job is missing; use 12, afterok:12:13, afterany:@ or a name", flag)
             wanted.append(Wanted(item, kind))
     return tuple(wanted)

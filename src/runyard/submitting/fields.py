@@ -15,6 +15,7 @@ from runyard.errors import InvalidSpec
 from runyard.model.code import IN_PLACE, WORK_TREE
 from runyard.model.drift import POLICIES
 from runyard.model.params import Params
+from runyard.model.filter import PREFIXES
 from runyard.model.spec import ARRAY_INDEX_MAX, ARRAY_MAX, ArraySpec, RetryVariable
 from runyard.model.wish import parse_wish
 from runyard.settings import Settings
@@ -23,7 +24,7 @@ from runyard.submitting.ground import Ground, Near
 from runyard.submitting.nearest import meant
 
 NO_LIMIT = ("0", "none", "unlimited", "infinite")
-SELECTS = re.compile(r"all$|@|(state|queue|group|sweep|user|name|note):")
+SELECTS = re.compile(rf"all$|@|({'|'.join(PREFIXES)}):")
 """What a selector begins with that is no name (see `model.filter`). Numbers may be names: `name:12` selects them."""
 
 TRUE = ("true", "yes", "on", "1")

@@ -195,3 +195,22 @@ def test_a_job_is_not_called_what_selects_others(name: str) -> None:
 @pytest.mark.parametrize("name", ["", "train", "12", "-x", "all-of-them", "a@b", "states:x"])
 def test_a_job_may_be_called(name: str) -> None:
     assert fields.read({"name": name}, fields.Here({}, "/", 0.0)) == {"name": name}
+
+
+@pytest.mark.parametrize(
+    ("text", "items"),
+    [
+        ("sweep:lr", ["sweep:lr"]),
+        ("afterany:sweep:lr:12", ["sweep:lr", "12"]),
+        ("12:name:12:queue:x", ["12", "name:12", "queue:x"]),
+        ("sweep", ["sweep"]),
+    ],
+)
+def test_a_prefix_belongs_to_what_follows_it(text: str, items: list[str]) -> None:
+    assert [one.text for one in dependencies.parse(text)] == items
+
+
+@pytest.mark.parametrize("text", ["sweep:", "12:", ":12", "12::13", "afterok:", ""])
+def test_a_dependency_that_names_no_job(text: str) -> None:
+    with pytest.raises(InvalidSpec, match="after: .*a job is missing"):
+        dependencies.parse(text)
