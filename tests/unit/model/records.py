@@ -155,36 +155,38 @@ OWN[code.Code] = st.one_of(
     ),
 )  # fmt: skip
 OWN[drift.Installed] = record(drift.Installed, python=PATH)
-OWN[spec.JobSpec] = record(
-    spec.JobSpec,
-    command=st.lists(BYTES_LINE, max_size=3).map(lambda words: ("run", *words)),
-    name=LINE,
-    workdir=PATH,
-    shell=st.just(""),
-    script=st.one_of(st.just(""), HASH),
-    environment=st.one_of(st.just(""), HASH),
-    setup=st.lists(LINE, max_size=2).map(tuple),
-    output=BYTES_LINE,
-    input=BYTES_LINE,
-    queue=QUEUE,
-    priority=st.integers(-1_000_000, 1_000_000),
-    begin_at=st.one_of(st.none(), st.floats(0, 1e10)),
-    time_limit_s=st.one_of(st.none(), st.floats(0.1, 1e6)),
-    grace_s=st.floats(0, 86_400),
-    on_lost=st.sampled_from(spec.ON_LOST),
-    unique=LINE,
-    note=LINE,
-    array_index=st.one_of(st.none(), st.integers(0, spec.ARRAY_INDEX_MAX)),
-    params=st.dictionaries(st.sampled_from(["lr", "opt", "größe"]), BYTES_LINE, max_size=3).map(
+_SPEC: dict[str, st.SearchStrategy[Any]] = {
+    "command": st.lists(BYTES_LINE, max_size=3).map(lambda words: ("run", *words)),
+    "name": LINE,
+    "workdir": PATH,
+    "shell": st.just(""),
+    "script": st.one_of(st.just(""), HASH),
+    "environment": st.one_of(st.just(""), HASH),
+    "setup": st.lists(LINE, max_size=2).map(tuple),
+    "output": BYTES_LINE,
+    "queue": QUEUE,
+    "priority": st.integers(-1_000_000, 1_000_000),
+    "begin_at": st.one_of(st.none(), st.floats(0, 1e10)),
+    "time_limit_s": st.one_of(st.none(), st.floats(0.1, 1e6)),
+    "grace_s": st.floats(0, 86_400),
+    "on_lost": st.sampled_from(spec.ON_LOST),
+    "unique": LINE,
+    "note": LINE,
+    "array_index": st.one_of(st.none(), st.integers(0, spec.ARRAY_INDEX_MAX)),
+    "params": st.dictionaries(st.sampled_from(["lr", "opt", "größe"]), BYTES_LINE, max_size=3).map(
         lambda params: tuple(params.items())
     ),
-    template=LINE,
-    notify=st.lists(st.sampled_from(["slack", "desk:ended,each", "mail:ada@example.org:failed"]), max_size=2).map(
+    "template": LINE,
+    "notify": st.lists(st.sampled_from(["slack", "desk:ended,each", "mail:ada@example.org:failed"]), max_size=2).map(
         tuple
     ),
-    ports=st.one_of(st.none(), st.integers(0, spec.PORTS_MAX)),
-    snapshot=LINE,
-    drift=st.sampled_from(["", *drift.POLICIES]),
+    "ports": st.one_of(st.none(), st.integers(0, spec.PORTS_MAX)),
+    "snapshot": LINE,
+    "drift": st.sampled_from(["", *drift.POLICIES]),
+}
+OWN[spec.JobSpec] = st.one_of(
+    record(spec.JobSpec, **_SPEC, input=BYTES_LINE, tty=st.just(False)),
+    record(spec.JobSpec, **_SPEC, input=st.just("")),
 )
 OWN[spec.ArraySpec] = record(
     spec.ArraySpec,
