@@ -1,8 +1,9 @@
 """What `make demo` runs: a real sweep through the installed `ry`, with a kill -9 of the server in the middle.
 
 A template of the training script, whose parameters are found in its parser; nine cells of a sweep, two at a time; one
-fails on purpose and is retried; a job that depends on all of them ranks the results and draws them. The exit code is 0 only if every training ran exactly as often as it should, the killed server's
-successor adopted the running ones, the results are right and nothing is left running.
+fails on purpose and is retried; a job that depends on all of them ranks the results and draws them. The exit code is 0
+only if every training ran exactly as often as it should, the killed server's successor adopted the running ones, the
+results are right and nothing is left running.
 """
 
 from __future__ import annotations

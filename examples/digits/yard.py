@@ -137,7 +137,8 @@ class Yard:
             raise DemoError(f"`ry {' '.join(arguments)}` was not done after {limit_s:g} s") from error
 
     def jobs(self) -> list[Job]:
-        return sorted((_job(raw) for raw in json.loads(self.ry("ls", "--all", "--cells", "--json"))), key=lambda job: job.id)
+        listed = json.loads(self.ry("ls", "--all", "--cells", "--json"))
+        return sorted(map(_job, listed), key=lambda job: job.id)
 
     def server(self) -> Server:
         raw = json.loads(self.ry("server", "status", "--json"))

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 from runyard.errors import InvalidSpec
 from runyard.model.code import IN_PLACE, WORK_TREE
 from runyard.model.drift import POLICIES
-from runyard.model.params import Params
 from runyard.model.filter import PREFIXES
+from runyard.model.params import Params
 from runyard.model.spec import ARRAY_INDEX_MAX, ARRAY_MAX, ArraySpec, RetryVariable
 from runyard.model.wish import parse_wish
 from runyard.settings import Settings

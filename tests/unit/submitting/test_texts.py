@@ -212,5 +212,5 @@ def test_a_prefix_belongs_to_what_follows_it(text: str, items: list[str]) -> Non
 
 @pytest.mark.parametrize("text", ["sweep:", "12:", ":12", "12::13", "afterok:", ""])
 def test_a_dependency_that_names_no_job(text: str) -> None:
-    with pytest.raises(InvalidSpec, match="after: .*a job is missing"):
+    with pytest.raises(InvalidSpec, match=r"after: .*a job is missing"):
         dependencies.parse(text)
