@@ -55,6 +55,7 @@ class Preparer:
         self._read, self._write = os.pipe()
         os.set_blocking(self._read, False)
         self._thread: Optional[threading.Thread] = None
+        self._asked = 0
         self.keys: set[AttemptKey] = set()
         """The orders that are being prepared."""
 
@@ -67,6 +68,7 @@ class Preparer:
             self._thread = threading.Thread(target=self._run, name="prepare", daemon=True)
             self._thread.start()
         self.keys.add(ready.order.key)
+        self._asked += 1
         self._orders.put(ready)
 
     def close(self) -> None:
@@ -75,12 +77,15 @@ class Preparer:
 
     def take(self) -> list[Prepared]:
         """Those that are done since the last call, less those that were dropped."""
-        taken = []
+        taken: list[Prepared] = []
+        if not self._asked:
+            return taken
         with contextlib.suppress(BlockingIOError):
             os.read(self._read, 4096)
         with contextlib.suppress(queue.Empty):
             while True:
                 taken.append(self._done.get_nowait())
+        self._asked -= len(taken)
         wanted = [one for one in taken if one.ready.order.key in self.keys]
         self.keys.difference_update(one.ready.order.key for one in wanted)
         return wanted
@@ -131,8 +136,9 @@ class Preparer:
 def in_tree(order: Order, code: Code, tree: str, environment: str) -> Order:
     """The order with the tree in place of the original: it runs there, and imports from there. Its output and input
     files stay where they were named."""
-    workdir = moved(os.path.realpath(order.workdir), code.root, tree) or tree
-    os.makedirs(workdir, exist_ok=True)
+    workdir = moved(os.path.realpath(order.workdir), code.root, tree) or order.workdir
+    if workdir != order.workdir:
+        os.makedirs(workdir, exist_ok=True)  # git keeps no empty directories
     python = order.python.python if order.python is not None else ""
     paths = import_path(_variable(environment, PYTHONPATH), sources(python) if python else (), code.root, tree)
     variables = {

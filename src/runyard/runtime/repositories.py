@@ -57,9 +57,10 @@ class LocalRepositories:
         except (RunyardError, OSError) as error:
             raise InvalidSpec(f"{repository.root} cannot be frozen: {error}", "snapshot") from None
 
-    def holds(self, code: Code) -> bool:
-        """Whether this very snapshot was made here and can still be had."""
-        return self._trees.holds(code)
+    def holds(self, code: Code, workdir: str) -> bool:
+        """Whether this very snapshot was made here, of a place that has this directory, and can still be had."""
+        repository = git.find(workdir)
+        return repository is not None and repository.root == code.root and self._trees.holds(code)
 
     def look(self, code: Code) -> Look:
         """What the code is now, or (frozen) was. What goes wrong is told in the record."""

@@ -59,8 +59,8 @@ class Repositories(Protocol):
     def freeze(self, workdir: str, wanted: str) -> Snapshot:
         """Make a snapshot. InvalidSpec if it cannot be one."""
 
-    def holds(self, code: Code) -> bool:
-        """Whether this very snapshot was made here and can still be had."""
+    def holds(self, code: Code, workdir: str) -> bool:
+        """Whether this very snapshot was made here, of a place that has this directory, and can still be had."""
 
     def look(self, code: Code) -> Look:
         """Look through the code: takes its time. What goes wrong is a problem in the record."""
@@ -78,7 +78,7 @@ class NoRepositories:
     def freeze(self, workdir: str, wanted: str) -> Snapshot:
         return Snapshot(None, f"{workdir} is in no git work tree: nothing is frozen, it runs in place")
 
-    def holds(self, code: Code) -> bool:
+    def holds(self, code: Code, workdir: str) -> bool:
         return False
 
     def look(self, code: Code) -> Look:
@@ -157,7 +157,7 @@ class CodeDesk:
         """`given` is what a copied job had: its snapshot is the copy's too, if it was made here."""
         if snapshot == IN_PLACE:
             return Snapshot(self.repositories.find(workdir))
-        if given is not None and given.frozen and self.repositories.holds(given):
+        if given is not None and given.frozen and self.repositories.holds(given, workdir):
             return Snapshot(given)
         return self.repositories.freeze(workdir, snapshot)
 

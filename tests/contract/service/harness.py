@@ -104,8 +104,8 @@ class Shelves:
             return Snapshot(None, "nothing is frozen")
         return Snapshot(replace(code, key="ab12", frozen=(Part("", workdir, "tree-1"),)), "frozen")
 
-    def holds(self, code: Code) -> bool:
-        return code.key == "ab12"
+    def holds(self, code: Code, workdir: str) -> bool:
+        return code.key == "ab12" and code.root == workdir
 
     def look(self, code: Code) -> Look:
         self.looks.append(code)
