@@ -173,6 +173,20 @@ class TestAttach:
             terminal.until("\r\n3\r\n")
             assert not terminal.cooked
 
+    def test_whoever_stops_it_it_goes_on_where_it_was(self, ry: Typist) -> None:
+        job = str(python(ry))
+        prompted(ry, int(job))
+        with attached(ry, "attach", job) as terminal:
+            terminal.until(PROMPT)
+            terminal.signal(signal.SIGSTOP)
+            terminal.stopped()
+            terminal.forget()
+            terminal.signal(signal.SIGCONT)
+            terminal.until(f"attached to job {job} again(.|\n)*{PROMPT}")
+            terminal.send("1 + 2\r")
+            terminal.until("\r\n3\r\n")
+            assert not terminal.cooked
+
     def test_a_job_without_one_is_followed(self, ry: Typist, gate: Callable[[str], Gate]) -> None:
         opened = gate("gate")
         job = str(ry.submit("echo one; read x < gate; echo two; exit 5"))

@@ -17,7 +17,7 @@ from runyard.cli.context import App
 from runyard.cli.following import Starting
 from runyard.cli.keys import parse, spelled
 from runyard.cli.render.text import harmless, label
-from runyard.cli.viewer import DETACHED, LOST, NOT_IN, OVER, STOPPED, Killed, Parting, Viewer
+from runyard.cli.viewer import CONTINUED, DETACHED, LOST, NOT_IN, OVER, STOPPED, Killed, Parting, Viewer
 from runyard.cli.waiting import AGAIN_S, CALL_S, DONE, Watcher
 from runyard.errors import Conflict, NotFound, StorageFull, Unavailable
 from runyard.foreign.terminal import is_terminal, window_size
@@ -135,6 +135,8 @@ class Attached:
         elif parting.how == LOST:
             self._app.sleep(AGAIN_S)  # whoever is about to die is dead then
             self._gone(parting.why)
+        elif parting.how == CONTINUED:
+            return
         elif parting.why:
             raise Conflict(f"job {self._job_id} cannot be attached: {parting.why}")
         else:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
-from collections.abc import Iterator
 from contextlib import closing
 
 import click
@@ -52,9 +52,11 @@ def send(app: App, selector: str, text: str | None, enter: bool, eof: bool) -> i
         stream = app.wiring.stream(service, ticket.ticket)
     except NotFound as error:
         raise Conflict(f"job {row.id}: {error.message}") from None
-    after = (ENTER if enter else b"") + (END_OF_FILE if eof else b"")
+    from_input = text == "-" or (text is None and not (enter or eof))
+    typed = b"" if from_input or text is None else text.encode("utf-8", "surrogateescape")
+    typed += (ENTER if enter else b"") + (END_OF_FILE if eof else b"")
     with closing(stream):
-        sent = _Sending(stream, _pieces(text, after)).run()
+        sent = _Sending(stream, typed, from_input).run()
     if sent.refused is not None:
         raise Conflict(f"job {row.id} ({label(row)}) takes no input: {sent.refused or 'it does not run now'}")
     if not sent.taken:
@@ -63,24 +65,15 @@ def send(app: App, selector: str, text: str | None, enter: bool, eof: bool) -> i
     return 0
 
 
-def _pieces(text: str | None, after: bytes) -> Iterator[bytes]:
-    """What is to be typed, piece by piece."""
-    if text is not None and text != "-":
-        yield text.encode("utf-8", "surrogateescape")
-    elif text == "-" or not after:
-        yield from iter(lambda: os.read(0, PIECE), b"")
-    if after:
-        yield after
-
-
 class _Sending:
-    """The pieces on their way. `taken`: the terminal has all of them; `refused`: why nobody takes them."""
+    """Keys on their way: standard input if it is to be sent, then what is `typed`. `taken`: the terminal has all of
+    them; `refused`: why nobody takes them."""
 
-    def __init__(self, duplex: Duplex, pieces: Iterator[bytes]) -> None:
+    def __init__(self, duplex: Duplex, typed: bytes, from_input: bool) -> None:
         self._duplex = duplex
-        self._pieces = pieces
+        self._typed = typed
+        self._reads = from_input
         self._reader = FrameReader()
-        self._all = False
         self._over = False
         self.size = 0
         self.taken = False
@@ -88,23 +81,38 @@ class _Sending:
 
     def run(self) -> _Sending:
         """To the end, one way or the other."""
+        if not self._reads:
+            self._last()
         while not (self._over or self.taken):
-            if not self._all and self._duplex.unsent < AHEAD:
-                self._next()
-            self._turn(wait=self._all or self._duplex.unsent >= AHEAD)
+            self._turn()
         return self
 
     def _next(self) -> None:
-        piece = next(self._pieces, None)
-        self._all = piece is None
-        self.size += len(piece or b"")
-        self._duplex.send(frame(SYNC) if piece is None else frames(INPUT, piece))
+        """One more piece of standard input."""
+        piece = os.read(0, PIECE)
+        if piece:
+            self._send(piece)
+        else:
+            self._reads = False
+            self._last()
 
-    def _turn(self, wait: bool) -> None:
+    def _last(self) -> None:
+        self._send(self._typed)
+        self._duplex.send(frame(SYNC))
+
+    def _send(self, piece: bytes) -> None:
+        self.size += len(piece)
+        self._duplex.send(frames(INPUT, piece))
+
+    def _turn(self) -> None:
         poll = select.poll()
         poll.register(self._duplex.down, READ)
         poll.register(self._duplex.up, READ | (WRITE if self._duplex.unsent else 0))
-        ready = {fd for fd, _ in poll.poll(None if wait and not self._duplex.waiting else 0)}
+        if self._reads and self._duplex.unsent < AHEAD:
+            poll.register(0, READ)
+        ready = {fd for fd, _ in poll.poll(0 if self._duplex.waiting else None)}
+        if 0 in ready:
+            self._next()
         if self._duplex.down in ready or self._duplex.waiting:
             self._hear()
         if self._duplex.up in ready and not self._over:
@@ -119,5 +127,7 @@ class _Sending:
         for kind, payload in self._reader.feed(data):
             self.taken = self.taken or kind == SYNCED
             self._over = self._over or kind in (ENDED, REFUSED)
+            if kind == ENDED and not self._reads:
+                self.taken = self.taken or json.loads(payload)["taken"] == self.size
             if kind == REFUSED:
                 self.refused = payload.decode("utf-8", "replace")

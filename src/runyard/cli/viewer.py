@@ -6,6 +6,7 @@ the stream, a signal that ends us, a stop (TSTP), an error.
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import signal
@@ -20,8 +21,10 @@ from runyard.errors import Unavailable
 from runyard.foreign.terminal import RawMode, window_size
 from runyard.model.frames import ENDED, INPUT, OUTPUT, REFUSED, SKIPPED, FrameReader, frames, size_frame
 
-DETACHED, OVER, LOST, NOT_IN, STOPPED = "detached", "over", "lost", "refused", "stopped"
-"""How it ended: by the keys, with the job, with the stream, before it began, or because we are to stop (TSTP)."""
+DETACHED, OVER, LOST, NOT_IN = "detached", "over", "lost", "refused"
+STOPPED, CONTINUED = "stopped", "continued"
+"""How it ended: by the keys, with the job, with the stream, before it began, because we are to stop (TSTP), or because
+we were stopped, so that the terminal may be in any mode (CONT)."""
 
 PIECE = 16 * 1024
 AHEAD = 64 * 1024
@@ -29,7 +32,7 @@ AHEAD = 64 * 1024
 INTERRUPT = 3
 READ, WRITE = select.POLLIN, select.POLLOUT
 KILLERS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-NOTED = (signal.SIGWINCH, signal.SIGTSTP)
+NOTED = (signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT)
 
 
 class Killed(Exception):
@@ -68,6 +71,8 @@ class Viewer:
             self._before = True
             try:
                 return session.run(wakeup)
+            except OSError:  # our own terminal is gone
+                raise Killed(signal.SIGHUP) from None
             finally:
                 self.joined = session.joined
                 with _deaf():
@@ -117,6 +122,8 @@ class _Session:
     def _signalled(self, numbers: bytes) -> Parting | None:
         if signal.SIGTSTP in numbers:
             return Parting(STOPPED)
+        if signal.SIGCONT in numbers:
+            return Parting(CONTINUED)
         self._tell_size()
         return None
 
@@ -145,12 +152,9 @@ class _Session:
         return None
 
     def _type(self) -> Parting | None:
-        try:
-            typed = os.read(0, PIECE)
-        except OSError:
-            typed = b""
-        if not typed:  # our terminal is gone
-            return Parting(DETACHED)
+        typed = os.read(0, PIECE)
+        if not typed:
+            raise OSError(errno.EIO, "the terminal is gone")
         if INTERRUPT in typed and (self._read_only or not self.joined):
             return Parting(DETACHED)
         typed, leaves = self._watched.feed(typed)

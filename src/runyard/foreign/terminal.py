@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import termios
 import tty
+from contextlib import suppress
 from typing import Any, Optional
 
 from runyard.model.frames import WindowSize
@@ -46,9 +47,10 @@ class RawMode:
 
     def leave(self) -> None:
         """As it was."""
-        if self._before is not None:
-            termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)
-            self._before = None
+        before, self._before = self._before, None
+        if before is not None:
+            with suppress(termios.error):  # it is gone
+                termios.tcsetattr(self._fd, termios.TCSADRAIN, before)
 
     def __enter__(self) -> RawMode:
         self.enter()

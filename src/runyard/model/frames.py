@@ -10,9 +10,12 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple, Optional
 
+from runyard.errors import ProtocolError
+
 OUTPUT, SKIPPED, SYNCED, ENDED, REFUSED = b"o", b"s", b"y", b"e", b"r"
 """From the terminal: what the job wrote; how many bytes of it this viewer has missed (in decimal); the answer to SYNC;
-no more comes; why nobody is let in, in words (none: nobody is there, perhaps not yet)."""
+no more comes (JSON: `why`, `wait_status`, and `taken`: so many of the bytes that he typed were taken); why nobody is let
+in, in words (none: nobody is there, perhaps not yet)."""
 INPUT, SIZE, SYNC = b"i", b"w", b"q"
 """To the terminal: what was typed; columns and rows of the viewer's window; say SYNCED when all that is taken."""
 
@@ -67,13 +70,13 @@ class FrameReader:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> list[Frame]:
-        """The frames that these bytes complete. ValueError: nobody of ours speaks so."""
+        """The frames that these bytes complete. ProtocolError: nobody of ours speaks so."""
         self._buffer += data
         found, at = [], 0
         while len(self._buffer) - at >= _HEAD.size:
             kind, length = _HEAD.unpack_from(self._buffer, at)
             if length > PAYLOAD_MAX:
-                raise ValueError(f"a frame of {length} bytes")
+                raise ProtocolError(f"a frame of {length} bytes: nobody of ours sends so much at a time")
             end = at + _HEAD.size + length
             if len(self._buffer) < end:
                 break

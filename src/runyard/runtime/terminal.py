@@ -24,6 +24,7 @@ import time
 from collections import deque
 from typing import NamedTuple, Optional
 
+from runyard.errors import ProtocolError
 from runyard.model.frames import (
     ENDED,
     INPUT,
@@ -83,7 +84,8 @@ class View(NamedTuple):
 
 
 class _Viewer:
-    """One connection: what waits to be sent to it, and how much it misses."""
+    """One connection: what waits to be sent to it, how much it misses, how much it has typed, and where in all that was
+    typed its last byte stands."""
 
     def __init__(self, connection: socket.socket, view: View) -> None:
         connection.setblocking(False)
@@ -94,6 +96,7 @@ class _Viewer:
         self.reader = FrameReader()
         self.out = bytearray()
         self.missed = 0
+        self.typed = self.typed_to = 0
         self.syncs: deque[int] = deque()
 
     def show(self, framed: bytes, size: int) -> None:
@@ -193,10 +196,11 @@ class Terminal:
         os.close(self._log)
         self._over_at = time.monotonic()
         self._typed.clear()
-        end = frame(ENDED, json.dumps({"why": why, "wait_status": wait_status}).encode("ascii"))
         for viewer in list(self._viewers.values()):
             self._catch_up(viewer)
-            viewer.out += end
+            taken = max(0, viewer.typed - max(0, viewer.typed_to - self._taken_total))
+            end = {"why": why, "wait_status": wait_status, "taken": taken}
+            viewer.out += frame(ENDED, json.dumps(end).encode("ascii"))
             self._go_on(viewer)
 
     # what the job writes
@@ -287,11 +291,13 @@ class Terminal:
                     self._resize(viewer.size)
                     self._typed += payload
                     self._typed_total += len(payload)
+                    viewer.typed += len(payload)
+                    viewer.typed_to = self._typed_total
                 elif kind == SIZE and not viewer.view.read_only:
                     viewer.size = read_size(payload)
         except BlockingIOError:
             return True
-        except (OSError, ValueError):
+        except (OSError, ProtocolError):
             return False
         self._resize(viewer.size)
         self._type()

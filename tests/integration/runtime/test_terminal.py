@@ -243,7 +243,8 @@ class TestViewers:
         late.type(b"now\r")
         for viewer in (first, late):
             viewer.sees(b"after now\r\n")
-            assert json.loads(viewer.told(ENDED).payload) == {"why": "", "wait_status": 0x300}
+            taken = 4 if viewer is late else 0
+            assert json.loads(viewer.told(ENDED).payload) == {"why": "", "wait_status": 0x300, "taken": taken}
             viewer.goes()
         assert rig.output(key) == "before\nnow\nafter now\n"
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runyard.errors import ProtocolError
 from runyard.model.frames import (
     INPUT,
     OUTPUT,
@@ -42,7 +43,7 @@ def test_much_is_cut_and_nothing_lost(data: bytes) -> None:
 
 
 def test_nobody_of_ours_sends_more_at_a_time() -> None:
-    with pytest.raises(ValueError, match="65537 bytes"):
+    with pytest.raises(ProtocolError, match="65537 bytes"):
         FrameReader().feed(INPUT + (PAYLOAD_MAX + 1).to_bytes(4, "big"))
 
 
@@ -51,7 +52,7 @@ def test_nonsense_takes_no_memory(data: bytes) -> None:
     reader = FrameReader()
     try:
         got = reader.feed(data)
-    except ValueError:
+    except ProtocolError:
         return
     assert sum(len(one.payload) + 5 for one in got) <= len(data)
 

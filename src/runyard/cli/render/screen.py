@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 from runyard.model.screen import Modes
 
@@ -31,11 +32,10 @@ class Screen:
 
     def leave(self) -> None:
         """Take back what the job has set, and begin a line."""
-        self._put(self._modes.undo())
+        with suppress(OSError):  # it is gone
+            self._put(self._modes.undo() + (b"" if self._line_begins else b"\r\n"))
         self._modes = Modes()
-        if not self._line_begins:
-            self._put(b"\r\n")
-            self._line_begins = True
+        self._line_begins = True
 
     def _put(self, data: bytes) -> None:
         while data:
