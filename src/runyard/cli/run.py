@@ -61,7 +61,8 @@ def run(app: App, /, words: tuple[str, ...], detach_keys: str | None, **options:
         raise UsageError("run follows one job: submit an array with `ry submit` and wait for it with `ry wait`")
     for remark in builder.remarks:
         app.output.note(f"ry: {harmless(remark)}")
-    wish = Wish(keys, whole=True) if submission.specs[0].tty and possible() else None
+    attaches = submission.specs[0].tty and possible() and not app.output.as_json
+    wish = Wish(keys, whole=True) if attaches else None
     early = _EarlyInterrupt()
     try:
         receipt = deliver(app, submission)

@@ -14,8 +14,8 @@ from runyard.errors import ProtocolError
 
 OUTPUT, SKIPPED, SYNCED, ENDED, REFUSED = b"o", b"s", b"y", b"e", b"r"
 """From the terminal: what the job wrote; how many bytes of it this viewer has missed (in decimal); the answer to SYNC;
-no more comes (JSON: `why`, `wait_status`, and `taken`: so many of the bytes that he typed were taken); why nobody is let
-in, in words (none: nobody is there, perhaps not yet)."""
+no more comes (JSON: `why`, `wait_status`, and `taken`: so many of the bytes that he typed were taken); why nobody is
+let in, in words (none: nobody is there, perhaps not yet)."""
 INPUT, SIZE, SYNC = b"i", b"w", b"q"
 """To the terminal: what was typed; columns and rows of the viewer's window; say SYNCED when all that is taken."""
 
