@@ -242,7 +242,7 @@ class Controller:
             self._wake(turn)
             for work, future in items:
                 results.append((future, *self._item(turn, work)))
-            if turn.groups_left:
+            if turn.groups_moved:
                 sweeps.settle(turn)
             if turn.dirty or not items:
                 self._plan(turn)

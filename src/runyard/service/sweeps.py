@@ -28,12 +28,15 @@ class Reported(NamedTuple):
 
 
 def settle(turn: Turn) -> None:
-    """Sweeps whose last open cell has ended in this turn are over, until they grow or are tried again."""
-    for group in turn.store.groups(turn.groups_left):
-        if group.kind == SWEEP and not turn.store.group_open(group.id):
-            turn.store.save_group(replace(group, ended_at=turn.now))
+    """Sweeps whose last open cell has ended in this turn are over, until they grow or a cell is tried again."""
+    for group in turn.store.groups(turn.groups_moved):
+        if group.kind != SWEEP:
+            continue
+        is_open = turn.store.group_open(group.id)
+        if not is_open or group.ended_at is not None:
+            turn.store.save_group(replace(group, ended_at=None if is_open else turn.now))
             turn.topics.add(f"group:{group.id}")
-    turn.groups_left.clear()
+    turn.groups_moved.clear()
 
 
 def heard(turn: Turn, reports: Iterable[tuple[Job, Iterable[Reported]]]) -> None:

@@ -27,7 +27,7 @@ class Turn:
         self.draining = controller.draining
         self.topics: set[str] = set()
         self.after: list[Callable[[], None]] = []
-        self.groups_left: set[int] = set()
+        self.groups_moved: set[int] = set()
         self.joined: set[str] = set()
         self.left: set[str] = set()
         self._controller = controller
@@ -40,8 +40,10 @@ class Turn:
             note(self, self._controller.hooks, changes, committed.jobs.values())
         for job in committed.jobs.values():
             self.topics.update((f"job:{job.id}", "jobs"))
-            if job.group is not None and job.state is JobState.DONE:
-                self.groups_left.add(job.group)
+            if job.group is not None and (
+                job.state is JobState.DONE or (job.state is JobState.PENDING and job.attempt)
+            ):
+                self.groups_moved.add(job.group)
         self.dirty = self.dirty or bool(committed.jobs)
         return committed
 

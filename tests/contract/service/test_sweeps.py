@@ -9,6 +9,7 @@ import pytest
 
 from runyard.api import StopCall, Submission
 from runyard.errors import InvalidSpec, NotFound, UsageError
+from runyard.model.editing import RetryCall
 from runyard.model.filter import JobQuery
 from runyard.model.group import GroupQuery, GroupRow, Sweep, SweepChange, SweepRequest
 from runyard.model.job import Job
@@ -136,6 +137,17 @@ def test_it_ends_once_its_last_cell_has_and_goes_on_when_it_grows(yard: Yard) ->
     yard.sleep(5)
     yard.service.stop(StopCall(more))
     assert row(yard).group.ended_at == yard.clock.at
+
+
+def test_it_goes_on_when_a_cell_is_tried_again(yard: Yard) -> None:
+    made = sweep(yard, cell(0), cell(1, -1))
+    hand = yard.agent()
+    hand.starts(made[0])
+    hand.ends(made[0], 256)
+    assert row(yard).group.ended_at == yard.clock.at and row(yard).ended_at == yard.clock.at
+    yard.service.retry(RetryCall(made[:1]))
+    told = row(yard)
+    assert told.group.ended_at is None and told.ended_at is None and told.done == 0
 
 
 def test_the_same_submission_twice_is_one_sweep(yard: Yard) -> None:
