@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 import runyard
 from bench import raw, table
 from bench.figures import Line
-from bench.rows import bulk, command, dag, gap, idle, large, latency, restart, throughput
+from bench.rows import bulk, command, dag, gap, idle, large, latency, remote, restart, throughput
 from bench.scale import QUICK, Scale
 
 ROWS: dict[str, Callable[[Scale], Iterator[Line]]] = {
@@ -26,6 +26,7 @@ ROWS: dict[str, Callable[[Scale], Iterator[Line]]] = {
     "gap": gap.measure,
     "bulk": bulk.measure,
     "command": command.measure,
+    "remote": remote.measure,
     "large": large.measure,
     "dag": dag.measure,
     "idle": idle.measure,

@@ -24,7 +24,7 @@ def measure(scale: Scale) -> Iterator[Line]:
     with yard() as own:
         for _ in range(scale.latencies):
             for name, argv in {"pass": PYTHON, "click": CLICK, **verbs}.items():
-                taken[name].append(_wall(argv, own.environ))
+                taken[name].append(wall(argv, own.environ))
     base, click = median(taken["pass"]), median(taken["click"])
     for name in verbs:
         seconds = median(taken[name])
@@ -41,7 +41,7 @@ def measure(scale: Scale) -> Iterator[Line]:
         )
 
 
-def _wall(argv: tuple[str, ...], environ: dict[str, str]) -> float:
+def wall(argv: tuple[str, ...], environ: dict[str, str]) -> float:
     read, write = os.pipe()
     begin = time.perf_counter()
     pid = os.posix_spawn(argv[0], argv, environ, file_actions=[(os.POSIX_SPAWN_DUP2, write, 1)])
