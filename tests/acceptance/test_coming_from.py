@@ -1,0 +1,85 @@
+"""Every row of the pages in docs/coming-from: its line does what the page says.
+
+A row is `| old | here | what is different |`. Its second cell holds lines to type (`ry ...`), each of which has to
+succeed in a yard with the jobs `waits`, `next`, `runs`, `ended` and `broken` and the template `train`; or it says, as
+*later: ...*, which work will bring it. Pages are found by themselves.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from runyard.model.filter import JobQuery
+from tests.acceptance.typist import Typist
+from tests.harness.yard import Yard
+
+PAGES = sorted((Path(__file__).parents[2] / "docs" / "coming-from").glob("*.md"))
+LINE = re.compile(r"`(ry[^`]*)`")
+LATER = re.compile(r"\*later: [^*]+\*")
+CELL = re.compile(r"(?<!\\)\|")
+TRAIN = """import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("--lr", type=float, default=0.1)
+parser.add_argument("--out", default="")
+parser.parse_args()
+"""
+
+
+class Row(NamedTuple):
+    """A row of a page."""
+
+    page: str
+    old: str
+    here: str
+
+
+def rows() -> Iterator[Row]:
+    for page in PAGES:
+        for text in page.read_text(encoding="utf-8").splitlines():
+            cells = [cell.strip() for cell in CELL.split(text)[1:-1]]
+            if len(cells) == 3 and not set(cells[0]) <= set("-: ") and cells[1] != "here":
+                yield Row(page.stem, cells[0], cells[1])
+
+
+ROWS = list(rows())
+LINES = [(row, line.replace("\\|", "|")) for row in ROWS for line in LINE.findall(row.here)]
+
+
+@pytest.fixture
+def scene(yard: Yard, ry: Typist) -> Iterator[Typist]:
+    """The jobs that the pages name, in a directory with a script; nothing of them is left afterwards."""
+    (ry.directory / "train.py").write_text(TRAIN)
+    (ry.directory / "train.sh").write_text("#!/bin/sh\necho trained\n")
+    ended, broken = yard.submit(
+        yard.sh("echo '::metric acc=0.9 lr=0.1'; echo trained", name="ended", workdir=str(ry.directory)),
+        yard.sh("echo no; exit 3", name="broken", workdir=str(ry.directory)),
+    )
+    yard.done(ended, broken)
+    runs, _, _ = yard.submit(
+        yard.sh("sleep 1000", name="runs"), *(yard.sh("true", name=name, hold=True) for name in ("waits", "next"))
+    )
+    yard.running(runs)
+    ry.ok("template", "add", "train", "--replace", "--", "python3", "train.py")
+    yield ry
+    ry("server", "resume")
+    left = tuple(row.id for row in yard.service.jobs(JobQuery()))
+    ry("rm", "--stop", *map(str, left), "--yes")
+
+
+def test_every_row_says_something() -> None:
+    assert PAGES
+    for row in ROWS:
+        assert LINE.search(row.here) or LATER.fullmatch(row.here), f"{row.page}: {row.old} has neither line nor later"
+
+
+@pytest.mark.parametrize(("row", "line"), LINES, ids=[f"{row.page}: {line}" for row, line in LINES])
+def test_a_line(scene: Typist, row: Row, line: str) -> None:
+    words = shlex.split(line)[1:]
+    ended = scene(*words, EDITOR="true", BROWSER="true")
+    assert ended.code == 0, f"{row.old} is said to be `{line}`, which ends with {ended.code}: {ended.err}"
