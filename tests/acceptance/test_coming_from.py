@@ -1,8 +1,8 @@
 """Every row of the pages in docs/coming-from: its line does what the page says.
 
 A row is `| old | here | what is different |`. Its second cell holds lines to type (`ry ...`), each of which has to
-succeed in a yard with the jobs `waits`, `next`, `runs`, `ended` and `broken` and the template `train`; or it says, as
-*later: ...*, which work will bring it. Pages are found by themselves.
+succeed in a yard with the jobs `waits`, `next`, `runs`, `ended` and `broken`, and with `made` of the template `train`;
+or it says, as *later: ...*, which work will bring it. Pages are found by themselves.
 """
 
 from __future__ import annotations
@@ -61,8 +61,10 @@ def scene(yard: Yard, ry: Typist) -> Iterator[Typist]:
         yard.sh("echo no; exit 3", name="broken", workdir=str(ry.directory)),
     )
     yard.done(ended, broken)
-    runs, _, _ = yard.submit(
-        yard.sh("sleep 1000", name="runs"), *(yard.sh("true", name=name, hold=True) for name in ("waits", "next"))
+    runs, *_ = yard.submit(
+        yard.sh("sleep 1000", name="runs"),
+        *(yard.sh("true", name=name, hold=True) for name in ("waits", "next")),
+        yard.sh("true", name="made", hold=True, params=(("lr", "0.1"),), template="train"),
     )
     yard.running(runs)
     ry.ok("template", "add", "train", "--replace", "--", "python3", "train.py")
