@@ -178,6 +178,12 @@ def _size(root: str, path: str) -> int:
     return seen.st_size if os.path.isfile(whole) and not os.path.islink(whole) else 0
 
 
+def _can_be_read(root: str, change: _Change) -> bool:
+    """Whether git could take it as it is: what is gone, and a link wherever it leads, are no matter."""
+    whole = os.path.join(root, change.path)
+    return change.size < 0 or os.path.islink(whole) or os.access(whole, os.R_OK)
+
+
 def _looked_into(changes: Sequence[_Change]) -> tuple[list[_Change], tuple[str, ...]]:
     """The changes to look into, and the names of those that are too large or cannot be read."""
     into, left_out, total = [], [], 0
@@ -194,7 +200,7 @@ def _looked_into(changes: Sequence[_Change]) -> tuple[list[_Change], tuple[str, 
 def _tree(git: Git, at: Place, changes: Sequence[_Change]) -> str:
     """The tree of the index at `at` after these changes."""
     root = git.repository.root
-    readable = [c.path for c in changes if c.size < 0 or os.access(os.path.join(root, c.path), os.R_OK)]
+    readable = [change.path for change in changes if _can_be_read(root, change)]
     if readable:
         paths = b"".join(os.fsencode(path.rstrip("/")) + b"\0" for path in readable)
         git.out("update-index", "--add", "--remove", "-z", "--stdin", at=at, input=paths)
@@ -227,7 +233,7 @@ def _frozen(repository: Repository, path: str, scratch: str, most: int, deeper: 
         why = too_large([(c.size, c.path) for c in changes], most, "changed and untracked files")
         if why:
             raise InvalidSpec(why, "snapshot")
-        unreadable = [c.path for c in changes if c.size >= 0 and not os.access(join(repository.root, c.path), os.R_OK)]
+        unreadable = [c.path for c in changes if not _can_be_read(repository.root, c)]
         if unreadable:
             raise InvalidSpec(f"{unreadable[0]} cannot be read", "snapshot")
         tree = _tree(git, at, changes)

@@ -186,8 +186,10 @@ class Git:
     _settings: Optional[dict[str, str]] = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        if not self.repository.ours:
-            raise Conflict(f"{self.repository.root} belongs to another account: git does not look at it")
+        if not self.repository.ours and not is_trusted(self.repository.root):
+            raise Conflict(
+                f"{self.repository.root} belongs to another account, and git's safe.directory does not name it"
+            )
 
     def run(self, *words: str, at: Place = Place(), input: bytes = b"", timeout_s: float = LOOK_S) -> Completed:
         """Run one of its commands to its end."""
@@ -230,6 +232,14 @@ class Git:
             cwd=own.root,
         )
         return silenced(asked.stdout)
+
+
+def is_trusted(root: str) -> bool:
+    """Whether the user has told git (`safe.directory`) to look into this work tree of somebody else's."""
+    words = (GIT, "config", "--global", "-z", "--get-all", "safe.directory")
+    values = names(run(words, LOOK_S, env=base_environment(os.environ)).stdout)
+    above = [value[:-1] for value in values if value.endswith("/*")]
+    return "*" in values or root in [value.rstrip("/") for value in values] or root.startswith(tuple(above))
 
 
 def silenced(listed: bytes) -> dict[str, str]:

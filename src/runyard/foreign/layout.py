@@ -115,6 +115,8 @@ def _own_git(code: Code, directory: str) -> None:
     os.makedirs(os.path.join(own, "info"))
     _write(os.path.join(own, "info", "exclude"), _excludes(repository))
     shutil.copy2(index_of(directory, 0), os.path.join(own, "index"))
+    if os.path.exists(os.path.join(repository.common, "shallow")):
+        shutil.copyfile(os.path.join(repository.common, "shallow"), os.path.join(own, "shallow"))
 
 
 def _excludes(repository: Repository) -> str:

@@ -133,6 +133,48 @@ def test_a_submodule_that_is_not_checked_out(tmp_path: Path, repositories: Local
     assert os.listdir(Path(trees.prepare(code), "lib")) == []
 
 
+def test_whatever_became_of_files(work: Work, repositories: LocalRepositories, trees: Trees) -> None:
+    work.write("file", "x")
+    work.write("directory/one", "1")
+    work.write("link", "t")
+    work.commit("more")
+    (work.root / "file").unlink()
+    work.write("file/inner.py", "y")
+    (work.root / "directory" / "one").unlink()
+    (work.root / "directory").rmdir()
+    work.write("directory", "now a file")
+    (work.root / "link").unlink()
+    (work.root / "link").symlink_to("/nowhere")
+    (work.root / "train.py").chmod(0o755)
+    os.mkfifo(work.root / "pipe")
+    tree = Path(trees.prepare(frozen(repositories, work.root)))
+    assert files(tree) == {".gitignore", "directory", "file/inner.py", "src/model.py", "train.py"}
+    assert os.readlink(tree / "link") == "/nowhere"
+    assert os.access(tree / "train.py", os.X_OK)
+
+
+def test_a_shallow_clone(work: Work, repositories: LocalRepositories, trees: Trees, tmp_path: Path) -> None:
+    work.write("train.py", "print('two')\n")
+    work.commit("two")
+    work.git("clone", "-q", "--depth", "1", f"file://{work.root}", str(tmp_path / "shallow"))
+    tree = trees.prepare(frozen(repositories, tmp_path / "shallow"))
+    log = subprocess.run(["git", "log", "--oneline"], cwd=tree, capture_output=True, text=True, check=True)
+    assert log.stdout.endswith("two\n")
+
+
+def test_a_merge_that_is_not_settled(work: Work, repositories: LocalRepositories, trees: Trees) -> None:
+    work.git("checkout", "-q", "-b", "side")
+    work.write("train.py", "print('side')\n")
+    work.commit("side")
+    work.git("checkout", "-q", "main")
+    work.write("train.py", "print('main')\n")
+    work.commit("main")
+    subprocess.run(["git", "merge", "-q", "side"], cwd=work.root, capture_output=True, check=False)
+    before = work.state()
+    assert "<<<<<<<" in Path(trees.prepare(frozen(repositories, work.root)), "train.py").read_text()
+    assert work.state() == before
+
+
 # Laying out
 
 

@@ -122,6 +122,21 @@ def test_a_repository_that_goes(work: Work, repositories: LocalRepositories) -> 
     assert repositories.look(code).record.problem == "its repository is gone"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_repository_of_another_account(work: Work, repositories: LocalRepositories, tmp_path: Path) -> None:
+    os.chown(work.root, 4711, -1)
+    code = found(repositories, work.root)
+    assert "belongs to another account" in repositories.look(code).record.problem
+    for trusted in (str(work.root), f"{work.root.parent}/*", "*"):
+        (tmp_path / ".gitconfig").write_text(f"[safe]\n\tdirectory = {trusted}\n")
+        assert repositories.look(code).record.problem == ""
+    (tmp_path / ".gitconfig").write_text("[safe]\n\tdirectory = /elsewhere\n")
+    assert "belongs to another account" in repositories.look(code).record.problem
+    with open(work.root / ".git" / "config", "a") as config:
+        config.write("[safe]\n\tdirectory = *\n")  # nobody trusts himself
+    assert "belongs to another account" in repositories.look(code).record.problem
+
+
 # Hostile repositories
 
 
