@@ -13,6 +13,8 @@ gcc:gcc libc6-dev:GPUs, by a small fake NVML library
 git:git:what reads a repository
 /usr/sbin/sshd:openssh-server openssh-client:the yards of other machines
 tmux:tmux:what is seen on a terminal
+crontab:cron:a server that crontab starts
+systemd-analyze:systemd:the units of `ry server install`
 zsh:zsh:the Tab key in zsh
 fish:fish:the Tab key in fish
 END

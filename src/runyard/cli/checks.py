@@ -39,7 +39,8 @@ class Seen:
     """What there is to look at. `status` is None where no server answers, `holder` the pid of one that holds the home
     all the same; `newest_at` is when the last job came.
 
-    `linger` is what systemd says about keeping this user's processes after a logout ("yes", "no", "" for no systemd).
+    `linger` is what systemd says about keeping this user's processes after a logout ("yes", "no", "" for no systemd),
+    `installed` what starts the server with the machine.
     """
 
     settings: Settings
@@ -50,6 +51,7 @@ class Seen:
     on_network: bool
     uid: int
     linger: str = ""
+    installed: str = ""
     nvidia: bool = False
     status: ServerStatus | None = None
     hosts: tuple[Host, ...] = ()
@@ -70,7 +72,17 @@ def all_of(seen: Seen) -> Iterator[Verdict]:
         yield from limits(seen)
         yield gpus(seen)
         yield clock(seen, seen.status)
+    yield boot(seen)
     yield from lingering(seen)
+
+
+def boot(seen: Seen) -> Verdict:
+    """A server that is there after a restart."""
+    if seen.installed:
+        return Verdict("boot", OK, f"{seen.installed} starts the server with the machine")
+    return Verdict(
+        "boot", OK, "nothing starts the server with the machine", "`ry server install` does; else the next command does"
+    )
 
 
 def home(seen: Seen) -> Verdict:

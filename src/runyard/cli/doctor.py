@@ -10,6 +10,7 @@ import click
 from runyard.cli import checks
 from runyard.cli.checks import FAIL, Seen, Verdict
 from runyard.cli.context import App
+from runyard.cli.install import config_home, installed, place_of
 from runyard.cli.options import as_json
 from runyard.cli.render.grid import Column, Grid, Row
 from runyard.cli.render.text import harmless
@@ -78,6 +79,7 @@ def look(app: App) -> Seen:
         on_network=filesystem.is_network(settings.home),
         uid=os.getuid(),
         linger=lingers(),
+        installed=installed(place_of(app), config_home(app)),
         nvidia=os.path.isdir(NVIDIA),
         status=service.status() if service else None,
         hosts=service.hosts() if service else (),

@@ -9,6 +9,7 @@ import click
 
 from runyard.api import RunningRow, ServerStatus
 from runyard.cli.context import App
+from runyard.cli.install import install, uninstall
 from runyard.cli.landing import landing
 from runyard.cli.ls import ON_HOSTS
 from runyard.cli.options import as_json
@@ -227,6 +228,10 @@ def _drain(app: App, on: bool, text: str) -> int:
         before = "" if news else "nothing to change: "
         app.output.line(f"{before}{text}; {len(seen.running)} on hosts, {seen.waiting} waiting")
     return 0
+
+
+server.add_command(install)
+server.add_command(uninstall)
 
 
 @server.command("logs")
