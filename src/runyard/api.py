@@ -32,6 +32,7 @@ from runyard.model.queue import Queue
 from runyard.model.record import dataclass
 from runyard.model.spec import ArraySpec, JobSpec
 from runyard.model.template import NumbersCall, Template
+from runyard.model.transfer import Cargo, Unloaded
 from runyard.model.usage import UsageQuery, UsageRow
 
 if TYPE_CHECKING:
@@ -334,6 +335,12 @@ class Service(Protocol):
 
     def places(self, paths: tuple[str, ...]) -> tuple[Place, ...]:
         """What is at these absolute paths, for who submits from another machine. At most `landing.PATHS_MAX`."""
+
+    def pack(self, ids: tuple[int, ...]) -> Cargo:
+        """These jobs as their events, with their groups and queues, for an export. NotFound names one that is not."""
+
+    def unload(self, cargo: Cargo) -> Unloaded:
+        """Take jobs of another yard in: all of them or none, and once for each export. Conflict says why not."""
 
     def hooks(self) -> tuple[HookRow, ...]:
         """Who is told what happens, and how that went."""

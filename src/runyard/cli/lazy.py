@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any, NamedTuple
 
 import click
@@ -65,7 +66,9 @@ class LazyGroup(click.Group):
         verb = self.verbs.get(self._names.get(name, ""))
         if verb is None:
             return None
-        command: click.Command = getattr(import_module(f"runyard.cli.{verb.module}"), verb.name)
+        command: click.Command = getattr(
+            import_module(f"runyard.cli.{verb.module}"), f"{verb.name}_" if iskeyword(verb.name) else verb.name
+        )
         return command
 
     def resolve_command(

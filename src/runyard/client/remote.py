@@ -39,6 +39,7 @@ from runyard.model.record import changed
 from runyard.model.spec import JobSpec
 from runyard.model.spec_text import SpecWriter
 from runyard.model.template import NumbersCall, Template
+from runyard.model.transfer import Cargo, Unloaded
 from runyard.model.usage import UsageQuery, UsageRow
 
 T = TypeVar("T")
@@ -148,6 +149,12 @@ class RemoteService:
 
     def places(self, paths: tuple[str, ...]) -> tuple[Place, ...]:
         return self._call(tuple[Place, ...], "GET", "/places" + query_text({"path": list(paths)}))
+
+    def pack(self, ids: tuple[int, ...]) -> Cargo:
+        return self._call(Cargo, "POST", "/exports", ids, timeout_s=600.0)
+
+    def unload(self, cargo: Cargo) -> Unloaded:
+        return self._call(Unloaded, "POST", "/imports", cargo, timeout_s=600.0)
 
     def hooks(self) -> tuple[HookRow, ...]:
         return self._call(tuple[HookRow, ...], "GET", "/hooks")

@@ -37,6 +37,7 @@ from runyard.model.notice import HookRow
 from runyard.model.queue import Queue
 from runyard.model.spec import JobSpec
 from runyard.model.template import NumbersCall, Template
+from runyard.model.transfer import Cargo, Unloaded
 from runyard.model.usage import UsageQuery, UsageRow
 
 BODY_MAX = 256 * 1024 * 1024
@@ -207,6 +208,10 @@ ROUTES = (
     Route("GET", "/places", "What is at these paths of the server's machine",
           lambda service, call: service.places(tuple(call.query.get("path", ()))), tuple[Place, ...],
           query={"path": TEXT}),
+    Route("POST", "/exports", "Jobs as their events, for an export",
+          lambda service, call: service.pack(call.body), Cargo, takes=tuple[int, ...]),
+    Route("POST", "/imports", "Take jobs of another yard in: all or none, and once",
+          lambda service, call: service.unload(call.body), Unloaded, takes=Cargo),
     Route("GET", "/hooks", "Hooks, and how their last notices went",
           lambda service, call: service.hooks(), tuple[HookRow, ...]),
     Route("POST", "/hooks/{name}/test", "Tell a hook that this is a test",

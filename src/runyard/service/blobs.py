@@ -50,6 +50,10 @@ class Blobs:
                 raise
             raise NotFound(f"there is no blob {name[:12]}...: it was never sent, or its file was removed") from None
 
+    def has(self, name: str) -> bool:
+        """Whether there is data of this hash."""
+        return bool(HASH.fullmatch(name)) and os.path.isfile(os.path.join(self._directory, name))
+
     def _holds(self, path: str, size: int) -> bool:
         """Whether it is there already, and not what a crash left of it."""
         try:

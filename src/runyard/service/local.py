@@ -17,6 +17,7 @@ from runyard.service.result_verbs import ResultVerbs
 from runyard.service.sweep_verbs import SweepVerbs
 from runyard.service.template_verbs import TemplateVerbs
 from runyard.service.terminal_verbs import TerminalVerbs
+from runyard.service.transfer_verbs import TransferVerbs
 from runyard.service.yard_verbs import YardVerbs
 
 
@@ -32,6 +33,7 @@ class LocalService(
     TemplateVerbs,
     SweepVerbs,
     HookVerbs,
+    TransferVerbs,
     PlaceVerbs,
     AgentVerbs,
 ):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from runyard.model.attempt import Attempt
-from runyard.model.events import Change, Recorded, Refused
+from runyard.model.events import Change, Event, Recorded, Refused
 from runyard.model.filter import Selector
 from runyard.model.group import Group, Sweep
 from runyard.model.host import Agent, Host
@@ -125,6 +125,13 @@ class Line(NamedTuple):
     most: int = 1
 
 
+class Tale(NamedTuple):
+    """What happened to a job after it was submitted; `waiting_on` dependencies were open then."""
+
+    waiting_on: int
+    events: tuple[Event, ...]
+
+
 class Cell(NamedTuple):
     """A job of a group: its word in lists, and when its present attempt started and it ended."""
 
@@ -170,6 +177,11 @@ class Store(Protocol):
         A dependency on a job that does not exist raises InvalidSpec naming it. One that is already decided counts as
         met, or the job is skipped at once. An active job of the same user and `unique` key is returned instead of a new
         one. Jobs of one call never depend in a circle (the caller has checked), but may name later ones.
+        """
+
+    def restore(self, new: NewJobs, tales: Sequence[Tale]) -> Added:
+        """Add jobs that have a story already: theirs, from then on, is replayed and changes no other job. Dependencies
+        are ids of here, perhaps of this very call. IllegalMove where a story cannot be.
         """
 
     def job(self, job_id: int) -> Job:

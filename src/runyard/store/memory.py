@@ -6,13 +6,12 @@ of the committed one when it ends; a savepoint restores the copy that it took. O
 
 from __future__ import annotations
 
-import json
 import threading
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from runyard.errors import NotFound
 from runyard.model.attempt import Attempt
@@ -25,7 +24,7 @@ from runyard.model.metrics import Measured, Reading
 from runyard.model.queue import Queue
 from runyard.model.spec import DEFAULT_QUEUE
 from runyard.model.view import Shape, ShapeView, View, shape_of
-from runyard.store.adding import admit
+from runyard.store.adding import Admission, admit
 from runyard.store.applying import Applied, apply
 from runyard.store.base import (
     HEADS_MAX,
@@ -36,6 +35,7 @@ from runyard.store.base import (
     Line,
     NewJobs,
     Standing,
+    Tale,
     Usage,
     YardId,
     fingerprint_of,
@@ -44,6 +44,7 @@ from runyard.store.measuring import briefly, heard, usage_of
 from runyard.store.memory_codes import MemoryCodes
 from runyard.store.memory_state import State
 from runyard.store.queueing import check_removal, check_version
+from runyard.store.restoring import bare, told
 from runyard.store.selection import select, started_at
 from runyard.store.view import groups_of, head_of, host_views, in_line, occupied, shape_views
 
@@ -105,6 +106,14 @@ class MemoryStore(MemoryCodes):
         if new.key and (new.user, new.key) in state.submissions:
             return state.submissions[new.user, new.key][1]
         admission = admit(new, state.last_job + 1, state.last_group + 1, self)
+        self._admit(new, admission)
+        self.commit(admission.effects)
+        if new.key:
+            state.submissions[new.user, new.key] = (new.at, admission.added)
+        return admission.added
+
+    def _admit(self, new: NewJobs, admission: Admission) -> None:
+        state = self._changing
         for group in admission.groups:
             state.last_group = max(state.last_group, group.id)
             state.groups[group.id] = group
@@ -118,9 +127,16 @@ class MemoryStore(MemoryCodes):
             state.feed += 1
             for on, kind in entry.links:
                 state.dependants[on] = (*state.dependants.get(on, ()), (job.id, kind))
-        self.commit(admission.effects)
-        if new.key:
-            state.submissions[new.user, new.key] = (new.at, admission.added)
+
+    def restore(self, new: NewJobs, tales: Sequence[Tale]) -> Added:
+        state = self._changing
+        admission = admit(bare(new), state.last_job + 1, state.last_group + 1, self)
+        admission, applied = told(new, admission, tales)
+        self._admit(new, admission)
+        state.jobs.update(applied.jobs)
+        for job in applied.jobs.values():
+            state.job_shapes[job.id] = self._shape_id(shape_of(job.spec, self._limited(job.group)))
+        self._keep_story(state, applied)
         return admission.added
 
     def _shape_id(self, shape: Shape) -> int:
@@ -310,27 +326,6 @@ class MemoryStore(MemoryCodes):
     def remove_queue(self, name: str) -> None:
         check_removal(name, name in self._changing.queues, sum(self.counts().get(name, {}).values()))
         del self._changing.queues[name]
-
-    def document(self, kind: str, key: str) -> Any | None:
-        return json.loads(self._seen.documents.get((kind, key), "null"))
-
-    def save_document(self, kind: str, key: str, value: Any) -> None:
-        self._changing.documents[kind, key] = json.dumps(value)
-
-    def documents(self, kind: str) -> dict[str, Any]:
-        kept = self._seen.documents
-        return {key: json.loads(kept[of, key]) for of, key in sorted(kept) if of == kind}
-
-    def remove_document(self, kind: str, key: str) -> None:
-        self._changing.documents.pop((kind, key), None)
-
-    def lease(self, name: str, holder: str, token: int) -> bool:
-        leases = self._changing.leases
-        present, highest = leases.get(name, (holder, token))
-        if present != holder and token <= highest:
-            return False
-        leases[name] = (holder, max(token, highest))
-        return True
 
     def feed(self) -> int:
         return self._seen.feed

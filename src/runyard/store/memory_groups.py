@@ -9,17 +9,18 @@ from runyard.errors import NotFound
 from runyard.model.group import Group
 from runyard.model.job import Job, JobState
 from runyard.store.base import Cell
+from runyard.store.memory_documents import MemoryDocuments, Papers
 from runyard.store.selection import started_at
 
 
-class State(Protocol):
+class State(Papers, Protocol):
     """What it needs of the store's state."""
 
     jobs: dict[int, Job]
     groups: dict[int, Group]
 
 
-class MemoryGroups:
+class MemoryGroups(MemoryDocuments):
     """Groups and their jobs."""
 
     @property

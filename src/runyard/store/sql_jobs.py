@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,12 +18,13 @@ from runyard.model.spec import JobSpec
 from runyard.model.view import Occupied, Shape, shape_of
 from runyard.store.adding import admit
 from runyard.store.applying import Applied, Dependants, apply
-from runyard.store.base import Added, Committed, Criteria, Line, NewJobs, Standing
+from runyard.store.base import Added, Committed, Criteria, Line, NewJobs, Standing, Tale
 from runyard.store.codes import MOST, are_alike, likeness_of
 from runyard.store.measuring import usage_rows
 from runyard.store.memo import Memo
 from runyard.store.prepared import Prepared
 from runyard.store.queries import selections
+from runyard.store.restoring import bare, told
 from runyard.store.rows import (
     BROKEN,
     INSERT_EVENT,
@@ -155,6 +156,14 @@ class SqlJobs(SqlRecords):
         """The id of this user's job with this unique key that is not done."""
         rows = self._db.fetch(_UNIQUE, (plain(user), plain(unique)))
         return rows[0][0] if rows else None
+
+    def restore(self, new: NewJobs, tales: Sequence[Tale]) -> Added:
+        admission = admit(bare(new), self._db.counters.last_job + 1, self._db.counters.last_group + 1, self)
+        admission, applied = told(new, admission, tales)
+        insert_jobs(self._db, self._shapes, new, admission)
+        if applied.jobs:
+            self._keep(applied)
+        return admission.added
 
     def commit(self, changes: Iterable[Change]) -> Committed:
         applied = apply(list(changes), self)

@@ -45,6 +45,7 @@ from runyard.model.notice import HookRow, Told
 from runyard.model.queue import Queue
 from runyard.model.spec import JobSpec
 from runyard.model.template import NumbersCall, Template
+from runyard.model.transfer import Cargo, Unloaded
 from runyard.model.usage import UsageQuery, UsageRow
 from runyard.service.finding import narrowed, needs_rows
 from runyard.settings import Home, Settings
@@ -308,6 +309,12 @@ class FakeService:
 
     def places(self, paths: tuple[str, ...]) -> tuple[Place, ...]:
         return tuple(Place(path, "", False, path) for path in paths)
+
+    def pack(self, ids: tuple[int, ...]) -> Cargo:
+        raise NotFound("this service keeps no stories")
+
+    def unload(self, cargo: Cargo) -> Unloaded:
+        raise Conflict("this service takes nothing in")
 
     def hooks(self) -> tuple[HookRow, ...]:
         return self.hook_rows
