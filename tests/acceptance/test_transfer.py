@@ -90,7 +90,7 @@ def test_what_waits_can_go_on_with_its_environment(ry: Typist, there: Typist) ->
         (lambda text: "[]\n", "line 1: an object with one key was expected"),
         (lambda text: text.replace('"format": 1', '"format": 2'), "the export has form 2, this version reads 1"),
         (lambda text: text[: text.rindex('{"end"')], "not whole: its end is missing"),
-        (lambda text: text.replace('"kind": "submitted"', '"kind": "held"'), "story does not begin with submitted"),
+        (lambda text: text.replace('"kind": "submitted"', '"kind": "held"'), "spec: unknown; Held has"),
         (lambda text: text + "x\n", "not JSON"),
     ],
 )
