@@ -135,6 +135,8 @@ def test_one_csv(ry: Typist) -> None:
     ("words", "says"),
     [
         (("12", "-p", "a=1", "--", "true"), "no name of a sweep"),
+        (("a b", "-p", "a=1", "--", "true"), "no name of a sweep"),
+        (("x:y", "-p", "a=1", "--", "true"), "no name of a sweep"),
         (("x", "--", "true"), "nothing varies"),
         (("x", "-p", "a=uniform(0,1)", "--", "true"), "--random"),
         (("x", "-p", "a=1,2", "-p", "b=1,2,3", "--zip", "--", "true"), "side by side"),

@@ -117,7 +117,6 @@ def add(app: App, /, called: str, words: tuple[str, ...], dry_run: bool, **optio
     named = changed(template, options={**template.options, "name": template.options.get("name", (called,))})
     first = _numbers(app, builder, named, cells, dry_run)
     submission = sweeping.submission(builder, request, named, cells, first)
-    _check_name(called)
     receipt = None if dry_run else deliver(app, submission)
     for remark in builder.remarks:
         app.output.note(f"ry: {harmless(remark)}")
@@ -125,11 +124,6 @@ def add(app: App, /, called: str, words: tuple[str, ...], dry_run: bool, **optio
         preview(app, submission)
         return 0
     return _told(app, called, receipt.ids)
-
-
-def _check_name(name: str) -> None:
-    if name.isdecimal() or not name or ":" in name:
-        raise InvalidSpec(f"{name!r} is no name of a sweep: not a number, and without a colon", "name")
 
 
 def _numbers(app: App, builder: Builder, template: Template, cells: Sequence[making.Values], dry: bool) -> int:

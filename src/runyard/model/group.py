@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Optional
 
 from runyard.errors import InvalidSpec
@@ -11,6 +12,7 @@ from runyard.model.template import Template
 
 GROUP_KINDS = ("array", "sweep", "pipeline", "jobset")
 SWEEP = "sweep"
+SWEEP_NAME = re.compile(r"\w[\w.+-]{0,63}")
 PARALLEL_MAX = 1_000_000
 CELLS_SHOWN = 200
 """A strip has at most so many marks; each stands for as many cells as needed."""
@@ -76,6 +78,10 @@ class SweepRequest:
             raise InvalidSpec(f"from 0 (no limit) to {PARALLEL_MAX}", "parallel")
         if bool(self.into) == (self.sweep is not None):
             raise InvalidSpec("either a new sweep or one that there is", "sweep")
+        if not self.into and (not SWEEP_NAME.fullmatch(self.name) or self.name.isdecimal()):
+            raise InvalidSpec(
+                f"{self.name[:80]!r} is no name of a sweep (letters, digits, '.', '_', '-', not only digits)", "name"
+            )
 
 
 @dataclass(frozen=True)

@@ -240,7 +240,9 @@ OWN[template.NumbersCall] = record(
 )
 OWN[rule.Rule] = record(rule.Rule, comparison=st.sampled_from(list(rule.COMPARISONS)))
 OWN[group.SweepRequest] = st.one_of(
-    st.builds(group.SweepRequest, LINE, record(group.Sweep), st.integers(0, 9), st.booleans()),
+    st.builds(
+        group.SweepRequest, st.sampled_from(["lr", "größe.2"]), record(group.Sweep), st.integers(0, 9), st.booleans()
+    ),
     st.builds(group.SweepRequest, LINE, into=st.integers(1, 9)),
 )
 OWN[group.SweepChange] = record(group.SweepChange, parallel=st.one_of(st.none(), st.integers(0, 9)))
