@@ -101,6 +101,10 @@ def test_a_branch_or_commit_instead(typist: Typist, work: Work) -> None:
     made = typist.submit("--commit", first[:12], "--", "python3", "train.py")
     assert output(typist, made) == "numbers as submitted\n"
     assert output(typist, typist.submit("--commit", "main", "--", "python3", "train.py")) == "numbers third\n"
+    assert output(typist, typist.submit("-J", "x", "-c0", f"--snapshot={first}", "--", "python3", "train.py")) == (
+        "numbers as submitted\n"
+    )
+    assert output(typist, typist.submit("--snapshot", "--", "echo", "--snapshot=no")) == "--snapshot=no\n"
     assert "no branch or commit 'nowhere'" in typist.refused("submit", "--commit", "nowhere", "--", "true")
     assert "give one of them" in typist("submit", "--snapshot", "--commit", "main", "--", "true").err
 

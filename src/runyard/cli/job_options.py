@@ -20,6 +20,7 @@ from runyard.submitting import gpus
 from runyard.submitting.build import Request
 
 LITERAL = "runyard.literal"
+SNAPSHOT = "--snapshot"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -32,12 +33,24 @@ class WordsCommand(click.Command):
         self.allow_interspersed_args = False
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        args = self._spelled_out(args)
         given = list(args)
         rest = super().parse_args(ctx, args)
         words = ctx.params.get("words") or ()
         before = len(given) - len(words) - 1
         ctx.meta[LITERAL] = bool(words) and before >= 0 and given[before] == "--"
         return rest
+
+    def _spelled_out(self, args: list[str]) -> list[str]:
+        """`--snapshot=REF` is `--commit REF`: click's flags take no value, and an option whose value may be missing
+        would take the first word of the command for it."""
+        valued = {name for one in self.params if isinstance(one, click.Option) and not one.is_flag for name in one.opts}
+        rest, done = list(args), list[str]()
+        while rest and rest[0].startswith("-") and rest[0] not in ("-", "--"):
+            word = rest.pop(0)
+            done.append(word.replace(f"{SNAPSHOT}=", "--commit=", 1) if word.startswith(f"{SNAPSHOT}=") else word)
+            done += [rest.pop(0)] if word in valued and rest else []
+        return done + rest
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """What can be given; where the Tab key asks and there is a word, only further words of that command."""
@@ -185,7 +198,7 @@ JOB_OPTIONS: tuple[Callable[[F], F], ...] = (
     click.option("--slurm-env", is_flag=True, default=None, help="Set Slurm's variables (SLURM_JOB_ID ...) as well."),
     click.option(
         "--snapshot/--no-snapshot", default=None,
-        help="Run the code as it is now, whatever is edited until it starts (default: in place).",
+        help="Run the code as it is now, whatever is edited until it starts (=REF: as --commit; default: in place).",
     ),
     click.option("--commit", metavar="REF", help="Run the code of this branch or commit."),
     click.option(
