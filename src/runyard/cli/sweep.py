@@ -36,8 +36,9 @@ axes = click.option(
     help="lr=0.1,0.01; layers=range(1,9); lr=loguniform(1e-5,1e-1) with --random; data=part[0-5]; size=[64,64],[128].",
 )  # fmt: skip
 table = click.option(
-    "--csv", metavar="FILE", shell_complete=complete_files, help="A cell for each line; the first has the names."
-)
+    "--csv", metavar="FILE", shell_complete=complete_files,
+    help="A cell for each line (the first has the names), or for each object of JSON or JSON lines.",
+)  # fmt: skip
 zipped = click.option("--zip", "side_by_side", is_flag=True, help="Values side by side instead of every combination.")
 count = click.option("--random", "count", type=click.IntRange(1), metavar="N", help="N cells, drawn at random.")
 seed = click.option(

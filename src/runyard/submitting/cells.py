@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import random
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from runyard.errors import InvalidSpec
 from runyard.model.filter import expand_names
@@ -26,6 +27,7 @@ DIGITS = 6
 _CALL = re.compile(r"([a-z]+)\((.*)\)", re.DOTALL)
 _ITEM = re.compile(r"\[([^\]]*)\]|(?!\[)([^,]*)")
 Values = Mapping[str, str]
+JSON_VALUES = (str, int, float, bool, list, type(None))
 
 
 class Axis(NamedTuple):
@@ -101,8 +103,36 @@ def drawn(axes: Sequence[Axis], count: int, seed: int) -> list[dict[str, str]]:
     ]
 
 
-def from_csv(text: str) -> list[dict[str, str]]:
-    """A cell for each line of a table whose first line has the names; an empty field leaves the default."""
+def from_table(text: str) -> list[dict[str, str]]:
+    """A cell for each line of a CSV whose first line has the names, or for each object of a JSON list or of JSON lines.
+
+    An empty field, or null, leaves the default.
+    """
+    start = text.lstrip("\ufeff \t\r\n")[:1]
+    return _from_json(text) if start in ("[", "{") else _from_csv(text)
+
+
+def _from_json(text: str) -> list[dict[str, str]]:
+    try:
+        lines = [line for line in text.lstrip("\ufeff").splitlines() if line.strip()]
+        found = json.loads(text) if lines[0].lstrip().startswith("[") else [json.loads(line) for line in lines]
+    except (ValueError, RecursionError) as error:
+        raise InvalidSpec(f"this is no JSON: {error}", "csv") from None
+    _check_number(len(found))
+    for number, one in enumerate(found):
+        if not isinstance(one, dict) or not all(isinstance(value, JSON_VALUES) for value in one.values()):
+            raise InvalidSpec(f"entry {number} is no object of plain values", "csv")
+    return [{name: _plain(value) for name, value in one.items() if value is not None} for one in found]
+
+
+def _plain(value: Any) -> str:
+    """A JSON value as the command line has it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return ",".join(map(_plain, value)) if isinstance(value, list) else str(value)
+
+
+def _from_csv(text: str) -> list[dict[str, str]]:
     try:
         rows = list(csv.reader(io.StringIO(text.lstrip("\ufeff"))))
     except csv.Error as error:

@@ -15,7 +15,7 @@ from runyard.model.spec import Dependency
 from runyard.model.template import Parameter, Template
 from runyard.submitting import making
 from runyard.submitting.build import Builder, new_key
-from runyard.submitting.cells import Axis, axis, distinct, drawn, from_csv, grid, side_by_side, times
+from runyard.submitting.cells import Axis, axis, distinct, drawn, from_table, grid, side_by_side, times
 
 Values = Mapping[str, str]
 
@@ -37,7 +37,7 @@ def cells_of(wish: Wish) -> list[dict[str, str]]:
     for name in names:
         if names.count(name) > 1:
             raise InvalidSpec(f"{name!r} is given twice", "param")
-    table = from_csv(wish.csv) if wish.csv else [{}]
+    table = from_table(wish.csv) if wish.csv else [{}]
     if not axes and not wish.csv:
         raise InvalidSpec("nothing varies: give -p lr=0.1,0.01 or --csv FILE", "param")
     found = [dict[str, str]()]

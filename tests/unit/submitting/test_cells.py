@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runyard.errors import InvalidSpec
-from runyard.submitting.cells import axis, distinct, from_csv, items, times
+from runyard.submitting.cells import axis, distinct, from_table, items, times
 from runyard.submitting.sweeping import Wish, cells_of
 
 
@@ -92,13 +92,22 @@ def test_what_is_drawn_needs_a_number() -> None:
 
 
 def test_a_table() -> None:
-    assert from_csv("lr, opt\n0.1,adam\n\n0.2,\n") == [{"lr": "0.1", "opt": "adam"}, {"lr": "0.2"}]
+    assert from_table("lr, opt\n0.1,adam\n\n0.2,\n") == [{"lr": "0.1", "opt": "adam"}, {"lr": "0.2"}]
     assert cells("seed=1,2", csv="lr\n0.1\n0.2\n") == times(
         [{"lr": "0.1"}, {"lr": "0.2"}], [{"seed": "1"}, {"seed": "2"}]
     )
     for wrong in ("", "lr\n", "lr,lr\n1,2\n", "lr\n1,2\n", ",a\n1,2\n"):
         with pytest.raises(InvalidSpec):
-            from_csv(wrong)
+            from_table(wrong)
+
+
+def test_a_table_in_json() -> None:
+    expected = [{"lr": "0.1", "amp": "true", "size": "1,2"}, {"lr": "2"}]
+    assert from_table('[{"lr": 0.1, "amp": true, "size": [1, 2]}, {"lr": 2, "x": null}]') == expected
+    assert from_table('{"lr": 0.1, "amp": true, "size": [1, 2]}\n\n{"lr": 2}\n') == expected
+    for wrong in ("[1]", "[", '{"a": {"b": 1}}', "[]", '{"a": 1} {"b": 2}'):
+        with pytest.raises(InvalidSpec):
+            from_table(wrong)
 
 
 def test_each_once_and_not_too_many() -> None:
