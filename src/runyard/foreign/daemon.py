@@ -36,7 +36,20 @@ MARK = "RUNYARD_DAEMON"
 
 OF_A_JOB = frozenset(
     f"RUNYARD_{name}"
-    for name in ("JOB_ID", "ATTEMPT", "JOB_NAME", "QUEUE", "ARRAY_INDEX", "TOKEN", "GPUS", "PARAMS", "METRICS")
+    for name in (
+        "JOB_ID",
+        "ATTEMPT",
+        "JOB_NAME",
+        "QUEUE",
+        "ARRAY_INDEX",
+        "TOKEN",
+        "GPUS",
+        "PARAMS",
+        "METRICS",
+        "CODE",
+        "SOURCE",
+        "COMMIT",
+    )
 )
 """Our variables that belong to one attempt."""
 
