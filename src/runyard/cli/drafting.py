@@ -13,13 +13,14 @@ import click
 
 from runyard.api import JobRow
 from runyard.cli.context import App
+from runyard.cli.options import complete_words
 from runyard.cli.render.text import harmless, label
 from runyard.cli.selecting import refusal
 from runyard.cli.submit import here
 from runyard.errors import InvalidSpec, RunyardError, UsageError
 from runyard.foreign.editor import VARIABLES, EditedFile, editor_of
 from runyard.model.editing import Draft
-from runyard.submitting.keys import keys_for
+from runyard.submitting.keys import KEYS, keys_for
 from runyard.submitting.redraft import Redrafter, assignments
 from runyard.submitting.sheet import Part, Sheet, with_mistake
 
@@ -30,8 +31,10 @@ Apply = Callable[[Sequence[Draft]], Mapping[int, str]]
 """Does it; why each job that was refused was."""
 
 setting = click.option(
-    "--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change this, as in time=2h; several times for more."
-)
+    "--set", "sets", multiple=True, metavar="KEY=VALUE",
+    shell_complete=complete_words(*(f"{key.name}=" for key in KEYS)),
+    help="Change this, as in time=2h; several times for more.",
+)  # fmt: skip
 
 
 def check_choice(sets: Sequence[str], editor: bool) -> None:

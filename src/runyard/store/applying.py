@@ -205,6 +205,8 @@ class _Bench:
         self.fetch(level)
         for job_id in sorted(level - self._jobs.keys()):
             raise IllegalMove(f"job {job.id}: {self._source.absence(job_id)} that it could wait for")
+        if job.id in level:
+            raise IllegalMove(f"job {job.id} cannot wait for itself")
         while level:
             if job.id in level:
                 raise IllegalMove(f"job {job.id} would wait for itself: what it is to wait for waits for it")

@@ -150,7 +150,7 @@ def test_links_and_ends_of_one_commit_are_seen_in_order(store: Store) -> None:
 @pytest.mark.parametrize(
     ("after", "why"),
     [
-        ((1,), "would wait for itself"),
+        ((1,), "cannot wait for itself"),
         ((3,), "would wait for itself"),
         ((77,), "there is no job 77 that it could wait for"),
         ((4,), r"waits for job 4 \(true\), which ended failed"),
