@@ -24,6 +24,8 @@ CHANGED_SINCE = "has changed since"
 class Edit(Change):
     """What a user changes of jobs."""
 
+    together = 1_000
+
     def __init__(self, sets: Sequence[str]) -> None:
         super().__init__("edit", "changed", lambda row: row.state != JobState.DONE.value)
         self.sets = sets

@@ -30,6 +30,8 @@ SUCCEEDED = Outcome.SUCCEEDED.value
 class Again(Change):
     """Another attempt. A selector that spreads means what has ended otherwise than well."""
 
+    together = 1_000
+
     def __init__(self, failed: bool = False) -> None:
         super().__init__("retry", "waits again", self._fits, strict=failed)
         self._failed = failed

@@ -51,6 +51,9 @@ class Change:
     by name where they were named (`strict`: they are left out there too).
     """
 
+    together = PER_CALL
+    """Ids in one call: what takes long goes in smaller steps, so that nobody else waits long for it."""
+
     def __init__(self, verb: str, past: str, applies: Callable[[JobRow], bool], strict: bool = False) -> None:
         self.verb = verb
         self.past = past
@@ -72,7 +75,7 @@ class Change:
         if dry:
             return self.preview(app, rows)
         self.confirm(app, selectors, rows, yes=yes)
-        return self.report(app, _in_slices(ids, call))
+        return self.report(app, _in_slices(ids, call, self.together))
 
     def meant(self, app: App, selectors: Sequence[str]) -> list[JobRow]:
         """The jobs to which it is to be done."""
@@ -133,13 +136,13 @@ def refusal(job_id: int, why: str) -> str:
     return harmless(why) if str(job_id) in why else f"job {job_id}: {harmless(why)}"
 
 
-def _in_slices(ids: tuple[int, ...], call: Callable[[tuple[int, ...]], ChangeResult]) -> ChangeResult:
-    """The call for all ids, some thousand at a time."""
+def _in_slices(ids: tuple[int, ...], call: Callable[[tuple[int, ...]], ChangeResult], together: int) -> ChangeResult:
+    """The call for all ids, so many at a time."""
     changed: list[int] = []
     refused: dict[int, str] = {}
     also: list[int] = []
-    for start in range(0, len(ids), PER_CALL):
-        result = call(ids[start : start + PER_CALL])
+    for start in range(0, len(ids), together):
+        result = call(ids[start : start + together])
         changed += result.changed
         refused.update(result.refused)
         also += result.also

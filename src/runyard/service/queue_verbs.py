@@ -197,13 +197,13 @@ def _still_needed(store: Store, jobs: Mapping[int, Job]) -> dict[int, str]:
     refused = {
         job_id: f"job {job_id} is {jobs[job_id].word}: `ry rm --stop {job_id}` ends it first" for job_id in on_hosts
     }
-    waiting_for = {job_id: [who for who, _ in store.dependants(job_id)] for job_id in jobs}
+    waiting_for = {on: [who for who, _ in links] for on, links in store.waiting_for(jobs.keys()).items()}
     others = store.load(who for whos in waiting_for.values() for who in whos)
     pending = {job.id for job in others.values() if job.state is JobState.PENDING}
     news = True
     while news:  # who stays keeps in turn what it waits for
         news = False
-        for job_id in jobs.keys() - refused.keys():
+        for job_id in waiting_for.keys() - refused.keys():
             stays = sorted(who for who in waiting_for[job_id] if who in pending and (who not in jobs or who in refused))
             if stays:
                 named = ", ".join(map(str, stays[:NAMED_MAX])) + (" and more" if len(stays) > NAMED_MAX else "")

@@ -199,6 +199,9 @@ class Store(Protocol):
     def dependants(self, job_id: int) -> list[tuple[int, str]]:
         """Which jobs wait or waited for this one, with the kind of dependency."""
 
+    def waiting_for(self, ids: Collection[int]) -> dict[int, list[tuple[int, str]]]:
+        """For each of these jobs that has any: its dependants."""
+
     def active(self, agent: str = "") -> list[Job]:
         """All assigned and running jobs (those with a placement on this agent that has not ended)."""
 
