@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import stat
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,7 +17,8 @@ import pytest
 
 from runyard.wiring.connect import server_pid
 from tests.acceptance.laptop import Laptop, profile
-from tests.acceptance.typist import read_until
+from tests.acceptance.screen import TMUX, screen
+from tests.acceptance.typist import RY, read_until
 from tests.harness import processes
 from tests.harness.sshd import SSHD, Sshd
 from tests.harness.yard import Gate, Yard
@@ -211,6 +213,58 @@ def test_a_home_with_a_long_path(laptop: Laptop, tmp_path: Path) -> None:
         assert laptop.ok("--host", "gpu1", "--home", str(home), "run", "--", "echo", "far") == "far\n"
     finally:
         processes.end_all(str(home))
+
+
+def test_the_settings_of_the_yard_there(laptop: Laptop, yard: Yard) -> None:
+    """Its defaults for jobs and its public variables count; those of this machine do not."""
+    Path(laptop.home.root).mkdir()
+    Path(laptop.home.config).write_text("[defaults]\npriority = 9\n")
+    there = Path(yard.home.config)
+    there.write_text('public_prefixes = ["FROM_"]\n\n[defaults]\npriority = 5\n')
+    try:
+        job = laptop.far_ok("submit", "--hold", "--", "true").strip()
+    finally:
+        there.unlink()
+    spec = json.loads(laptop.far_ok("show", job, "--json"))["spec"]
+    assert spec["priority"] == 5
+    assert ["FROM_LOGIN", "yes"] in spec["public"]
+
+
+@pytest.mark.skipif(not TMUX, reason="takes tmux")
+def test_jobs_are_edited_in_the_editor_here(laptop: Laptop) -> None:
+    job = laptop.far_ok("submit", "--hold", "--", "true").strip()
+    editor = laptop.directory / "editor"
+    editor.write_text("#!/bin/sh\nsed -i 's/^priority = .*/priority = 7/' \"$1\"\n")
+    editor.chmod(0o755)
+    with screen([RY, "--host", "gpu1", "edit", job], {**laptop.environ, "EDITOR": str(editor)}, laptop.directory) as it:
+        assert it.end() == 0, it.seen
+    assert laptop.row(int(job)).priority == 7
+
+
+@pytest.mark.skipif(not TMUX, reason="takes tmux")
+def test_a_terminal_there(laptop: Laptop) -> None:
+    job = laptop.far_ok("submit", "--tty", "--", "sh").strip()
+    laptop.yard.running(int(job))
+    with screen([RY, "--host", "gpu1", "attach", job], laptop.environ, laptop.directory) as it:
+        it.until("attached")
+        it.enter("echo it is $FROM_LOGIN there")
+        it.until("^it is yes there")
+        it.enter("exit")
+        assert it.end() == 0, it.seen
+
+
+def test_from_python(laptop: Laptop) -> None:
+    program = """
+import runyard
+yard = runyard.connect(host="gpu1")
+job = yard.submit(["sh", "-c", "echo $FROM_LOGIN $ONLY_HERE"])
+print(job.wait(timeout_s=60).outcome, job.logs().decode().split())
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=laptop.environ, cwd=laptop.directory, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout) == (0, "succeeded ['yes']\n"), ended.stderr
 
 
 def master(laptop: Laptop) -> int:

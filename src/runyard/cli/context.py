@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from runyard.api import Service
     from runyard.client.duplex import Duplex
     from runyard.model.landing import Landing
-    from runyard.submitting.ground import Ground
+    from runyard.submitting.far import Far as FarGround
 
 
 class Far(Protocol):
@@ -36,7 +36,11 @@ class Far(Protocol):
     def watch(self) -> Service | None:
         """The same, and one that breaks stays broken: for what goes on beside the verbs, and asks nobody."""
 
-    def ground(self, service: Service) -> Ground:
+    @property
+    def socket(self) -> str:
+        """Where its server is reached on this machine."""
+
+    def ground(self, service: Service) -> FarGround:
         """That machine, as far as a submit looks at it."""
 
     def run_there(self, words: tuple[str, ...], terminal: bool) -> int:
@@ -136,7 +140,7 @@ class App:
         return self.wiring.far(self.settings, lambda text: self.output.note(one_line(text)), self.output.asks)
 
     @property
-    def ground(self) -> Ground | None:
+    def ground(self) -> FarGround | None:
         """The machine that jobs are submitted to, where that is another one."""
         return self.far.ground(self.service()) if self.settings.is_far else None
 
@@ -159,6 +163,11 @@ class App:
     def watch(self) -> Service | None:
         """The same, for what goes on beside the verbs: a connection to another machine that breaks stays broken."""
         return self.far.watch() if self.settings.is_far else self.wiring.reach(self.settings)
+
+    @property
+    def socket(self) -> str:
+        """Where the server of the yard is reached on this machine."""
+        return self.far.socket if self.settings.is_far else self.home.server_socket
 
     def told(self, error: OSError) -> RunyardError | None:
         """What this error of the system means to the user, where it is not for a traceback: this directory is gone,

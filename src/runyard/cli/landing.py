@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from runyard.api import PROTOCOL
 from runyard.errors import NotAllowed
 from runyard.model.landing import Landing
-from runyard.settings import Home
+from runyard.settings import Home, Settings
 from runyard.submitting import environment
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ OF_A_LOGIN = ("SSH_",)
 """Variables that end with the login."""
 
 
-def landing(service: Service, environ: Mapping[str, str], home: Home) -> Landing:
+def landing(service: Service, environ: Mapping[str, str], home: Home, settings: Settings) -> Landing:
     """Where the server listens, and what a login shell has; its variables are kept as a blob."""
     kept = {name: value for name, value in environment.captured(environ).items() if not name.startswith(OF_A_LOGIN)}
     blob = json.dumps(kept, sort_keys=True, separators=(",", ":")).encode("ascii")
@@ -41,6 +41,8 @@ def landing(service: Service, environ: Mapping[str, str], home: Home) -> Landing
         user=pwd.getpwuid(os.getuid()).pw_name,
         cwd=os.getcwd(),
         environment=service.put_blob(blob),
+        defaults=json.dumps(dict(settings.defaults)),
+        public_prefixes=settings.public_prefixes,
     )
 
 

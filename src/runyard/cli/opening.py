@@ -75,7 +75,7 @@ def _nothing(job_id: int, links: Sequence[Link], project: bool) -> str:
 
 
 def _api(app: App) -> int:
-    socket = app.home.server_socket
+    socket = app.socket
     if app.output.as_json:
         app.output.json({"socket": socket, "document": "/openapi.json"})
         return 0

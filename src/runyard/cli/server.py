@@ -77,7 +77,7 @@ def door(app: App) -> int:
       ry server door
     """
     app.output.as_json = True
-    app.output.json(landing(app.service(), app.environ, app.home))
+    app.output.json(landing(app.service(), app.environ, app.home, app.settings))
     return 0
 
 

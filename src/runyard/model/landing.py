@@ -16,6 +16,7 @@ class Landing:
 
     `socket` is the path at which the server of `home` listens there; `cwd` is where a login shell of the account
     begins, and `environment` the hash of the blob with its variables. `protocol` is `api.PROTOCOL` over there.
+    `defaults` (an object of JSON) and `public_prefixes` are settings of the yard.
     """
 
     protocol: int
@@ -25,6 +26,8 @@ class Landing:
     user: str
     cwd: str
     environment: str
+    defaults: str = "{}"
+    public_prefixes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,13 @@ What a job needs has to be there; nothing but what was named (`-e`, `--env-file`
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from typing import Any
 
-from runyard.model.landing import DIRECTORY, FILE, PATHS_MAX, Place
+from runyard.model.landing import DIRECTORY, FILE, PATHS_MAX, Landing, Place
 
 Look = Callable[[tuple[str, ...]], tuple[Place, ...]]
 """Says what is at these absolute paths over there."""
@@ -20,9 +22,11 @@ class Far:
 
     is_far = True
 
-    def __init__(self, name: str, cwd: str, look: Look, login: Callable[[], Mapping[str, str]]) -> None:
+    def __init__(self, name: str, landing: Landing, look: Look, login: Callable[[], Mapping[str, str]]) -> None:
         self.where = f" on {name}"
-        self.cwd = cwd
+        self.cwd = landing.cwd
+        self.public_prefixes = landing.public_prefixes
+        self.defaults: Mapping[str, Any] = json.loads(landing.defaults)
         self._look = look
         self._login = login
         self._seen: dict[str, Place] = {}

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runyard.errors import InvalidSpec
 from runyard.model.code import IN_PLACE, WORK_TREE
@@ -22,6 +22,9 @@ from runyard.settings import Settings
 from runyard.submitting import arrays, checkpoints, dependencies, durations, gpus, sizes
 from runyard.submitting.ground import Ground, Near
 from runyard.submitting.nearest import meant
+
+if TYPE_CHECKING:
+    from runyard.submitting.far import Far
 
 NO_LIMIT = ("0", "none", "unlimited", "infinite")
 SELECTS = re.compile(rf"all$|@|({'|'.join(PREFIXES)}):")
@@ -54,10 +57,13 @@ class Here(NamedTuple):
         return self.far or Near(self.environ, self.cwd)
 
 
-def here_of(environ: Mapping[str, str], now: float, settings: Settings, far: Ground | None = None) -> Here:
-    """This directory, now, with the settings of the yard. The defaults of one on another machine are not known here."""
-    defaults = {} if settings.is_far else settings.defaults
-    return Here(environ, os.getcwd(), now, settings.environment_max_kb, far, settings.public_prefixes, defaults)
+def here_of(environ: Mapping[str, str], now: float, settings: Settings, far: Far | None = None) -> Here:
+    """This directory, now, with the settings of the yard: of another machine's, as the login there has found them."""
+    if far is None:
+        prefixes, defaults = settings.public_prefixes, settings.defaults
+    else:
+        prefixes, defaults = far.public_prefixes, far.defaults
+    return Here(environ, os.getcwd(), now, settings.environment_max_kb, far, prefixes, defaults)
 
 
 Read = Callable[[Any, str, Here], Any]

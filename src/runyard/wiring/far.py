@@ -85,10 +85,15 @@ class Far:
             return None
         return RemoteService(transport)
 
+    @property
+    def socket(self) -> str:
+        """Where its server is reached on this machine."""
+        return self._link.socket
+
     def ground(self, service: Service) -> Ground:
         """That machine, as far as a submit looks at it."""
         landing = self._link.landing
-        return Ground(self.name, landing.cwd, service.places, lambda: self._login(service))
+        return Ground(self.name, landing, service.places, lambda: self._login(service))
 
     def run_there(self, words: tuple[str, ...], terminal: bool) -> int:
         """Run `ry` itself over there, for verbs about the machine; its exit code."""

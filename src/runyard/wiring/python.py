@@ -6,7 +6,8 @@ import os
 import time
 import warnings
 from collections.abc import Mapping
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from runyard.api import Service, Submission
 from runyard.client.handle import Command, Yard
@@ -19,19 +20,25 @@ from runyard.submitting.fields import here_of
 from runyard.submitting.redraft import Redrafter
 from runyard.wiring.connect import connect as connect_service
 
+if TYPE_CHECKING:
+    from runyard.submitting.far import Far
+
 CALLER = 4
 """Who is warned: prepare <- Yard._submit <- Yard.submit <- the user's line."""
 
 
-def connect(home: str = "") -> Yard:
+def connect(home: str = "", host: str = "") -> Yard:
     """The yard at `home` (default: RUNYARD_HOME, else ~/.runyard). Starts its server if none runs.
 
-    Unavailable if that fails; what then helps is in the message.
+    `host` is another machine, reached by ssh as `ry --host` does; `home` is the yard's home there then. A machine that
+    `ry use` remembers does not count here. Unavailable if it fails; what then helps is in the message.
     """
-    settings = load(os.environ, {"home": home} if home else {})
+    flags = {"host": host, "far_home": home} if host else {"home": home}
+    settings = load(os.environ, {name: value for name, value in flags.items() if value})
+    service, far = _reached(settings)
 
     def prepare(service: Service, command: Command, options: Mapping[str, Any]) -> Submission:
-        here = here_of(os.environ, time.time(), settings)
+        here = here_of(os.environ, time.time(), settings, far)
         builder = Builder(service, here)
         named = {name.replace("_", "-"): value for name, value in options.items()}
         submission = bulk.single(builder, {**named, "command": command})
@@ -40,19 +47,28 @@ def connect(home: str = "") -> Yard:
         return submission
 
     def redraft(service: Service, spec: JobSpec, options: Mapping[str, Any]) -> JobSpec:
-        here = here_of(os.environ, time.time(), settings)
+        here = here_of(os.environ, time.time(), settings, far)
         return Redrafter(service, here).spec(spec, {name.replace("_", "-"): value for name, value in options.items()})
 
-    service = connect_service(settings)
-    return Yard(service, prepare, redraft, settings.home, _Maker(service, settings))
+    return Yard(service, prepare, redraft, settings.home, _Maker(service, settings, far))
+
+
+def _reached(settings: Settings) -> tuple[Service, Far | None]:
+    """The verbs, and the machine that jobs are submitted to where it is another one."""
+    if not settings.is_far:
+        return connect_service(settings), None
+    way = import_module("runyard.wiring.far").Far(settings, lambda text: None, False)
+    service: Service = way.connect()
+    return service, way.ground(service)
 
 
 class _Maker:
     """Makes jobs of templates and sweeps, as `create` and `sweep` of the command line do."""
 
-    def __init__(self, service: Service, settings: Settings) -> None:
+    def __init__(self, service: Service, settings: Settings, far: Far | None) -> None:
         self._service = service
         self._settings = settings
+        self._far = far
 
     def create(self, template: str, values: Mapping[str, Any], options: Mapping[str, Any]) -> Submission:
         builder = self._builder()
@@ -66,7 +82,7 @@ class _Maker:
         return _warned(builder, maker.sweep(builder, self._service, name, params, command, own))
 
     def _builder(self) -> Builder:
-        return Builder(self._service, here_of(os.environ, time.time(), self._settings))
+        return Builder(self._service, here_of(os.environ, time.time(), self._settings, self._far))
 
 
 def _dashed(options: Mapping[str, Any]) -> dict[str, Any]:
