@@ -37,8 +37,9 @@ RECORDS = "code"
 AT_ONCE_S = 0.5
 """A job that starts so soon after it was accepted starts with the code that it was submitted with."""
 
-REST = 4.0
-"""After a look at a place the next one waits so many times as long as it took."""
+REST = 9.0
+REST_LEAST_S = 0.5
+"""After a look at a place the next one waits so many times as long as it took, and at least so long."""
 
 GLANCE_S = 0.1
 """Somebody waits for a look only where the last one took less."""
@@ -201,9 +202,9 @@ class CodeDesk:
         while not self._ending:
             self.step()
 
-    def step(self) -> None:
-        """Wait until a place is to be looked at, and look; less than that at the end."""
-        site = self._next()
+    def step(self, rested: bool = True) -> None:
+        """Wait until a place is to be looked at (and has been left alone long enough), and look; at the end neither."""
+        site = self._next(rested)
         if site is not None:
             records, site.records = site.records, []
             started, site.started = site.started, []
@@ -214,21 +215,21 @@ class CodeDesk:
             self._ending = True
             self._wake.notify()
 
-    def _next(self) -> _Site | None:
+    def _next(self, rested: bool) -> _Site | None:
         with self._wake:
             while not self._ending:
                 now = self._monotonic()
                 self._sites = {name: site for name, site in self._sites.items() if site.wanted or site.not_before > now}
                 waiting = [site for site in self._sites.values() if site.wanted]
                 due = min(waiting, key=lambda site: site.not_before, default=None)
-                if due is not None and due.not_before <= now:
+                if due is not None and (due.not_before <= now or not rested):
                     return due
                 self._wake.wait(due.not_before - now if due is not None else None)
         return None
 
     def _look(self, site: _Site, records: Sequence[str], started: Sequence[tuple[int, AttemptKey, str]]) -> None:
         seen = self._seen(site.code)
-        site.not_before = self._monotonic() + REST * self._took_s[site.code.root]
+        site.not_before = self._monotonic() + max(REST_LEAST_S, REST * self._took_s[site.code.root])
         try:
             record = seen.record
             if seen.patch and records:
@@ -241,14 +242,19 @@ class CodeDesk:
         records, started = wanted
         for name in records:
             turn.store.save_document(RECORDS, name, codec.encode(record))
-        changes = []
-        for job_id, key, name in started:
-            before = record_of(turn.store, name)
-            text = difference(code, before, record) if before is not None else ""
-            if text:
-                changes.append(Change(job_id, Noted(turn.now, key, Note(CODE_CHANGED, text))))
+        texts = {name: self._changed(turn, code, name, record) for name in {name for _, _, name in started}}
+        changes = [
+            Change(job_id, Noted(turn.now, key, Note(CODE_CHANGED, texts[name])))
+            for job_id, key, name in started
+            if texts[name]
+        ]
         if changes:
             turn.commit(changes)
+
+    def _changed(self, turn: Turn, code: Code, name: str, now: CodeRecord) -> str:
+        """How the code differs from what this record says, in words."""
+        before = record_of(turn.store, name)
+        return difference(code, before, now) if before is not None else ""
 
 
 def record_of(store: Store, name: str) -> CodeRecord | None:

@@ -138,6 +138,10 @@ class Yard:
         assert isinstance(found, Shelves)
         return found
 
+    def look(self) -> None:
+        """Let the next place of code be looked at that is to be."""
+        self.shared.code.step(rested=False)
+
     @property
     def store(self) -> Store:
         return self.shared.controller.store

@@ -38,7 +38,7 @@ def test_a_job_says_where_its_code_lies_and_what_was_changed(yard: Yard) -> None
     assert code is not None
     assert (code.root, code.commit, code.branch, code.frozen) == (PLACE, COMMIT, "main", ())
     assert yard.service.job(made).code is None  # nobody has looked yet
-    yard.shared.code.step()
+    yard.look()
     seen = yard.service.job(made).code
     assert seen is not None
     assert (seen.tree, seen.changed) == ("tree-1", ("M train.py",))
@@ -53,7 +53,7 @@ def test_a_job_outside_of_any_work_tree_has_no_code(yard: Yard) -> None:
 def test_a_submission_is_looked_into_once(yard: Yard) -> None:
     receipt = yard.receipt(in_code(), array=ArraySpec(tuple(range(1_000))))
     yard.submit(in_code(), in_code())
-    yard.shared.code.step()
+    yard.look()
     assert len(yard.shelves.looks) == 1  # the second submission came in time to share it
     assert {yard.service.job(job_id).code is not None for job_id in (receipt.ids[0], receipt.ids[-1])} == {True}
 
@@ -69,15 +69,15 @@ def test_nobody_can_bring_code_of_his_own(yard: Yard) -> None:
 
 def test_code_that_is_changed_before_the_start_is_noted(yard: Yard) -> None:
     first, second = yard.submit(in_code(), in_code(hold=True))
-    yard.shared.code.step()
+    yard.look()
     hand = yard.agent()
     started_late(yard, hand, first)
-    yard.shared.code.step()
+    yard.look()
     assert noted(yard, first) == []
     yard.shelves.trees[PLACE] = "tree-2"
     yard.service.release((second,))
     started_late(yard, hand, second)
-    yard.shared.code.step()
+    yard.look()
     assert noted(yard, second) == [(CODE_CHANGED, "train.py changed after it was submitted (at cccccccccc)")]
     assert yard.row(second).flags == (CODE_CHANGED,)
     assert noted(yard, first) == []
@@ -85,12 +85,12 @@ def test_code_that_is_changed_before_the_start_is_noted(yard: Yard) -> None:
 
 def test_a_note_comes_although_the_job_has_ended(yard: Yard) -> None:
     (made,) = yard.submit(in_code())
-    yard.shared.code.step()
+    yard.look()
     hand = yard.agent()
     yard.shelves.trees[PLACE] = "tree-2"
     started_late(yard, hand, made)
     hand.ends(made)
-    yard.shared.code.step()
+    yard.look()
     assert [kind for kind, _ in noted(yard, made)] == [CODE_CHANGED]
     assert yard.row(made).word == "succeeded"
 
@@ -98,11 +98,11 @@ def test_a_note_comes_although_the_job_has_ended(yard: Yard) -> None:
 def test_a_job_that_starts_at_once_is_not_looked_at_again(yard: Yard) -> None:
     hand = yard.agent()
     (made,) = yard.submit(in_code())
-    yard.shared.code.step()
+    yard.look()
     hand.beat()
     hand.starts(made)
     (other,) = yard.submit(in_code())
-    yard.shared.code.step()  # for the other job alone
+    yard.look()  # for the other job alone
     assert len(yard.shelves.looks) == 2
     assert noted(yard, made) == [] and yard.service.job(other).code is not None
 
@@ -203,7 +203,7 @@ def test_two_jobs_are_compared(yard: Yard) -> None:
             public=(("DQ_X", "8"),),
         ),
     )
-    yard.shared.code.step()
+    yard.look()
     found = yard.service.compare(first, second)
     assert found.packages == ("numpy 1 -> 2",)
     assert [(one.name, one.before, one.after) for one in found.environment] == [
@@ -221,7 +221,7 @@ def test_two_jobs_are_compared(yard: Yard) -> None:
 def test_a_job_that_is_there_already(yard: Yard) -> None:
     first, second, _ = yard.submit(in_code(), in_code(name="another"), in_code(params=(("lr", "1"),)))
     assert yard.service.alike(in_code()) == ()  # nobody has looked yet
-    yard.shared.code.step()
+    yard.look()
     assert yard.service.alike(in_code()) == (second, first)
     assert yard.service.alike(in_code(command=("false",))) == ()
     assert yard.service.alike(job(workdir="/tmp")) == ()
