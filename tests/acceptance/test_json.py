@@ -64,7 +64,7 @@ TRIED = {
     "server start", "server status", "server stop", "create", "template add", "template ls", "template show",
     "template edit", "template rm", "sweep add", "sweep ls", "sweep show", "sweep set", "sweep grow", "sweep drop",
     "move", "edit", "retry", "copy", "rm", "recover",
-    "server drain", "server resume", "hooks", "import",
+    "server drain", "server resume", "hooks", "import", "import-run",
 }  # fmt: skip
 
 

@@ -108,3 +108,26 @@ def test_saves_with_the_time_in_their_names(ry: Typist) -> None:
     ended = ry("export", "-o", "saves/", "@")
     (saved,) = (ry.directory / "saves").iterdir()
     assert saved.name.startswith("runyard-") and f"1 job written to saves/{saved.name}" in ended.err
+
+
+def test_a_run_that_was_done_elsewhere(ry: Typist) -> None:
+    (ry.directory / "old.log").write_text("epoch 1\n")
+    words = ("-J", "baseline", "--param", "lr=0.1", "--metric", "acc=0.93", "--note", "of old")
+    times = ("--started", "2026-11-01T10:00", "--ended", "2026-11-01T12:30")
+    job = ry.ok("import-run", *words, *times, "--log", "old.log", "--", "python", "train.py").strip()
+    seen = ry.json("show", job)
+    assert (seen["word"], seen["exit_code"], seen["params"], seen["note"]) == (
+        "succeeded",
+        0,
+        [["lr", "0.1"]],
+        "of old",
+    )
+    assert seen["ended_at"] - seen["started_at"] == 9_000 and seen["metrics"] == {"acc": 0.93}
+    assert seen["attempts"][0]["placements"][0]["result"]["source"] == "operator"
+    assert ry.ok("logs", job) == "epoch 1\n"
+    assert job in ry.ok("ls", "--where", "acc > 0.9 and lr < 1")
+    bad = ry.ok("import-run", "--outcome", "timeout", "--", "x").strip()
+    assert ry.json("ls", bad)[0]["word"] == "timeout"
+    assert ry.json("ls", ry.ok("import-run", "--exit-code", "4", "--", "x").strip())[0]["exit_code"] == 4
+    assert "use NAME=NUMBER" in ry.refused("import-run", "--metric", "acc", "--", "x")
+    assert "before it started" in ry.refused("import-run", *times[:2], "--ended", "2026-10-01T10:00", "--", "x")

@@ -76,7 +76,7 @@ def packed(store: Store, ids: list[int], **fields: object) -> Cargo:
 def unload(store: Store, cargo: Cargo) -> Unloaded:
     controller = Controller(store, Surroundings(lambda: 100.0, lambda: "t"))
     with store.transaction():
-        return Unloading(Turn(controller, 100.0), cargo, lambda name: True).run()
+        return Unloading(Turn(controller, 100.0), cargo, lambda name: True, "me").run()
 
 
 def as_text(value: object, ids: dict[int, int], groups: dict[int, int]) -> str:

@@ -99,6 +99,7 @@ class World:
             free_mb=lambda: 1_000,
             collect=lambda dry: (),
             remove_output=lambda jobs: None,
+            adopt_output=lambda job, path: None,
             code=CodeDesk(NoRepositories(), blobs, self.controller, self.now),
             links=lambda job: (),
         )

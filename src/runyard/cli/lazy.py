@@ -66,9 +66,8 @@ class LazyGroup(click.Group):
         verb = self.verbs.get(self._names.get(name, ""))
         if verb is None:
             return None
-        command: click.Command = getattr(
-            import_module(f"runyard.cli.{verb.module}"), f"{verb.name}_" if iskeyword(verb.name) else verb.name
-        )
+        function = f"{verb.name}_" if iskeyword(verb.name) else verb.name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"runyard.cli.{verb.module}"), function)
         return command
 
     def resolve_command(

@@ -131,6 +131,8 @@ def _write(service: Service, selectors: Sequence[str], whole: bool, file: TextIO
             if group.id not in groups:
                 groups.add(group.id)
                 line("group", codec.encode(group))
+        for reading in cargo.readings:
+            line("metrics", codec.encode(reading))
         for story in cargo.stories:
             line("job", codec.encode(story))
             blobs.update(_blobs(story))
@@ -200,7 +202,7 @@ class _Loaded:
         self.jobs: list[Any] = []
         self.blobs: list[tuple[bytes, str]] = []
         self.lacking: set[str] = set()
-        rest: dict[str, list[Any]] = {"queue": [], "group": []}
+        rest: dict[str, list[Any]] = {"queue": [], "group": [], "metrics": []}
         head = end = None
         for line in lines:
             ((kind, value),) = line.items()
@@ -225,6 +227,7 @@ class _Loaded:
         self.cargo = {
             "export_id": head["id"], "yard": head["yard"], "at": head["at"], "stories": self.jobs,
             "queues": rest["queue"], "groups": rest["group"],
+            "readings": rest["metrics"],
         }  # fmt: skip
 
     def _keep(self, value: Any) -> None:

@@ -7,6 +7,7 @@ from dataclasses import field
 from runyard.errors import InvalidSpec
 from runyard.model.events import Recorded, Submitted
 from runyard.model.group import Group
+from runyard.model.metrics import Reading
 from runyard.model.queue import Queue
 from runyard.model.record import dataclass
 
@@ -31,7 +32,8 @@ class Cargo:
     """Jobs of another yard, to be taken in: all of them or none, and once for each `export_id`.
 
     Groups and queues are those that the stories name. `at` is when they were exported. Jobs that wait are held, unless
-    `release` says otherwise.
+    `release` says otherwise. `readings` are the metrics of attempts; `outputs` the files (by job) that hold what its
+    first attempt has printed, where they are on the machine of this yard.
     """
 
     export_id: str
@@ -41,6 +43,8 @@ class Cargo:
     groups: tuple[Group, ...] = ()
     queues: tuple[Queue, ...] = ()
     release: bool = False
+    readings: tuple[Reading, ...] = ()
+    outputs: dict[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,14 @@ class RunDirs:
     def done(self, job: int, number: int) -> RunDir:
         return RunDir(f"{self._done}/{job // SHARD:d}/{job:d}.{number:d}", job, number)
 
+    def adopt(self, job: int, path: str) -> None:
+        """The file at this path is what the first attempt of a job has printed; the attempt did not run here."""
+        done = self.done(job, 1)
+        make_private(os.path.dirname(done.path))
+        os.makedirs(done.path, mode=0o700, exist_ok=True)
+        with open(done.output_link, "wb") as file:
+            file.write(os.fsencode(path))
+
     def is_done(self, job: int, number: int) -> bool:
         """Whether the result of this attempt is committed."""
         return os.path.lexists(self.done(job, number).path)

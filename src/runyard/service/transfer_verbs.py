@@ -17,6 +17,7 @@ from runyard.model.attempt import AttemptKey, Result
 from runyard.model.events import DependencyMet, Ended, Event, Held, Submitted
 from runyard.model.job import Job, JobState
 from runyard.model.lifecycle import replay, verdict
+from runyard.model.metrics import Reading
 from runyard.model.record import changed
 from runyard.model.spec import Dependency, JobSpec
 from runyard.model.transfer import Cargo, Story, Unloaded
@@ -48,7 +49,15 @@ class TransferVerbs(Verbs):
             stories,
             tuple(store.groups({job.group for job in found.values() if job.group is not None})),
             tuple(queue for queue in store.queues() if queue.name in queues),
+            readings=tuple(reading for job in found.values() for reading in self._readings(job)),
         )
+
+    def _readings(self, job: Job) -> Iterator[Reading]:
+        """What its attempts have reported."""
+        measured = self._store.measured(job.id) if job.attempt is not None else []
+        tokens = {one.number: one.token for one in self._store.attempts(job.id)} if measured else {}
+        for one in measured:
+            yield Reading(AttemptKey(job.id, one.number, tokens.get(one.number, "")), one.progress, one.metrics)
 
     def unload(self, cargo: Cargo) -> Unloaded:
         if self._controller.halted:
@@ -58,23 +67,27 @@ class TransferVerbs(Verbs):
             before = turn.store.document(IMPORTS, cargo.export_id)
             if before is not None:
                 return replace(codec.decode(Unloaded, before), before=True)
-            unloaded = Unloading(turn, cargo, self._yard.blobs.has).run()
+            unloaded = Unloading(turn, cargo, self._yard.blobs.has, self._caller.user).run()
             turn.store.save_document(IMPORTS, cargo.export_id, codec.encode(unloaded))
             turn.dirty = True
             turn.topics.add("jobs")
             return unloaded
 
-        return self._controller.call(work)
+        done = self._controller.call(work)
+        for old, path in cargo.outputs.items():
+            self._yard.adopt_output(done.ids[old], path)
+        return done
 
 
 class Unloading:
     """One cargo on its way into the store."""
 
-    def __init__(self, turn: Turn, cargo: Cargo, has_blob: Callable[[str], bool]) -> None:
+    def __init__(self, turn: Turn, cargo: Cargo, has_blob: Callable[[str], bool], user: str) -> None:
         self._store = turn.store
         self._now = turn.now
         self._cargo = cargo
         self._has_blob = has_blob
+        self._user = user
         self._groups: dict[int, int] = {}
         self._stories = sorted(cargo.stories, key=lambda story: story.id)
         first = turn.store.last_id() + 1
@@ -88,6 +101,7 @@ class Unloading:
         self._ends = {story.id: _end(story) for story in self._stories}
         for at, run in groupby(self._stories, key=lambda story: story.events[0].event.at):
             self._add(at, list(run))
+        self._store.keep_readings([self._mapped(reading) for reading in self._cargo.readings], self._cargo.at)
         lacking = [
             self._ids[story.id]
             for story in self._stories
@@ -172,7 +186,7 @@ class Unloading:
         if isinstance(value, JobSpec):
             come = [wanted for wanted in value.after if wanted.job_id in self._ids]
             after = tuple(Dependency(self._ids[wanted.job_id], wanted.kind) for wanted in come)
-            return changed(value, after=after, code=None)
+            return changed(value, after=after, code=None, user=value.user or self._user)
         if isinstance(value, tuple):
             return tuple(map(self._mapped, value))
         if not is_dataclass(value) or isinstance(value, type):

@@ -47,6 +47,7 @@ class Yard:
     free_mb: Callable[[], int]
     collect: Callable[[bool], tuple[int, ...]]
     remove_output: Callable[[Collection[int]], None]
+    adopt_output: Callable[[int, str], None]
     code: CodeDesk
     links: Callable[[Job], tuple[Link, ...]]
     min_free_mb: int = 50

@@ -99,6 +99,7 @@ def build(settings: Settings, home: Home, accept_older_store: bool = False) -> Y
         free_mb=lambda: free_mb(home.root),
         collect=collect,
         remove_output=remove_output,
+        adopt_output=runs.adopt,
         code=desk,
         links=Tracking(files, trees).links,
         min_free_mb=settings.min_free_mb,

@@ -278,6 +278,7 @@ def build(store: Store, directory: Path) -> tuple[Shared, Clock, Outputs]:
         free_mb=lambda: 1_000,
         collect=lambda dry: (7, 8, 9) if dry else (7, 8),
         remove_output=outputs.removed.update,
+        adopt_output=lambda job, path: None,
         code=CodeDesk(Shelves(), blobs, controller, clock.now),
         links=lambda job: found_in(outputs.written.get((job.id, job.attempt.number if job.attempt else 0), b"")),
     )
