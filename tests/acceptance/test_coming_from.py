@@ -82,6 +82,6 @@ def test_every_row_says_something() -> None:
 
 @pytest.mark.parametrize(("row", "line"), LINES, ids=[f"{row.page}: {line}" for row, line in LINES])
 def test_a_line(scene: Typist, row: Row, line: str) -> None:
-    words = shlex.split(line)[1:]
-    ended = scene(*words, EDITOR="true", BROWSER="true")
-    assert ended.code == 0, f"{row.old} is said to be `{line}`, which ends with {ended.code}: {ended.err}"
+    for command in line.split(" && "):
+        ended = scene(*shlex.split(command)[1:], EDITOR="true", BROWSER="true")
+        assert ended.code == 0, f"{row.old} is said to be `{line}`, which ends with {ended.code}: {ended.err}"

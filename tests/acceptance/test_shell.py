@@ -185,12 +185,21 @@ def test_the_words_of_que(ry: Typist) -> None:
         stdin=f"list new\nshuffle {second} --first\nmove {second} --last\ndisplay {first}\n"
         f"edit {first} --set priority=3\n"
         f"daemon stop\ndaemon status\ndaemon start\nworker clear_mem\nserver status\nremove {second} --yes\n"
-        "clear new --dry-run\nrecover\nquit -ns\nnosuch\n",
+        "clear new --dry-run\nsave que -op saved\nload que -ip saved --dry-run\nsave server\n"
+        "wandb api\nrecover\nquit -ns\nnosuch\n",
     )
     assert ended.code == 0, ended
     assert f"would remove job {first} (true), held" in ended.out
     notes = [line for line in ended.err.splitlines() if line.startswith("ry: this is")]
     assert notes == [
         f"ry: this is `ry {verb}`"
-        for verb in ("server drain", "server status", "server resume", "gpus", "rm state:new --dry-run")
+        for verb in (
+            "server drain",
+            "server status",
+            "server resume",
+            "gpus",
+            "rm state:new --dry-run",
+            "export -o saved",
+            "import saved --dry-run",
+        )
     ]

@@ -13,11 +13,14 @@ import click
 from runyard.cli.context import App
 from runyard.cli.lazy import LazyGroup
 from runyard.cli.render.text import harmless
-from runyard.errors import UsageError
 from runyard.model.old_words import location
 
 OF_QUE = ("que", "queue", "server")
 """What Que saves and loads: the runs, and the state of its server. Here both are the yard."""
+
+WITH_TIME = "-t"
+HERE = "./"
+"""An output that ends so gets a name with the time in it."""
 
 words = click.argument("words", nargs=-1, type=click.UNPROCESSED)
 as_given = {"ignore_unknown_options": True}
@@ -109,13 +112,21 @@ def clear_mem(ctx: click.Context) -> int:
 @words
 @click.pass_context
 def save(ctx: click.Context, words: tuple[str, ...]) -> int:
-    """Write jobs into a file: `ry export`. (The yard itself is on disk at all times.)
+    """Write jobs into a file: `ry export -o FILE`. The yard itself is on disk at all times.
 
     \b
-    Example:
-      ry save
+    Examples:
+      ry save que -op saved.jsonl
+      ry save que -t
     """
-    return _becomes(ctx, "export", [word for word in words if word not in OF_QUE])
+    given = [word for word in words if word not in OF_QUE]
+    if not given:
+        app: App = ctx.obj
+        app.output.note("ry: nothing has to be saved; `ry export -o FILE` writes a copy")
+        return 0
+    if given[0] == WITH_TIME:
+        return _becomes(ctx, "export", ["-o", HERE])
+    return _becomes(ctx, "export", ["-o" if word == "-op" else word for word in given])
 
 
 @click.command("load", context_settings=as_given)
@@ -128,7 +139,7 @@ def load(ctx: click.Context, words: tuple[str, ...]) -> int:
     Example:
       ry load jobs.json
     """
-    return _becomes(ctx, "import", [word for word in words if word not in OF_QUE])
+    return _becomes(ctx, "import", [word for word in words if word not in (*OF_QUE, "-ip")])
 
 
 def _becomes(ctx: click.Context, name: str, words: Sequence[str]) -> int:
@@ -136,8 +147,6 @@ def _becomes(ctx: click.Context, name: str, words: Sequence[str]) -> int:
     app: App = ctx.obj
     top = ctx.find_root()
     assert isinstance(top.command, LazyGroup)
-    if name not in top.command.verbs:
-        raise UsageError(f"nothing has to be done: the yard is on disk at all times (there is no `ry {name}` yet)")
     app.output.note(f"ry: this is `ry {harmless(' '.join((name, *words)))}`")
     _, verb, rest = top.command.resolve_command(top, [name, *words])
     assert verb is not None
