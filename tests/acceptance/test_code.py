@@ -82,7 +82,7 @@ def test_a_snapshot_runs_what_was_there(typist: Typist, work: Work) -> None:
     typist.ok("release", str(job_id))
     assert output(typist, job_id) == "numbers as submitted\n"
     assert not (work.root / "out.txt").exists()
-    assert "frozen, of " in typist.ok("show", str(job_id))
+    assert "; frozen as " in typist.ok("show", str(job_id))
 
 
 def test_a_thousand_jobs_are_frozen_once(typist: Typist, work: Work) -> None:

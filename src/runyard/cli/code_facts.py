@@ -16,7 +16,7 @@ def code_facts(detail: JobDetail) -> Iterator[tuple[str, str]]:
     """The code, what was changed in it, and what was another when the job started."""
     code, record = detail.spec.code, detail.code
     if code is not None:
-        how = "frozen" if code.frozen else "in place"
+        how = f"frozen as {code.key}" if code.frozen else "in place"
         yield "code", f"{harmless(title(code, record))}; {how}, of {harmless(code.root)}"
         if record is not None and record.changed:
             more = f" and {record.more} more" if record.more else ""

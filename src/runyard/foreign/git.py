@@ -42,6 +42,7 @@ SAFE: dict[str, str] = {
     "protocol.allow": "never",
     "submodule.recurse": "false",
     "advice.addEmbeddedRepo": "false",
+    "lfs.fetchexclude": "*",
     "gc.auto": "0",
     "commit.gpgSign": "false",
 }

@@ -280,3 +280,6 @@ def test_what_a_job_wrote_stays(work: Work, repositories: LocalRepositories, agi
     assert files(tree) == {"results/model.pt"}
     assert (work.root / "data" / "in.txt").read_text() == "numbers\n"
     assert aging.collect((), (), keep_days=1) == []
+    again = Path(aging.prepare(code))
+    assert again != tree
+    assert files(again) == {".gitignore", "train.py", "src/model.py"}
