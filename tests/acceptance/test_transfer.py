@@ -131,3 +131,29 @@ def test_a_run_that_was_done_elsewhere(ry: Typist) -> None:
     assert ry.json("ls", ry.ok("import-run", "--exit-code", "4", "--", "x").strip())[0]["exit_code"] == 4
     assert "use NAME=NUMBER" in ry.refused("import-run", "--metric", "acc", "--", "x")
     assert "before it started" in ry.refused("import-run", *times[:2], "--ended", "2026-10-01T10:00", "--", "x")
+
+
+def test_the_runs_of_que(ry: Typist) -> None:
+    def run(number: int, **more: object) -> dict[str, object]:
+        admin = {"model": "S3D", "dataset": "WLASL", "split": "asl100", "exp_no": f"{number:03}",
+                 "config_path": f"c{number}.toml", "seed": 42, "recover": False}  # fmt: skip
+        return {"admin": admin, "optimizer": {"lr": 0.1 * number}, "wandb": {"tags": ["a"], "run_id": None}, **more}
+
+    runs = {
+        "to_run": [run(1)],
+        "cur_run": run(2),
+        "old_runs": [run(3, results={"best_val_acc": 0.8, "test": {"top1": 0.7}})],
+        "fail_runs": [run(4, error="CUDA out of memory")],
+    }
+    (ry.directory / "Runs.json").write_text(json.dumps(runs))
+    words = ("import", "--from", "que", "Runs.json", "--command", "python train.py {config_path}")
+    assert "would import 4 jobs" in ry.ok(*words, "--dry-run")
+    done = ry.json(*words)
+    old, failed, current, waiting = (ry.json("show", str(job)) for job in done["ids"].values())
+    assert (old["word"], failed["word"], current["word"], waiting["word"]) == ("succeeded", "failed", "lost", "held")
+    assert old["name"] == "S3D_WLASL_asl100_003" and old["spec"]["command"] == ["python", "train.py", "c3.toml"]
+    assert old["metrics"] == {"best_val_acc": 0.8, "test.top1": 0.7}
+    assert ["optimizer.lr", "0.4"] in failed["params"] and "CUDA out of memory" in failed["reason"]
+    assert ry.json(*words)["before"]
+    assert "has no 'nothing'" in ry.refused(*words[:-1], "train {nothing}")
+    assert "no Runs.json of Que" in ry.refused("import", "--from", "que", "-", stdin="{}")

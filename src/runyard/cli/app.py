@@ -54,7 +54,6 @@ VERBS = (
     Verb("import", "transfer", "Take jobs of another yard in.", (), YARD),
     Verb("hooks", "hooks", "Who is told what happens to jobs.", ("notify",), YARD, there=True),
     Verb("import-run", "import_run", "Add a run that was done elsewhere, with its results.", (), YARD),
-    Verb("hooks", "hooks", "Who is told what happens to jobs.", ("notify",), YARD),
     Verb("clean", "clean", "Collect the output of old jobs.", (), YARD),
     Verb("doctor", "doctor", "Check this yard and say what to do.", (), YARD, there=True),
     Verb("help", "help", "Help about a verb.", (), YARD),

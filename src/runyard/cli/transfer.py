@@ -9,6 +9,8 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from importlib import import_module
 from typing import Any, TextIO
 
 import click
@@ -60,11 +62,13 @@ def export(app: App, selectors: tuple[str, ...], output: str | None, whole: bool
 
 @click.command("import")
 @click.argument("file", metavar="FILE", shell_complete=complete_files)
+@click.option("--from", "source", type=click.Choice(("que",)), help="FILE is the Runs.json of Que.")
+@click.option("--command", metavar="TEXT", help="With --from: what its runs run, as in 'train.py {config_path}'.")
 @click.option("--release", is_flag=True, help="Let jobs go that waited over there, instead of holding them.")
 @dry_run
 @as_json
 @click.pass_obj
-def import_(app: App, file: str, release: bool, dry_run: bool) -> int:
+def import_(app: App, file: str, source: str | None, command: str | None, release: bool, dry_run: bool) -> int:
     """Take jobs of another yard in: all of them or none, and once, however often it is said.
 
     They get new ids, and what waits for them follows. A job that was running over there is lost; one that waited is
@@ -74,7 +78,10 @@ def import_(app: App, file: str, release: bool, dry_run: bool) -> int:
     Examples:
       ry import lr.jsonl
       ry import --dry-run - < lr.jsonl
+      ry import --from que Runs.json --command "python train.py {config_path}"
     """
+    if source is not None:
+        return _from_que(app, file, command, release, dry_run)
     loaded = _Loaded(_lines(file))
     if dry_run:
         _preview(app, loaded)
@@ -251,6 +258,21 @@ def _preview(app: App, loaded: _Loaded) -> None:
     app.output.line(f"would import {counted(len(loaded.jobs), 'job')}")
     if loaded.lacking:
         app.output.line(f"  {counted(len(loaded.lacking), 'environment')} without values")
+
+
+def _from_que(app: App, file: str, command: str | None, release: bool, dry: bool) -> int:
+    reader = import_module("runyard.cli.que_runs")
+    try:
+        with open(0 if file == "-" else file, "rb") as stream:
+            data = stream.read()
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}") from None
+    cargo: Cargo = reader.cargo(data, command or reader.COMMAND, os.getcwd(), app.now())
+    if dry:
+        app.output.line(f"would import {counted(len(cargo.stories), 'job')}")
+    else:
+        _report(app, app.service().unload(replace(cargo, release=release)))
+    return 0
 
 
 def _report(app: App, done: Unloaded) -> None:
