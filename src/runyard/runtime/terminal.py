@@ -353,8 +353,8 @@ class Terminal:
                 fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("4H", size.rows, size.columns, 0, 0))
 
     def _redraw(self) -> None:
-        """Ask a program that owns the whole screen to draw it anew, as after a change of the window."""
-        if self._modes.alternate and self._over_at is None:
+        """Ask the program in the foreground to draw anew what it keeps on the screen, as when the window changes."""
+        if self._over_at is None:
             with contextlib.suppress(OSError):
                 group = os.tcgetpgrp(self._master)
                 if group > 1:
