@@ -94,6 +94,15 @@ class TestAttach:
         assert "\n42\n" in ry.ok("logs", str(job), "--raw")
         assert ry.ok("grep", "^42$", str(job)) == "42\n"
 
+    def test_what_was_typed_before_the_keys_arrives(self, ry: Typist) -> None:
+        for n in range(3):
+            job = python(ry)
+            prompted(ry, job)
+            with attached(ry, "attach", str(job)) as terminal:
+                terminal.send(f"raise SystemExit({n + 4})\r{QUIT}")
+                assert terminal.end() in (0, n + 4)
+            assert ry.done(job).exit_code == n + 4
+
     def test_several_see_and_type(self, ry: Typist) -> None:
         job = str(python(ry))
         prompted(ry, int(job))

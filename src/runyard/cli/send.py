@@ -14,7 +14,7 @@ from runyard.cli.options import complete_jobs
 from runyard.cli.render.text import counted, label
 from runyard.cli.selecting import single
 from runyard.client.duplex import Duplex
-from runyard.errors import Conflict, NotFound, UsageError
+from runyard.errors import Conflict, NotFound, Unavailable, UsageError
 from runyard.foreign.terminal import is_terminal
 from runyard.model.attaching import AttachCall
 from runyard.model.frames import ENDED, INPUT, REFUSED, SYNC, SYNCED, FrameReader, frame, frames
@@ -59,6 +59,8 @@ def send(app: App, selector: str, text: str | None, enter: bool, eof: bool) -> i
         sent = _Sending(stream, typed, from_input).run()
     if sent.refused is not None:
         raise Conflict(f"job {row.id} ({label(row)}) takes no input: {sent.refused or 'it does not run now'}")
+    if not sent.taken and not sent.ended:
+        raise Unavailable(f"the way to job {row.id} ({label(row)}) broke; how much its terminal took is not known")
     if not sent.taken:
         raise Conflict(f"job {row.id} ({label(row)}) has ended before it had taken all of it")
     app.output.line(f"{counted(sent.size, 'byte')} sent to job {row.id}")
@@ -67,7 +69,7 @@ def send(app: App, selector: str, text: str | None, enter: bool, eof: bool) -> i
 
 class _Sending:
     """Keys on their way: standard input if it is to be sent, then what is `typed`. `taken`: the terminal has all of
-    them; `refused`: why nobody takes them."""
+    them; `ended`: the job has; `refused`: why nobody takes them."""
 
     def __init__(self, duplex: Duplex, typed: bytes, from_input: bool) -> None:
         self._duplex = duplex
@@ -77,6 +79,7 @@ class _Sending:
         self._over = False
         self.size = 0
         self.taken = False
+        self.ended = False
         self.refused: str | None = None
 
     def run(self) -> _Sending:
@@ -127,6 +130,7 @@ class _Sending:
         for kind, payload in self._reader.feed(data):
             self.taken = self.taken or kind == SYNCED
             self._over = self._over or kind in (ENDED, REFUSED)
+            self.ended = self.ended or kind == ENDED
             if kind == ENDED and not self._reads:
                 self.taken = self.taken or json.loads(payload)["taken"] == self.size
             if kind == REFUSED:

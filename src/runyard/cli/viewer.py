@@ -10,6 +10,7 @@ import errno
 import os
 import select
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
@@ -19,7 +20,19 @@ from runyard.cli.render.screen import Screen
 from runyard.client.duplex import Duplex
 from runyard.errors import Unavailable
 from runyard.foreign.terminal import RawMode, window_size
-from runyard.model.frames import ENDED, INPUT, OUTPUT, REFUSED, SKIPPED, FrameReader, frames, size_frame
+from runyard.model.frames import (
+    ENDED,
+    INPUT,
+    OUTPUT,
+    REFUSED,
+    SKIPPED,
+    SYNC,
+    SYNCED,
+    FrameReader,
+    frame,
+    frames,
+    size_frame,
+)
 
 DETACHED, OVER, LOST, NOT_IN = "detached", "over", "lost", "refused"
 STOPPED, CONTINUED = "stopped", "continued"
@@ -29,6 +42,8 @@ we were stopped, so that the terminal may be in any mode (CONT)."""
 PIECE = 16 * 1024
 AHEAD = 64 * 1024
 """So much typed input waits to be sent; then no more is read."""
+SETTLE_S = 1.0
+"""So long what was typed before the keys that leave may take to reach the job."""
 INTERRUPT = 3
 READ, WRITE = select.POLLIN, select.POLLOUT
 KILLERS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
@@ -92,6 +107,7 @@ class _Session:
         self._read_only = read_only
         self._reader = FrameReader()
         self._may_send = True
+        self._unsure = False
 
     def run(self, wakeup: int) -> Parting:
         self._tell_size()
@@ -105,6 +121,8 @@ class _Session:
             if 0 in ready:
                 parting = parting or self._type()
             if parting is not None:
+                if parting.how == DETACHED and self.joined:
+                    self._settle()
                 return parting
             if self._may_send and self._duplex.up in ready:
                 self._up()
@@ -145,6 +163,8 @@ class _Session:
             elif kind == SKIPPED:
                 missed = payload.decode("ascii", "replace")
                 self._screen.note(f"[ry: {missed} bytes were skipped, this terminal is too slow; `ry logs` has them]")
+            elif kind == SYNCED:
+                self._unsure = False
             elif kind == ENDED:
                 return Parting(OVER)
             elif kind == REFUSED:
@@ -160,7 +180,23 @@ class _Session:
         typed, leaves = self._watched.feed(typed)
         if typed and not self._read_only:
             self._send(frames(INPUT, typed))
+            self._unsure = True
         return Parting(DETACHED) if leaves else None
+
+    def _settle(self) -> None:
+        """See to it that what was typed has reached the job, if that can be soon."""
+        if self._unsure:
+            self._send(frame(SYNC))
+        end = time.monotonic() + SETTLE_S
+        while self._unsure and self._may_send and (left_s := end - time.monotonic()) > 0:
+            poll = select.poll()
+            poll.register(self._duplex.down, READ)
+            poll.register(self._duplex.up, READ | (WRITE if self._duplex.unsent else 0))
+            ready = {fd for fd, _ in poll.poll(0 if self._duplex.waiting else left_s * 1000)}
+            if (self._duplex.down in ready or self._duplex.waiting) and self._show() is not None:
+                return
+            if self._duplex.up in ready:
+                self._up()
 
     def _send(self, data: bytes) -> None:
         if self._may_send:

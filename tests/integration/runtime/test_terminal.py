@@ -344,9 +344,11 @@ class TestViewers:
         mad = Viewer(rig, key)
         mad.say(b"\xff" * 100)
         mad.goes()
-        Viewer(rig, key).type(b"on\r")
+        sane = Viewer(rig, key)
+        sane.type(b"on\r")
         assert rig.result(key).wait_status == 0
         assert rig.output(key) == "on\non\n"
+        sane.told(ENDED)
 
     def test_nobody_gets_to_another_attempt_nor_to_a_job_without_one(self, rig: Rig) -> None:
         key = rig.sh("echo > up; exec sleep 1000")
