@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -375,3 +377,16 @@ def test_used_from_anywhere(ry: Typist, tmp_path: Path) -> None:
     (tmp_path / "greet.sh").unlink()
     ry.ok("wait", job)
     assert ry.ok("logs", job) == f"hello me in {tmp_path}\n"
+
+
+@pytest.mark.parametrize("minor", range(8, 15))
+def test_interpreters_of_other_ages(ry: Typist, minor: int) -> None:
+    """The probe runs in the user's Python, which need not be ours. (A name on the PATH may be an empty shim.)"""
+    installed = sorted(map(str, Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python3.{minor}")))
+    known = [python for python in (shutil.which(f"python3.{minor}"), *installed) if python is not None]
+    works = [python for python in known if subprocess.run([python, "-c", ""], check=False).returncode == 0]
+    if not works:
+        pytest.skip(f"no Python 3.{minor} on this machine")
+    text = "import argparse, torch\nclass Net(torch.nn.Module): pass\np = argparse.ArgumentParser()\n"
+    name = script(ry, text + "p.add_argument('--x', default=3)\np.parse_args()\n")
+    assert list(parameters(ry, works[0], name)) == ["x"]

@@ -35,6 +35,7 @@ PARSERS = frozenset(
 """What a script imports, itself or by its own modules, if it has a parser that we can ask. One that has none is not
 run at all: it would begin to work."""
 
+OLDEST = (3, 8)
 FILES_MAX = 300
 ERROR_MAX = 2_000
 CALLS = frozenset(("parse_args", "parse_known_args", "parse_intermixed_args", "parse_known_intermixed_args"))
@@ -78,6 +79,17 @@ def main() -> None:
     out, look, kind, target, *words = sys.argv[1:]
     probe = Probe(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), words)
     silence()
+    try:
+        look_at(probe, (out, look, kind, target))
+    except BaseException as error:  # noqa: BLE001  # what is wrong here is told, too
+        probe.failed(told(error))
+
+
+def look_at(probe: Probe, wanted: tuple[str, str, str, str]) -> None:
+    """Set everything up, and run it."""
+    out, look, kind, target = wanted
+    if sys.version_info < OLDEST:
+        probe.failed("its Python is older than 3.8")
     path = target if kind == "file" else module_file(target)
     if path is None:
         probe.failed(f"there is no module {target}")
@@ -91,7 +103,7 @@ def main() -> None:
     light, loose = LOOKS[look]
     probe.importer = builtins.__import__ = Importer(light, loose)
     probe.containment = Containment(os.path.dirname(os.path.abspath(out)))
-    run(probe, kind, target, words)
+    run(probe, kind, target, probe.words)
 
 
 def silence() -> None:
@@ -141,7 +153,9 @@ def module_file(name: str) -> str | None:
 def imports_of(path: str) -> set[str]:
     """The names of modules that a script and the user's modules that it imports name, without running any of them."""
     top = os.path.dirname(os.path.abspath(path))
-    left, seen, names = [path], set[str](), set[str]()
+    left: list[str] = [path]
+    seen: set[str] = set()
+    names: set[str] = set()
     while left and len(seen) < FILES_MAX:
         file = left.pop()
         if file in seen:

@@ -26,6 +26,10 @@ HEAVY = frozenset(
 CATCHES = frozenset(("ImportError", "ModuleNotFoundError", "Exception", "BaseException", "OSError"))
 
 
+LIBRARIES = tuple(sysconfig.get_path(name) + "/" for name in ("stdlib", "platstdlib"))
+"""Where Python's own modules lie. (Asked for before any import is ours: sysconfig itself imports as it likes.)"""
+
+
 class Plain:
     """What a class becomes that is derived from something inert."""
 
@@ -172,9 +176,7 @@ def is_library(path: str) -> bool:
     parts = path.replace("\\", "/").split("/")
     if "site-packages" in parts or "dist-packages" in parts or path.startswith("<"):
         return True
-    return any(
-        path.startswith(place + "/") for place in (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"))
-    )
+    return path.startswith(LIBRARIES)
 
 
 def _guards(path: str) -> Any:
