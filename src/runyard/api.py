@@ -80,9 +80,9 @@ class JobRow:
     or last attempt's devices, `gpus_wanted` how many it asks for. `params` are pairs of a name and a value as text,
     `metrics` the last value of each that it has reported. Jobs of one priority wait in the order of
     their `place` (the id, unless they were moved). `version` rises with each change.
-    `public` are variables of its environment whose values may be shown (name, value).
-    their `place` (the id, unless they were moved). `version` rises with each change. While it runs: the `stage` that it
-    says it is in, how much is `done` of `total`, and how long the rest will take at this pace.
+    `public` are variables of its environment whose values may be shown (name, value). While it runs: the `stage` that
+    it says it is in, how much is `done` of `total`, and how long the rest will take at this pace. While it stands still
+    `paused_at` says since when; `paused_s` is how long it has stood still before.
     """
 
     id: int
@@ -119,6 +119,15 @@ class JobRow:
     note: str = ""
     version: int = 0
     public: Params = ()
+    paused_at: Optional[float] = None
+    paused_s: float = 0.0
+
+    def ran_s(self, now: float) -> Optional[float]:
+        """How long its last attempt has run, without its pauses; None if it has not."""
+        if self.started_at is None:
+            return None
+        until = next(at for at in (self.ended_at, self.paused_at, now) if at is not None)
+        return max(0.0, until - self.started_at - self.paused_s)
 
 
 @dataclass(frozen=True)

@@ -315,8 +315,9 @@ def progress(row: JobRow) -> str:
 
 def elapsed(row: JobRow, now: float) -> str:
     """How long it has run, or has waited so far."""
-    if row.started_at is not None:
-        return span((row.ended_at or now) - row.started_at)
+    ran_s = row.ran_s(now)
+    if ran_s is not None:
+        return span(ran_s)
     return "" if row.state == DONE else span(now - row.submitted_at)
 
 

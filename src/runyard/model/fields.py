@@ -44,9 +44,8 @@ def _text(name: str) -> Callable[[Any, float], Value]:
 
 
 def _runtime(row: Any, now: float) -> Optional[float]:
-    if row.started_at is None:
-        return None
-    return _span(row.started_at, now if row.ended_at is None else row.ended_at)
+    ran_s: Optional[float] = row.ran_s(now)
+    return ran_s
 
 
 def _percent(row: Any, now: float) -> Optional[float]:

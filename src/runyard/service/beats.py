@@ -111,7 +111,8 @@ def _facts(controller: Controller, turn: Turn, agent: str, observed: Iterable[Ob
                 _known_after_all(turn, agent, seen.key)
         job = committed.jobs.get(seen.key.job_id)
         if job is not None and job.outcome is Outcome.SUCCEEDED and seen.started_at and seen.ended_at:
-            turn.ran(job, max(0.0, seen.ended_at - seen.started_at))
+            paused_s = job.attempt.paused_s if job.attempt else 0.0
+            turn.ran(job, max(0.0, seen.ended_at - seen.started_at - paused_s))
     _stop_on_fail(turn, committed.jobs.values())
     return list(committed.jobs.values())
 

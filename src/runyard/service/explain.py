@@ -113,4 +113,7 @@ def _not_waiting(job: Job) -> str:
     if job.state is JobState.DONE:
         ending = f"It has ended: {job.word}"
         return ending + (f" ({job.reason})." if job.reason else ".")
+    if job.word == "paused":
+        by = f" by {job.attempt.pause.by}" if job.attempt and job.attempt.pause and job.attempt.pause.by else ""
+        return f"It is paused{by}; `ry resume {job.id}` lets it go on."
     return "It is running." if job.word == "running" else f"It is {job.word}."

@@ -42,6 +42,8 @@ def row_of(job: Job, hosts: Mapping[str, Host], reason: Reason | None, flags: tu
         pid=placement.pid if job.state is JobState.RUNNING and placement else None,
         gpus_wanted=job.spec.resources.gpus.count,
         flags=flags,
+        paused_at=attempt.pause.at if attempt and attempt.pause else None,
+        paused_s=attempt.paused_s if shown and attempt else 0.0,
         params=job.spec.params,
         template=job.spec.template,
         place=job.place,

@@ -352,3 +352,8 @@ def fingerprint_of(spec: JobSpec) -> str:
 
 def _is_number(word: str) -> bool:
     return word.replace(".", "", 1).replace("-", "", 2).replace("e", "", 1).isdigit()
+
+
+def is_typical(job: Job) -> bool:
+    """Whether its run time tells how long such jobs run: it has succeeded, and never stood still."""
+    return job.succeeded and not (job.attempt is not None and job.attempt.paused_s)

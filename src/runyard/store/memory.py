@@ -18,7 +18,7 @@ from runyard.model.attempt import Attempt
 from runyard.model.events import Change, Recorded, Submitted
 from runyard.model.group import SWEEP
 from runyard.model.host import Agent, Host
-from runyard.model.job import Job, JobState, Outcome
+from runyard.model.job import Job, JobState
 from runyard.model.lifecycle import begin
 from runyard.model.metrics import Measured, Reading
 from runyard.model.queue import Queue
@@ -39,6 +39,7 @@ from runyard.store.base import (
     Usage,
     YardId,
     fingerprint_of,
+    is_typical,
 )
 from runyard.store.measuring import briefly, heard, usage_of
 from runyard.store.memory_codes import MemoryCodes
@@ -278,7 +279,7 @@ class MemoryStore(MemoryCodes):
         runs = sorted(
             (job.ended_at, job.id, job.ended_at - started)
             for job in self._seen.jobs.values()
-            if job.outcome is Outcome.SUCCEEDED
+            if is_typical(job)
             and job.ended_at is not None
             and (started := started_at(job)) is not None
             and fingerprint_of(job.spec) == fingerprint

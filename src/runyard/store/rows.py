@@ -21,7 +21,7 @@ from runyard.model.events import KIND_OF, KINDS, Recorded
 from runyard.model.job import Job, JobState, Outcome, Resumption, StopRequest
 from runyard.model.spec import JobSpec
 from runyard.model.view import Shape
-from runyard.store.base import fingerprint_of
+from runyard.store.base import fingerprint_of, is_typical
 from runyard.store.prepared import Prepared
 from runyard.store.schema import events, jobs, placements, usage
 from runyard.store.selection import plain, searched
@@ -117,7 +117,7 @@ def standing(job: Job, reach: int, shape: int) -> tuple[Any, ...]:
     waiting = (int(job.ready), job.wake_at)
     if reach == 1:
         return (*moving, *waiting, job.id)
-    fingerprint = short_hash(fingerprint_of(job.spec)) if job.succeeded else None
+    fingerprint = short_hash(fingerprint_of(job.spec)) if is_typical(job) else None
     resume = codec.dumps(job.resume) if job.resume else None
     ending = (job.outcome.value if job.outcome else None, job.ended_at, fingerprint, resume)
     if reach == 2:

@@ -82,7 +82,8 @@ def build(settings: Settings, home: Home, accept_older_store: bool = False) -> Y
 
     def collect(dry: bool) -> tuple[int, ...]:
         gone = {gone.job for gone in runs.collect(settings.keep_runs_days, settings.keep_runs_mb, dry)}
-        checkpoints.collect(lambda job: runs.has(job) or is_open(store, job), dry)
+        if not controller.halted:  # a store that has gone back does not know whose they are
+            checkpoints.collect(lambda job: runs.has(job) or is_open(store, job), dry)
         trees.collect(store.snapshots(only_open=True), store.snapshots(), settings.keep_runs_days, dry)
         return tuple(sorted(gone))
 

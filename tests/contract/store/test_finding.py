@@ -7,6 +7,7 @@ import random
 import pytest
 
 from runyard.errors import InvalidSpec, NotFound
+from runyard.model.events import Change, Paused, Resumed
 from runyard.model.filter import ORDERS, Selector
 from runyard.model.job import Job
 from runyard.store.base import Criteria, Store, fingerprint_of
@@ -239,3 +240,10 @@ def test_usual_run_times_are_those_of_the_last_successes_of_the_command(store: S
     assert store.usual_runtimes(fingerprint) == [20.0, 10.0, 50.0, 40.0]
     assert store.usual_runtimes(fingerprint, 2) == [20.0, 10.0]
     assert store.usual_runtimes("never run") == []
+
+
+def test_of_one_that_stood_still_nobody_learns_how_long_it_runs(store: Store) -> None:
+    add(store, spec())
+    commit(store, assign(1), start(1, at=100.0), Change(1, Paused(110.0)), Change(1, Resumed(500.0)))
+    commit(store, end(1, at=520.0))
+    assert store.usual_runtimes(fingerprint_of(spec())) == []

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from runyard.model.checkpoint import Checkpoint
+from runyard.model.spec import Retry
 from runyard.runtime import family
 from tests.harness import processes
 from tests.harness.yard import Bell, Gate, Yard
@@ -159,6 +160,23 @@ class TestPorts:
         assert len(set(ports)) == 6
         gate.open(3)
         yard.done(*first, *second)
+
+
+def test_a_checkpoint_goes_when_its_job_has_ended_and_its_output_is_collected(
+    make_yard: Callable[..., Yard],
+) -> None:
+    yard = make_yard(keep_runs_days=0)
+    yard.start()
+    text = "cd $RUNYARD_CHECKPOINT_DIR; cat kept && exit 0; echo x > kept; pwd; exit 1"
+    spec = replace(yard.sh(text), checkpoint=Checkpoint(directory=True), retry=Retry(1, backoff_s=3_600.0))
+    (job,) = yard.submit(spec)
+    yard.until("another try", lambda: yard.row(job).attempt == 1 and yard.row(job).word == "waiting")
+    where = Path(yard.service.output(job, 1, 0, 1_000).data.decode().split()[-1])
+    yard.when("the collection of its output", lambda: yard.service.clean())
+    assert (where / "kept").exists(), "it is to be tried again"
+    yard.ry("stop", str(job))
+    yard.service.clean()
+    assert not where.exists()
 
 
 def test_a_checkpoint_outlives_a_runner(yard: Yard, bell: Bell, gates: Callable[[str], Gate]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from runyard.model.attempt import AttemptKey, Result
 from runyard.model.checkpoint import DIRECTORY_VARIABLE, Checkpoint
+from runyard.runtime.checkpoints import Checkpoints
 from runyard.runtime.progress import ENTRIES_MAX, Mark, mark
 from tests.integration.runtime.rig import Rig
 
@@ -123,6 +125,32 @@ class TestMarks:
         for index in range(ENTRIES_MAX + 50):
             (tmp_path / str(index)).touch()
         assert mark(str(tmp_path)).files == ENTRIES_MAX
+
+
+class TestDirectories:
+    def test_one_for_each_job_of_its_account_alone(self, tmp_path: Path) -> None:
+        kept = Checkpoints(str(tmp_path / "checkpoints"))
+        path = Path(kept.make(1_234))
+        (path / "file").write_text("x")
+        assert kept.make(1_234) == kept.path(1_234) == str(path)
+        assert (path / "file").exists()
+        for private in (path, path.parent, path.parent.parent):
+            assert private.stat().st_mode & 0o777 == 0o700
+
+    def test_those_that_nobody_wants_go_with_all_that_is_in_them(self, tmp_path: Path) -> None:
+        kept = Checkpoints(str(tmp_path / "checkpoints"))
+        assert kept.collect(lambda job: False) == []
+        outside = tmp_path / "outside"
+        outside.mkdir()
+        (outside / "file").touch()
+        for job in (1, 2, 1_001):
+            os.makedirs(f"{kept.make(job)}/deep/deeper")
+            os.symlink(outside, f"{kept.path(job)}/link")
+        (tmp_path / "checkpoints" / "0" / "notes").mkdir()
+        assert kept.collect(lambda job: job == 2, dry=True) == [1, 1_001]
+        assert kept.collect(lambda job: job == 2) == [1, 1_001]
+        assert [os.path.exists(kept.path(job)) for job in (1, 2, 1_001)] == [False, True, False]
+        assert (outside / "file").exists()
 
 
 class TestOutOfMemory:

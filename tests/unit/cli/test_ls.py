@@ -105,7 +105,7 @@ def test_json_has_every_field() -> None:
     wanted = (
         "id name state outcome exit_code reason attempt host gpus queue user command workdir submitted_at started_at "
         "ended_at priority group array_index pid gpus_wanted flags word params template metrics place note version "
-        "public stage done total left_s"
+        "public stage done total left_s paused_at paused_s"
     )
     assert set(told[2]) == set(wanted.split())
     assert told[2]["outcome"] is None and told[1]["gpus"] == [0, 2]
@@ -312,3 +312,18 @@ def test_locations_of_que_are_views() -> None:
     assert ids(cli.ok("ls", "name:new")) == [7], "a job of that name"
     assert ids(cli.ok("ls", "state:crash,PD")) == [1, 2, 7]
     assert not cli.service.queries[-1].mine
+
+
+@pytest.mark.parametrize(
+    ("facts", "seconds"),
+    [
+        ({}, 100.0),
+        ({"ended_at": 60.0}, 60.0),
+        ({"paused_at": 40.0}, 40.0),
+        ({"paused_at": 40.0, "paused_s": 10.0}, 30.0),
+        ({"paused_s": 10.0}, 90.0),
+        ({"paused_s": 10.0, "ended_at": 60.0}, 50.0),
+    ],
+)
+def test_the_time_that_a_job_stood_still_is_not_counted(facts: dict[str, float], seconds: float) -> None:
+    assert row(1, started_at=0.0, **facts).ran_s(100.0) == seconds

@@ -7,13 +7,13 @@ import fnmatch
 import operator
 import re
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any, Optional
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runyard.api import JobRow
 from runyard.errors import InvalidSpec
 from runyard.model.fields import FIELDS, rank, value_of
 from runyard.model.job import WORDS
@@ -48,7 +48,7 @@ ROW: dict[str, Any] = {
 
 
 def matches(text: str, **changes: Any) -> bool:
-    row = SimpleNamespace(**{**ROW, **changes})
+    row = JobRow(**{**ROW, **changes})
     return predicate(parse(text), CALENDAR)(lambda name: value_of(row, name, NOW))
 
 
@@ -241,12 +241,12 @@ def test_any_text_is_an_expression_or_refused(text: str) -> None:
     except InvalidSpec as refused:
         assert refused.field == "where"
         return
-    predicate(expression, CALENDAR)(lambda name: value_of(SimpleNamespace(**ROW), name, NOW))
+    predicate(expression, CALENDAR)(lambda name: value_of(JobRow(**ROW), name, NOW))
     assert parse(text_of(expression)) == expression
 
 
 def test_every_field_has_a_value_or_none_and_a_place_in_an_order() -> None:
-    row = SimpleNamespace(**ROW)
+    row = JobRow(**ROW)
     for name, field in FIELDS.items():
         value = field.value(row, NOW)
         assert value is None or rank(value)

@@ -51,6 +51,13 @@ BufferAssignment stats:
              parameter allocation:         0B
 """
 JAX_2 = "jax.errors.JaxRuntimeError: RESOURCE_EXHAUSTED: Failed to allocate request for 32.00GiB on device ordinal 0\n"
+JAX_3 = """    outs = fun(*args)
+           ^^^^^^^^^^
+jax.errors.JaxRuntimeError: RESOURCE_EXHAUSTED: Out of memory allocating 17592186044416 bytes.
+--------------------
+For simplicity, JAX has removed its internal frames from the traceback of the following exception. Set \
+JAX_TRACEBACK_FILTERING=off to include these.
+"""
 TENSORFLOW = """tensorflow.python.framework.errors_impl.ResourceExhaustedError: Graph execution error:
 
 Detected at node 'model/conv2d/Conv2D' defined at (most recent call last):
@@ -73,8 +80,8 @@ AFTER_A_BAR = " 12%|###   | 12/100 [00:10<01:20]\rMemoryError: Unable to allocat
 @pytest.mark.parametrize(
     "text",
     [
-        TORCH, TORCH_2, TORCH_1, TORCH_ASYNC, TORCHRUN, TORCH_CPU, CUBLAS, NCCL, JAX, JAX_2, TENSORFLOW, NUMPY, PYTHON,
-        CUPY, NUMBA, CPP, RAY, COLOURED, AFTER_A_BAR,
+        TORCH, TORCH_2, TORCH_1, TORCH_ASYNC, TORCHRUN, TORCH_CPU, CUBLAS, NCCL, JAX, JAX_2, JAX_3, TENSORFLOW, NUMPY,
+        PYTHON, CUPY, NUMBA, CPP, RAY, COLOURED, AFTER_A_BAR,
     ],
 )  # fmt: skip
 def test_they_say_so(text: str) -> None:
