@@ -1,7 +1,7 @@
 """What a job can be filtered, sorted and listed by: the fields of its row, its parameters and its metrics.
 
 A name means a field if there is one of that name, else a parameter of the job, else a metric that it has reported;
-`param:lr` and `metric:lr` say which. Rows are those of `api.JobRow`. A value that a job does not have is None.
+`param:lr` and `metric:lr` say which. Rows are those of `model.row`. A value that a job does not have is None.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ OURS = {
         "model.filter", "model.group", "model.host", "model.job", "model.label", "model.landing", "model.link",
         "model.metrics", "model.old_words", "model.output", "model.params", "model.queue", "model.record", "model.rule",
         "model.spans", "model.spec", "model.template", "model.usage", "model.wish",
-        "model.notice", "model.transfer", "settings", "submitting",
+        "model.notice", "model.row", "model.transfer", "settings", "submitting",
         "submitting.arrays", "submitting.build", "submitting.checkpoints", "submitting.dependencies",
         "submitting.durations", "submitting.environment", "submitting.fields", "submitting.gpus", "submitting.ground",
         "submitting.nearest", "submitting.presence", "submitting.python", "submitting.pythons", "submitting.script",
@@ -37,7 +37,7 @@ OURS = {
         "model.editing", "model.events", "model.filter", "model.group", "model.host", "model.job", "model.label",
         "model.landing", "model.link", "model.metrics", "model.old_words", "model.output", "model.params",
         "model.queue", "model.record", "model.rule", "model.spec", "model.template", "model.usage", "model.wish",
-        "model.notice", "model.transfer",
+        "model.notice", "model.row", "model.transfer",
         "settings", "submitting", "submitting.nearest",
     },
 }  # fmt: skip
