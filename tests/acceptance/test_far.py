@@ -253,6 +253,15 @@ def test_a_terminal_there(laptop: Laptop) -> None:
         assert it.end() == 0, it.seen
 
 
+def test_the_tab_key_knows_what_is_there(laptop: Laptop) -> None:
+    """As long as there is a connection: the Tab key makes none."""
+    assert laptop.tabbed("ry --host gpu1 release ", 4).out.count("plain,") > 0
+    assert not laptop.masters()
+    job = laptop.far_ok("submit", "--hold", "-J", "patient", "--", "true").strip()
+    offered = laptop.tabbed("ry --host gpu1 release ", 4).out
+    assert f"plain,{job}\n" in offered and "plain,patient\n" in offered
+
+
 def test_from_python(laptop: Laptop) -> None:
     program = """
 import runyard

@@ -14,7 +14,7 @@ from click.shell_completion import CompletionItem
 
 from runyard.api import JobRow
 from runyard.cli.context import App
-from runyard.cli.lazy import LazyGroup
+from runyard.cli.lazy import LazyGroup, chosen
 from runyard.cli.render.text import harmless
 from runyard.errors import InvalidSpec, RunyardError
 from runyard.model.filter import JobQuery, parse_selector
@@ -191,7 +191,7 @@ def _matching(ctx: click.Context, incomplete: str, items: Callable[[App], Items]
         return []
     given = {name: value for name, value in ctx.find_root().params.items() if value is not None}
     if given:
-        app.use({name: os.path.expandvars(value) for name, value in given.items() if isinstance(value, str)})
+        app.use(chosen({name: os.path.expandvars(value) for name, value in given.items() if isinstance(value, str)}))
     try:
         return [item for item in items(app) if item.value.startswith(incomplete)]
     except (RunyardError, OSError):

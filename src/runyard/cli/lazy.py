@@ -118,7 +118,7 @@ class Root(LazyGroup):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         rest = super().parse_args(ctx, args)
         if not ctx.resilient_parsing:
-            ctx.obj.use(_flags(ctx.params))
+            ctx.obj.use(chosen(ctx.params))
         return rest
 
     def resolve_command(
@@ -181,7 +181,7 @@ def _is_far(app: App) -> bool:
         return False
 
 
-def _flags(options: Mapping[str, Any]) -> dict[str, Any]:
+def chosen(options: Mapping[str, Any]) -> dict[str, Any]:
     """The options of `ry` itself as settings. With a host, the home is that of its yard over there."""
     found = dict(options)
     if found.get("host") not in (None, LOCAL):
