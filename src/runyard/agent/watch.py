@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from itertools import islice
 from typing import NamedTuple, Optional
 
@@ -59,13 +60,17 @@ _FAILURES = (OSError, RunyardError)
 """What reading the files of a job may raise; then there is nothing new."""
 
 
+NOTHING = Kept()
+"""What is kept of an attempt that has just begun."""
+
+
 class Watched:
-    """One attempt, and where it is looked at next."""
+    """One attempt, and where it is looked at next. Most attempts never report: they cost little more than this."""
 
     def __init__(self, key: AttemptKey, run_dir: RunDir, kept: Kept, look_at: float) -> None:
         self.key = key
         self.run_dir = run_dir
-        self.board = Board(kept)
+        self._kept = kept
         self.output_at = kept.output_at
         self.file_at = kept.file_at
         self.look_at = look_at
@@ -75,7 +80,12 @@ class Watched:
         self.told_at = 0.0
         self.unkept = False
         self.kept_at = look_at
-        self.begun = kept != Kept()
+        self.begun = kept is not NOTHING
+
+    @cached_property
+    def board(self) -> Board:
+        """What it has reported."""
+        return Board(self._kept)
 
     def take(self, facts: Iterable[Fact], drawn: bytes, now: float) -> bool:
         """Facts that were read, and output that may show bars."""
@@ -102,7 +112,7 @@ class Watcher:
 
     def begin(self, key: AttemptKey) -> None:
         """It is being started."""
-        self._watch(key, Kept())
+        self._watch(key, NOTHING)
 
     def adopt(self, key: AttemptKey) -> None:
         """An earlier agent has started it: go on where that had come to."""
@@ -297,7 +307,7 @@ def _load(path: str) -> Kept:
         with open_output(path) as file:
             return codec.loads(Kept, file.read(0, KEPT_MAX).decode("ascii"))
     except (*_FAILURES, ValueError, RecursionError):
-        return Kept()
+        return NOTHING
 
 
 def _save(watched: Watched) -> None:
