@@ -6,12 +6,13 @@ what names jobs (dependencies, keys of attempts) follows them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import fields, is_dataclass, replace
 from itertools import groupby
 from typing import Any
 
-from runyard.errors import Conflict, IllegalMove, NotFound
+from runyard.errors import Conflict, IllegalMove, NotAllowed, NotFound
 from runyard.model import codec
 from runyard.model.attempt import AttemptKey, Result
 from runyard.model.events import DependencyMet, Ended, Event, Held, Submitted
@@ -62,6 +63,8 @@ class TransferVerbs(Verbs):
     def unload(self, cargo: Cargo) -> Unloaded:
         if self._controller.halted:
             raise Conflict(self._controller.halted)
+        if cargo.outputs and self._caller.uid not in (0, os.getuid()):
+            raise NotAllowed("only the account of the server may name files that it is to read")
 
         def work(turn: Turn) -> Unloaded:
             before = turn.store.document(IMPORTS, cargo.export_id)
