@@ -161,6 +161,7 @@ def test_the_runs_of_an_array_are_ranked_and_drawn(ry: Typist) -> None:
     assert ry("results", scope, "--png", "acc.png").code == 0
     assert (ry.directory / "acc.png").read_bytes().startswith(b"\x89PNG")
     stats = ry.ok("stats").splitlines()
+    assert "since: 'soon' is neither a span" in ry.refused("stats", "--since", "soon")
     assert stats[0].split()[:4] == ["USER", "QUEUE", "ACTIVE", "WAITING"] and "SUCCEEDED" in stats[0]
 
 

@@ -1,13 +1,10 @@
-"""What users have in the yard and what they have used: the answer to `ry stats`."""
+"""What users have in the yard and what they have used: the question of `ry stats`, and the answer."""
 
 from __future__ import annotations
 
 from dataclasses import field
 
-from runyard.errors import InvalidSpec
-from runyard.model.moments import Calendar, is_moment, moment_in
 from runyard.model.record import dataclass
-from runyard.model.spans import span_seconds
 
 
 @dataclass(frozen=True)
@@ -18,15 +15,6 @@ class UsageQuery:
     """
 
     since: str = ""
-
-    def __post_init__(self) -> None:
-        if self.since and span_seconds(self.since) is None and not is_moment(self.since):
-            raise InvalidSpec(f"{self.since!r} is neither a span (7d, 12h) nor a moment (2026-12-01, today)", "since")
-
-    def since_at(self, calendar: Calendar) -> float:
-        """The wall time."""
-        span = span_seconds(self.since)
-        return calendar.now - span if span is not None else moment_in(self.since, calendar) or 0.0
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,11 @@ from collections.abc import Iterable
 from functools import partial
 
 from runyard.api import JobRow
+from runyard.errors import InvalidSpec
 from runyard.model.fields import rank, value_of
 from runyard.model.filter import JobQuery
-from runyard.model.moments import Calendar
+from runyard.model.moments import Calendar, moment_in
+from runyard.model.spans import span_seconds
 from runyard.model.where import parse, predicate
 
 
@@ -36,6 +38,15 @@ def in_order(rows: Iterable[JobRow], key: str, now: float) -> list[JobRow]:
     known = [(rank(value), row) for value, row in values if value is not None]
     known.sort(key=lambda pair: pair[0], reverse=key.startswith("-"))
     return [row for _, row in known] + [row for value, row in values if value is None]
+
+
+def since_at(text: str, now: float) -> float:
+    """The wall time of a span before now (7d) or a moment; of nothing 0. InvalidSpec where it is neither."""
+    span = span_seconds(text)
+    at = now - span if span is not None else moment_in(text, calendar(now)) if text else 0.0
+    if at is None:
+        raise InvalidSpec(f"{text!r} is neither a span (7d, 12h) nor a moment (2026-12-01, today)", "since")
+    return at
 
 
 def calendar(now: float) -> Calendar:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from runyard.model.job import JobState
 from runyard.model.metrics import Measured
 from runyard.model.usage import UsageQuery, UsageRow
-from runyard.service.finding import calendar
+from runyard.service.finding import since_at
 from runyard.service.verbs import Verbs
 from runyard.store.base import Usage
 
@@ -24,7 +24,7 @@ class ResultVerbs(Verbs):
     def usage(self, query: UsageQuery) -> tuple[UsageRow, ...]:
         found: dict[tuple[str, str], list[Usage]] = {}
         now = self._yard.now()
-        for one in self._store.usage(query.since_at(calendar(now)), now):
+        for one in self._store.usage(since_at(query.since, now), now):
             found.setdefault((one.user, one.queue), []).append(one)
         return tuple(_row(user, queue, groups) for (user, queue), groups in sorted(found.items()))
 

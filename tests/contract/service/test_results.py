@@ -138,4 +138,4 @@ def test_usage(yard: Yard) -> None:
     assert (row.ended, row.gpu_hours) == ({}, 0.0)
     assert third
     with pytest.raises(InvalidSpec):
-        UsageQuery("soon")
+        yard.service.usage(UsageQuery("soon"))
