@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.harness.processes import PATIENCE_S
 
 TMUX = shutil.which("tmux") or ""
-COLUMNS, LINES = 110, 45
+COLUMNS, LINES = 110, 90
 AROUND = 'trap : INT; "$@"; echo $? >"$0.new"; mv "$0.new" "$0"; exec sleep 100000'
 LOOK_S = 0.03
 """Between two looks at the screen: a terminal publishes nothing."""
