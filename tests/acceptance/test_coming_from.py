@@ -53,9 +53,10 @@ LINES = [(row, line.replace("\\|", "|")) for row in ROWS for line in LINE.findal
 
 @pytest.fixture
 def scene(yard: Yard, ry: Typist) -> Iterator[Typist]:
-    """The jobs that the pages name, in a directory with a script; nothing of them is left afterwards."""
+    """The jobs that the pages name, in a directory with scripts and a list of jobs; nothing of them is left afterwards."""
     (ry.directory / "train.py").write_text(TRAIN)
     (ry.directory / "train.sh").write_text("#!/bin/sh\necho trained\n")
+    (ry.directory / "jobs.yaml").write_text("- {name: one, command: [uname, -a]}\n- {name: two, command: echo two}\n")
     ended, broken = yard.submit(
         yard.sh("echo '::metric acc=0.9 lr=0.1'; echo trained", name="ended", workdir=str(ry.directory)),
         yard.sh("echo no; exit 3", name="broken", workdir=str(ry.directory)),
@@ -83,5 +84,5 @@ def test_every_row_says_something() -> None:
 @pytest.mark.parametrize(("row", "line"), LINES, ids=[f"{row.page}: {line}" for row, line in LINES])
 def test_a_line(scene: Typist, row: Row, line: str) -> None:
     for command in line.split(" && "):
-        ended = scene(*shlex.split(command)[1:], EDITOR="true", BROWSER="true")
+        ended = scene(*shlex.split(command)[1:], EDITOR="true", BROWSER="true", SUDO_USER="nobody")
         assert ended.code == 0, f"{row.old} is said to be `{line}`, which ends with {ended.code}: {ended.err}"
