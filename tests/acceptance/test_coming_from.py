@@ -53,7 +53,7 @@ LINES = [(row, line.replace("\\|", "|")) for row in ROWS for line in LINE.findal
 
 @pytest.fixture
 def scene(yard: Yard, ry: Typist) -> Iterator[Typist]:
-    """The jobs that the pages name, in a directory with scripts and a list of jobs; nothing of them is left afterwards."""
+    """The jobs that the pages name, in a directory with scripts and a list of jobs; nothing of them is left behind."""
     (ry.directory / "train.py").write_text(TRAIN)
     (ry.directory / "train.sh").write_text("#!/bin/sh\necho trained\n")
     (ry.directory / "jobs.yaml").write_text("- {name: one, command: [uname, -a]}\n- {name: two, command: echo two}\n")
