@@ -72,6 +72,7 @@ def environ(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="the tour shows two jobs at a time")
 def test_the_tour_of_the_readme(environ: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
     steps = list(commands(ROOT / "README.md"))
     assert len(steps) > 10
     for step in steps:
