@@ -73,7 +73,7 @@ def test_a_wrong_flag(ry: Typist, words: tuple[str, ...], says: str) -> None:
         (("ls", "state:bored"), "state:bored: a job is one of"),
         (("ls", "--all", "--order", "colour"), "no job here has 'colour'"),
         (("ls", "9-3"), "a range goes from the lower id to the higher"),
-        (("stop", "-s", "SIGNONSENSE", "@"), "SIGNONSENSE is no signal"),
+        (("stop", "-s", "SIGNONSENSE", "@"), "signal: 'SIGNONSENSE' is no signal"),
         (("queue", "set", "nowhere", "--parallel", "1"), "there is no queue 'nowhere'"),
         (("queue", "add", "a/b"), "queue: 'a/b' is no name of a queue"),
         (("queue", "set", "default", "--default", "time=soon"), "time: "),

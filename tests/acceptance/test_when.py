@@ -202,7 +202,7 @@ class TestArrays:
             "queued",
             "queued",
         ]
-        assert "Its array runs 2 of 2" in ry.ok("why", str(ids[2]))
+        assert "Its group runs 2 of 2" in ry.ok("why", str(ids[2]))
         door.open()
         assert bell.wait(1) == ["4"]
         assert sum(row["word"] == "running" for row in ry.json("ls", f"{ids[0]}-{ids[-1]}")) == 2
@@ -221,7 +221,7 @@ class TestArrays:
 def test_unique(ry: Typist) -> None:
     first = ry.submit("--hold", "--unique", "nightly", "--", "true")
     told = ry.json("submit", "--unique", "nightly", "--", "true")
-    assert told == {"ids": [first], "existing": [first]}
+    assert told == {"ids": [first], "existing": [first], "remarks": []}
     ry.ok("release", str(first))
     ry.ok("wait", str(first))
     assert ry.submit("--unique", "nightly", "--", "true") > first, "the first one is over"

@@ -281,7 +281,8 @@ class World:
         """What must be so at every moment: whatever lives is known to live, and everybody waits for what is open."""
         jobs = self.jobs()
         for job in jobs.values():
-            if job.state is JobState.PENDING:
+            was_let_go = job.attempt is not None and not job.waiting_on  # what it waited for may be tried again since
+            if job.state is JobState.PENDING and not was_let_go:
                 counted = still_open(job.spec.after, jobs)
                 assert counted == (job.waiting_on, None), f"job {job.id} waits for {job.waiting_on}, not {counted}"
         for run in self.alive():

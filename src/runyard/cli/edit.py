@@ -62,10 +62,11 @@ class Edit(Change):
 @as_json
 @click.pass_obj
 def edit(app: App, selectors: tuple[str, ...], sets: tuple[str, ...], yes: bool, dry_run: bool) -> int:
-    """Change jobs: with --set, or all that can be changed in your editor ($VISUAL, $EDITOR).
+    """Change jobs: with --set, or in your editor.
 
-    Keys are the long flags of submit: time, priority, gpus, note and so on; `command` and `env` too. It is checked as a
-    submit is; after a mistake the editor opens again with what you wrote.
+    The editor ($VISUAL, $EDITOR) shows all that can be changed. Keys are the long flags of submit: time, priority,
+    gpus, note and so on; `command` and `env` too. It is checked as a submit is; after a mistake the editor opens again
+    with what you wrote.
 
     Of a job that waits everything can be changed. Of one that runs: name, note, time limit, priority of its next
     attempt, retries. Of one that has ended: name and note; `ry retry --edit` tries it again changed.

@@ -49,11 +49,11 @@ class Left:
 @as_json
 @click.pass_obj
 def recover(app: App, /, selectors: tuple[str, ...], everything: bool, **flags: bool) -> int:
-    """List what a failure of a server, a host or the power has left; with --all or JOB put it back.
+    """List what a failure has left, and put it back.
 
-    A job that may have run, and of which nobody knows how it ended, is lost: it is not repeated by itself (unless its
-    queue says on-lost requeue). Put back, it gets its next attempt; jobs that wait for it wait on; a queue that it has
-    paused goes on.
+    The failure may be that of a server, of a host or of the power; --all or JOB puts back. A job that may have run, and
+    of which nobody knows how it ended, is lost: it is not repeated by itself (unless its queue says on-lost requeue).
+    Put back, it gets its next attempt; jobs that wait for it wait on; a queue that it has paused goes on.
 
     \b
     Examples:

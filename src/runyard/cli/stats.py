@@ -24,7 +24,7 @@ ALL = "all"
 @as_json
 @click.pass_obj
 def stats(app: App, since: str) -> int:
-    """Active, waiting and ended jobs by outcome, and GPU hours: by user, in each queue and in all of the yard.
+    """Jobs and GPU hours by user: active, waiting, and ended by outcome; in each queue and in all of the yard.
 
     ACTIVE jobs are on a host now. --since counts jobs that ended since then, and what was used of GPUs since then. All
     attempts count; a GPU that is shared counts as a whole one. Jobs that were removed do not count.

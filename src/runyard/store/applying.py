@@ -226,8 +226,8 @@ class _Bench:
             level = []
             for job_id, event in effects:
                 job = self._jobs.get(job_id)
-                if job is None or job.state is not JobState.PENDING:
-                    continue  # it has ended already, or waits no more
+                if job is None or job.state is not JobState.PENDING or not job.waiting_on:
+                    continue  # it has ended already, or waits no more: it was let go, and what it waited for ran again
                 after = self._advance(job, event)
                 if after.state is JobState.DONE:
                     level.append(after)

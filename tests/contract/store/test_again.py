@@ -27,6 +27,7 @@ from tests.contract.store.support import (
     end,
     ids,
     new,
+    revoke,
     run,
     selectors,
     spec,
@@ -248,6 +249,19 @@ def test_what_was_skipped_comes_back_and_what_ran_stays(store: Store) -> None:
     assert words(store) == {1: "succeeded", 2: "queued", 3: "waiting", 4: "succeeded", 5: "skipped"}
     run(store, 2, 3)
     assert words(store)[3] == "succeeded"
+    check_stories(store)
+
+
+def test_who_was_let_go_stays_so(store: Store) -> None:
+    """What it waited for is tried again while it runs, and fails; meanwhile its own attempt came to nothing."""
+    add(store, spec(), spec(1))
+    run(store, 1)
+    commit(store, assign(2))
+    retry(store, 1)
+    commit(store, revoke(2))
+    assert words(store) == {1: "queued", 2: "queued"}
+    commit(store, assign(1, 2), start(1, 2), end(1, 2, status=FAILURE))
+    assert words(store) == {1: "failed", 2: "queued"}
     check_stories(store)
 
 

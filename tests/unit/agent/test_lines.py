@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from itertools import islice
 from typing import Optional
 
 import pytest
@@ -156,7 +157,7 @@ def test_what_is_written_is_read(values: dict[str, float]) -> None:
 def test_hostile_output_takes_no_time(piece: bytes) -> None:
     data = (piece * (1 << 20))[: 1 << 20]
     began = time.process_time()
-    sum(1 for _ in zip(range(4000), marked(data), strict=False))
+    sum(1 for _ in islice(marked(data), 4000))
     bars(data)
     sum(1 for _ in recorded(data[:LINE_MAX]))
     assert time.process_time() - began < 1.0

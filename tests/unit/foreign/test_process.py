@@ -71,7 +71,7 @@ class TestStat:
         assert stat is not None
         assert (stat.ppid, stat.pgrp, stat.session) == (os.getppid(), os.getpgrp(), os.getsid(0))
         assert stat.state in "RS"
-        assert stat.threads == threading.active_count()
+        assert stat.threads >= threading.active_count(), "libraries may have some of their own"
 
     @pytest.mark.parametrize("name", ["a b", "a) R 1 (", ")", "((", "(a) Z 9 9"])
     def test_names_with_spaces_and_parentheses(self, name: str) -> None:
@@ -84,7 +84,7 @@ class TestStat:
             os.waitid(os.P_PID, pid, os.WSTOPPED | os.WNOWAIT)
             stat = process.read_stat(pid)
             assert stat is not None
-            assert (stat.state, stat.ppid) == ("T", os.getpid())
+            assert (stat.state, stat.ppid, stat.threads) == ("T", os.getpid(), 1)
 
     def test_gone(self) -> None:
         pid = unused_pid()

@@ -58,7 +58,8 @@ def _range(values: Sequence[float]) -> tuple[float, float]:
 
 
 def _cell(value: float, between: tuple[float, float], cells: int) -> int:
-    share = (value / 2 - between[0] / 2) / (between[1] / 2 - between[0] / 2)  # halves: the whole may be too large
+    span = between[1] / 2 - between[0] / 2  # halves: the whole may be too large
+    share = (value / 2 - between[0] / 2) / span if span else 0.0
     return max(0, min(cells - 1, int(share * cells))) if math.isfinite(share) else 0
 
 
