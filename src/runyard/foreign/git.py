@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Optional
@@ -26,6 +27,9 @@ LAY_OUT_S = 600.0
 
 PATH_BYTES = 8_192
 """How much is read of a small file that holds a name."""
+
+PACKED_BYTES = 64 << 20
+"""How much is read of a list of references."""
 
 OBJECT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _BRANCH = b"ref: refs/heads/"
@@ -131,14 +135,10 @@ def find(directory: str) -> Optional[Repository]:
 
 def _at(root: str) -> Optional[Repository]:
     dot = os.path.join(root, ".git")
-    try:
-        with open(dot, "rb") as file:
-            named = file.read(PATH_BYTES)
-    except IsADirectoryError:
+    if os.path.isdir(dot):
         git_dir = dot
-    except OSError:
-        return None
     else:
+        named = _read(dot)
         if not named.startswith(b"gitdir: "):
             return None
         git_dir = os.path.normpath(os.path.join(root, os.fsdecode(named[8:].rstrip(b"\r\n"))))
@@ -161,7 +161,7 @@ def head(repository: Repository) -> Head:
 
 
 def _packed(repository: Repository, ref: str) -> str:
-    packed = b"\n" + _read(os.path.join(repository.common, "packed-refs"), -1)
+    packed = b"\n" + _read(os.path.join(repository.common, "packed-refs"), PACKED_BYTES)
     place = packed.find(b" " + os.fsencode(ref) + b"\n")
     return _object(packed[packed.rfind(b"\n", 0, place) + 1 : place]) if place >= 0 else ""
 
@@ -172,11 +172,14 @@ def _object(text: bytes) -> str:
 
 
 def _read(path: str, most: int = PATH_BYTES) -> bytes:
+    """What a regular file begins with. Who else can write there may have put anything in its place: it is never waited
+    for."""
     try:
-        with open(path, "rb") as file:
-            return file.read(most)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return b""
+    with open(descriptor, "rb") as file:
+        return file.read(most) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
 
 
 @dataclass

@@ -22,7 +22,8 @@ def message(sender: str, to: Sequence[str], subject: str, text: str, mark: str) 
     if sender:
         made["From"] = sender
     made["To"] = ", ".join(to)
-    made["Subject"] = "".join(one if one.isprintable() else "?" for one in subject)[:SUBJECT_MAX]
+    plain = "".join(one if one.isprintable() else "?" for one in subject)
+    made["Subject"] = plain.replace("=?", "= ?")[:SUBJECT_MAX]  # an encoded word would be read as what it encodes
     made["Date"] = formatdate(time.time(), localtime=True)
     made["Auto-Submitted"] = "auto-generated"
     made["X-Runyard-Event"] = mark

@@ -188,14 +188,20 @@ class Trees:
 
 
 def empty(code: Code, tree: str) -> None:
-    """Take the snapshot's own files and links out of a tree, and what is empty then. What a job added stays."""
+    """Take the snapshot's own files and links out of a tree, and what is empty then. What a job added stays, and where
+    it put a link in the place of a directory, what that leads to."""
+    if os.path.islink(tree):
+        return
+    whole = os.path.realpath(tree)
     try:
         own = list(layout.tracked(code, tree))
     except RunyardError:
         own = []
     for path in own:
-        with contextlib.suppress(OSError):
-            os.unlink(path)
+        above = os.path.dirname(path)
+        if os.path.realpath(above) == os.path.normpath(os.path.join(whole, os.path.relpath(above, tree))):
+            with contextlib.suppress(OSError):
+                os.unlink(path)
     shutil.rmtree(os.path.join(tree, ".git"), ignore_errors=True)
     _prune(tree, code.root)
     for place in range(len(code.frozen)):

@@ -165,7 +165,7 @@ class Unloading:
                 if placement.result is None:
                     yield Ended(at, key, Result("operator", None, "lost", why), placement.rank)
         elif job.state is JobState.PENDING:
-            for _ in range(job.waiting_on - self._open(job)):
+            for _ in range(min(job.waiting_on, len(job.spec.after)) - self._open(job)):
                 yield DependencyMet(at, 0)
             if not job.held and not self._cargo.release:
                 yield Held(self._now, BY)

@@ -84,7 +84,7 @@ def build(settings: Settings, home: Home, accept_older_store: bool = False) -> Y
         gone = {gone.job for gone in runs.collect(settings.keep_runs_days, settings.keep_runs_mb, dry)}
         if not controller.halted:  # a store that has gone back does not know whose they are
             checkpoints.collect(lambda job: runs.has(job) or is_open(store, job), dry)
-        trees.collect(store.snapshots(only_open=True), store.snapshots(), settings.keep_runs_days, dry)
+            trees.collect(store.snapshots(only_open=True), store.snapshots(), settings.keep_runs_days, dry)
         return tuple(sorted(gone))
 
     def remove_output(jobs: Collection[int]) -> None:

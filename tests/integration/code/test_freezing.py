@@ -268,6 +268,19 @@ def test_a_tree_goes_with_the_last_of_its_jobs(
     assert (work.refs, os.path.exists(os.path.dirname(tree))) == ([], False)
 
 
+def test_what_a_job_linked_to_stays(work: Work, repositories: LocalRepositories, aging: Trees, clock: Clock) -> None:
+    """It put a link to the original in the place of a directory with files of the snapshot."""
+    code = frozen(repositories, work.root)
+    tree = Path(aging.prepare(code))
+    (tree / "src" / "model.py").unlink()
+    (tree / "src").rmdir()
+    (tree / "src").symlink_to(work.root / "src")
+    clock.ahead_s = 2 * DAY_S
+    assert aging.collect((), (), keep_days=1) == [code.key]
+    assert (work.root / "src" / "model.py").read_text() == "size = 1\n"
+    assert not tree.exists()
+
+
 def test_what_a_job_wrote_stays(work: Work, repositories: LocalRepositories, aging: Trees, clock: Clock) -> None:
     code = frozen(repositories, work.root)
     tree = Path(aging.prepare(code))
