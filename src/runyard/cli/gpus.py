@@ -9,6 +9,7 @@ import click
 
 from runyard.api import JobRow
 from runyard.cli.context import App
+from runyard.cli.ls import ON_HOSTS
 from runyard.cli.options import as_json
 from runyard.cli.render.grid import Column, Grid, Row
 from runyard.cli.render.json import plain
@@ -17,7 +18,6 @@ from runyard.model.filter import JobQuery
 from runyard.model.host import Device, DeviceProcess, Host
 from runyard.model.withheld import why_withheld
 
-ON_HOSTS = ("state:starting,running,stopping",)
 COLUMNS = (
     Column("HOST"), Column("GPU", right=True), Column("MODEL", flexible=True), Column("USED", right=True),
     Column("TOTAL", right=True), Column("UTIL", right=True), Column("STATE"), Column("JOB"), Column("USER"),
@@ -41,7 +41,7 @@ def gpus(app: App) -> int:
       ry gpus --json
     """
     hosts = app.service().hosts()
-    jobs = app.service().jobs(JobQuery(selectors=ON_HOSTS))
+    jobs = app.service().jobs(JobQuery(selectors=(ON_HOSTS,)))
     holders, foreign_mb = holding(jobs), app.settings.foreign_mb
     all_seen = [
         Seen(host, device, holders.get((host.name, device.index), ()), foreign_mb)

@@ -19,6 +19,7 @@ from runyard.cli.render.text import clock, harmless, label, span, stamp
 from runyard.errors import UsageError
 from runyard.model.filter import ORDERS, JobQuery
 from runyard.model.group import GroupQuery
+from runyard.model.job import ON_HOSTS as PLACED
 from runyard.model.job import JobState
 from runyard.model.old_words import VIEWS, location
 from runyard.model.record import dataclass
@@ -32,7 +33,7 @@ LIMIT = 200
 ENDED = 20
 """Of those that have ended, so many are listed then (`Criteria.recent_done`)."""
 DONE = JobState.DONE.value
-ON_HOSTS = "state:starting,running,stopping"
+ON_HOSTS = "state:" + ",".join(PLACED)
 WAITING = ("held", "waiting", "queued")
 TIMES = {"started": attrgetter("started_at"), "ended": attrgetter("ended_at")}
 """Orders by a time that not every job has."""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from runyard.api import JobRow, ServerStatus
 from runyard.cli.context import App
-from runyard.cli.gpus import ON_HOSTS, Seen, holding
+from runyard.cli.gpus import Seen, holding
+from runyard.cli.ls import ON_HOSTS
 from runyard.cli.render.text import counted, harmless
 from runyard.errors import RunyardError
 from runyard.model.filter import JobQuery
@@ -68,7 +69,7 @@ class StatusLine:
         position = 0
         while not self._over.is_set():
             position = service.changed(TOPICS, position, CALL_S)
-            told = line(service.status(), service.hosts(), service.jobs(JobQuery(selectors=ON_HOSTS)), app)
+            told = line(service.status(), service.hosts(), service.jobs(JobQuery(selectors=(ON_HOSTS,))), app)
             self._say(told)
             self._over.wait(AGAIN_S)
 

@@ -119,7 +119,7 @@ def add(app: App, /, called: str, words: tuple[str, ...], dry_run: bool, **optio
     first = _numbers(app, builder, named, cells, dry_run)
     submission = sweeping.submission(builder, request, named, cells, first)
     receipt = None if dry_run else deliver(app, submission)
-    for remark in builder.remarks:
+    for remark in (*builder.remarks, *(receipt.remarks if receipt else ())):
         app.output.note(f"ry: {harmless(remark)}")
     if receipt is None:
         preview(app, submission)

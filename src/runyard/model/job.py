@@ -121,5 +121,8 @@ class Job:
         return "queued" if self.ready or self.ahead else "waiting"
 
 
-WORDS = ("held", "waiting", "queued", "starting", "running", "paused", "stopping", *(o.value for o in Outcome))
+ON_HOSTS = ("starting", "running", "paused", "stopping")
+"""The words of jobs that hold something on a host."""
+
+WORDS = ("held", "waiting", "queued", *ON_HOSTS, *(o.value for o in Outcome))
 """Every word that a job can be shown with, in the order of a job's life."""

@@ -6,8 +6,9 @@ They are accepted after `state:`, in any case of letters, wherever they are not 
 
 from __future__ import annotations
 
+from runyard.model.job import ON_HOSTS
+
 WAITING = ("held", "waiting", "queued")
-ON_HOSTS = ("starting", "running", "paused", "stopping")
 SUCCEEDED = ("succeeded",)
 FAILED = ("failed", "killed", "timeout", "oom", "lost", "not-started")
 UNWANTED = ("cancelled", "skipped")

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Select, and_, or_, select, text, true
 
 from runyard.model.filter import Selector, is_pattern
 from runyard.model.group import SWEEP
-from runyard.model.job import JobState, Outcome
+from runyard.model.job import ON_HOSTS, JobState, Outcome
 from runyard.store.base import Criteria
 from runyard.store.rows import SELECT_JOBS
 from runyard.store.schema import DONE, OPEN, groups, jobs, placements
@@ -29,7 +29,6 @@ Condition = ColumnElement[bool]
 _J = jobs.c
 
 OUTCOMES = frozenset(outcome.value for outcome in Outcome)
-ON_HOSTS = frozenset(("starting", "running", "paused", "stopping"))
 
 ORDERS = {
     "id": _J.id,
@@ -143,7 +142,7 @@ def _meant(selector: Selector, user: str) -> Condition:
 
 def _shown_as(words: Collection[str]) -> list[Condition]:
     """Each kind of word by the index that leads to few rows: those on hosts have placements, the others wait."""
-    ended, active = OUTCOMES.intersection(words), ON_HOSTS.intersection(words)
+    ended, active = OUTCOMES.intersection(words), frozenset(ON_HOSTS).intersection(words)
     waiting = set(words) - ended - active
     conditions: list[Condition] = [_J.outcome == word for word in sorted(ended)]
     if active:
