@@ -107,8 +107,8 @@ def test_its_logs(ry: Typist) -> None:
 
 def test_alone_it_lists_my_jobs(ry: Typist) -> None:
     held, done = ry.submit("--hold", "-J", "mine", "--", "true"), ry.run("--", "true").id
-    listed = {int(line.split()[0]) for line in ry.ok().splitlines()[1:]}
-    assert {held, done} <= listed
+    listed = {line.split()[0] for line in ry.ok().splitlines()[1:]}
+    assert {str(held), str(done)} <= listed
     assert ry.ok().splitlines()[0].split()[:3] == ["ID", "NAME", "STATE"]
 
 
