@@ -294,7 +294,7 @@ def test_a_job_that_is_there_already_is_remarked_on(typist: Typist, work: Work) 
     record(typist, first)
     seen = typist.seen("submit", "--", "python3", "train.py")
     assert f"job {first} (train.py), succeeded, has the same code, command and parameters" in seen
-    record(typist, int(typist.json("show", "@")["row"]["id"]))  # before the code changes
+    record(typist, int(typist.json("show", "@")["id"]))  # before the code changes
     assert "has the same code" not in typist.seen("submit", "--", "python3", "train.py", "-x")
     work.write("train.py", "print('another')\n")
     assert "has the same code" not in typist.seen("submit", "--", "python3", "train.py")
