@@ -49,11 +49,10 @@ from runyard.model.events import (
     Submitted,
     Woken,
 )
-from runyard.model.job import WORDS, Job, JobState, Outcome, StopRequest
+from runyard.model.job import ENDED_BADLY, WORDS, Job, JobState, Outcome, StopRequest
 from runyard.model.spec import DEPENDENCY_KINDS, JobSpec
 from runyard.server.app import BEAT, CHANGES
 from runyard.server.routes import ROUTES, Route
-from runyard.service.beats import COUNTS_AS_FAILURE
 
 DOCS = Path(__file__).resolve().parent
 MODEL = tuple(found.name for found in iter_modules(model.__path__))
@@ -155,7 +154,7 @@ def outcomes() -> Iterator[tuple[str, ...]]:
             when,
             code if fixed is None else str(fixed),
             f"`{ending.CAUSES[outcome]}`" if outcome in ending.CAUSES else "never",
-            "yes" if outcome in COUNTS_AS_FAILURE else "no",
+            "yes" if outcome in ENDED_BADLY else "no",
         )
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from runyard.agent.blobs import BlobCache
 from runyard.agent.ports import Ports
+from runyard.client.report import METRICS
 from runyard.foreign.filesystem import free_mb
 from runyard.model.attempt import AttemptKey
 from runyard.model.beat import Order
@@ -22,9 +23,8 @@ from runyard.settings import Home
 DISK_MIN_MB = 20
 """With less free space than this nothing is started."""
 
-HOME, METRICS = "RUNYARD_HOME", "RUNYARD_METRICS"
-"""What a job calls by `ry` is the yard that started it, wherever its submitter's environment points; and the file where
-it may report of itself."""
+HOME = "RUNYARD_HOME"
+"""What a job calls by `ry` is the yard that started it, wherever its submitter's environment points."""
 
 MASTER_ADDRESS = "127.0.0.1"
 """All processes of a placement are on its host."""

@@ -13,10 +13,9 @@ from runyard.cli.render.grid import Column, Grid, Row
 from runyard.cli.render.output import shown
 from runyard.cli.render.text import clock, harmless, label, span, stamp
 from runyard.errors import UsageError
-from runyard.model.fields import FIELDS, METRIC, NUMBER, PARAM, SPAN, TIME, Scalar, Value, value_of
+from runyard.model.fields import FIELDS, METRIC, PARAM, SPAN, TIME, Scalar, Value, value_of
 from runyard.submitting.nearest import meant
 
-RIGHT = (NUMBER, SPAN)
 FIRM = ("id", "state")
 
 

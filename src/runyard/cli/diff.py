@@ -10,7 +10,7 @@ import click
 from runyard.api import JobDetail
 from runyard.cli.context import App
 from runyard.cli.options import SELECTORS, as_json, complete_jobs
-from runyard.cli.render.facts import command
+from runyard.cli.render.facts import line_of
 from runyard.cli.render.json import plain
 from runyard.cli.render.text import harmless
 from runyard.cli.selecting import attempt_of, single
@@ -80,7 +80,9 @@ def _facts(first: JobDetail, second: JobDetail, found: Comparison) -> Iterator[t
     if _code(first) != _code(second):
         yield from _both("code", _code(first), _code(second))
     if (before.command, before.shell) != (after.command, after.shell):
-        yield from _both("command", _command(before), _command(after))
+        yield from _both(
+            "command", line_of(before.command, bool(before.shell)), line_of(after.command, bool(after.shell))
+        )
     if before.script != after.script:
         yield from _both("script", before.script[:10] or NOTHING, after.script[:10] or NOTHING)
     for name, old, new in _options(before, after):
@@ -105,10 +107,6 @@ def _both(name: str, before: str, after: str) -> Iterator[tuple[str, str]]:
 def _code(detail: JobDetail) -> str:
     code = detail.spec.code
     return harmless(title(code, detail.code)) if code is not None else NOTHING
-
-
-def _command(spec: JobSpec) -> str:
-    return harmless(spec.command[0]) if spec.shell else command(spec.command)
 
 
 def _options(before: JobSpec, after: JobSpec) -> Iterator[tuple[str, Any, Any]]:

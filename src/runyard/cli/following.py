@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from runyard.api import Chunk, JobRow
 from runyard.cli.context import App
-from runyard.cli.ls import WAITING
 from runyard.cli.render.text import harmless, label
 from runyard.cli.waiting import CALL_S, DONE, HELD, Remarks, Watcher
 from runyard.errors import Conflict, NotFound
+from runyard.model.job import WAITING
 
 if TYPE_CHECKING:
     from runyard.api import Service

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from runyard.cli.render.grid import Column, Grid, Row
 from runyard.cli.render.text import clock, harmless, span, stamp
 from runyard.model.group import GroupRow, SweepChange
+from runyard.model.job import ENDED_BADLY
 
 MARKS = {"o": "#", "x": "x", "r": ">", ".": ".", "-": "-"}
 """How the letters of a strip are shown."""
 
 SHOWN = 40
 ORDER = "xr.-o"
-BAD = ("failed", "oom", "timeout", "killed", "lost", "not-started")
 
 
 def strip(letters: str, most: int = SHOWN) -> str:
@@ -29,7 +29,7 @@ def word_of(row: GroupRow) -> str:
     for word in ("running", "stopping", "paused", "starting", "queued", "waiting", "held"):
         if row.counts.get(word):
             return word
-    if any(row.counts.get(word) for word in BAD):
+    if any(row.counts.get(word) for word in ENDED_BADLY):
         return "failed"
     return "succeeded" if row.counts.get("succeeded") else "cancelled"
 

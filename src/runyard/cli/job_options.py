@@ -226,7 +226,7 @@ def template_options(command: F) -> F:
 
     kept = []
     for option in getattr(job_options(holder), "__click_params__"):  # noqa: B009
-        if option.name in ("words", "array", "param", "hold_back"):
+        if option.name in ("words", "array", "param"):
             continue
         option.opts = [flag for flag in option.opts if flag != "-p"]
         kept.append(option)

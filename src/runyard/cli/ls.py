@@ -20,7 +20,7 @@ from runyard.errors import UsageError
 from runyard.model.filter import ORDERS, JobQuery
 from runyard.model.group import GroupQuery
 from runyard.model.job import ON_HOSTS as PLACED
-from runyard.model.job import JobState
+from runyard.model.job import WAITING, JobState
 from runyard.model.old_words import VIEWS, location
 from runyard.model.record import dataclass
 
@@ -34,7 +34,6 @@ ENDED = 20
 """Of those that have ended, so many are listed then (`Criteria.recent_done`)."""
 DONE = JobState.DONE.value
 ON_HOSTS = "state:" + ",".join(PLACED)
-WAITING = ("held", "waiting", "queued")
 TIMES = {"started": attrgetter("started_at"), "ended": attrgetter("ended_at")}
 """Orders by a time that not every job has."""
 

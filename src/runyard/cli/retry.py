@@ -13,17 +13,9 @@ from runyard.cli.options import SELECTORS, any_jobs, as_json, dry_run, yes
 from runyard.cli.selecting import Change, jobs
 from runyard.errors import UsageError
 from runyard.model.editing import Draft, RetryCall
-from runyard.model.job import JobState, Outcome
+from runyard.model.job import ENDED_BADLY, JobState, Outcome
 
 DONE = JobState.DONE.value
-FAILED = tuple(
-    outcome.value
-    for outcome in (
-        Outcome.FAILED, Outcome.KILLED, Outcome.TIMEOUT, Outcome.OOM, Outcome.LOST, Outcome.NOT_STARTED,
-    )
-)  # fmt: skip
-"""What `--failed` means; what was skipped because of these comes along."""
-
 SUCCEEDED = Outcome.SUCCEEDED.value
 
 
@@ -38,7 +30,7 @@ class Again(Change):
 
     def _fits(self, row: JobRow) -> bool:
         if self._failed:
-            return row.outcome in FAILED
+            return row.outcome in ENDED_BADLY  # what was skipped because of these comes along
         return row.state == DONE and row.outcome != SUCCEEDED
 
     def report(self, app: App, result: ChangeResult) -> int:

@@ -12,7 +12,7 @@ from runyard.cli.context import App
 from runyard.cli.contract import contract
 from runyard.cli.ls import elapsed, gpus, progress
 from runyard.cli.options import SELECTORS, as_json, one_job
-from runyard.cli.render.facts import command
+from runyard.cli.render.facts import line_of
 from runyard.cli.render.json import plain
 from runyard.cli.render.text import harmless, label, memory, moment, numbers, span, words
 from runyard.cli.selecting import attempt_of, single
@@ -85,7 +85,7 @@ def _facts(detail: JobDetail, now: float, measured: Sequence[Measured]) -> Itera
         yield "note", harmless(row.note)
     if row.reason:
         yield "reason", harmless(row.reason)
-    yield "command", _command(spec)
+    yield "command", line_of(spec.command, bool(spec.shell))
     if spec.script:
         yield "script", f"copied at submit; `ry show {row.id} --script` prints it"
     for line in spec.setup:
@@ -135,11 +135,6 @@ def _metrics(metrics: Sequence[Metric]) -> Iterator[tuple[str, str]]:
         yield "metrics" * (not place), f"{metric.name} {metric.last:.6g} at step {metric.step:.6g}{between}"
     if len(metrics) > METRICS_SHOWN:
         yield "", f"and {len(metrics) - METRICS_SHOWN} more; `--json` has the last value of each"
-
-
-def _command(spec: JobSpec) -> str:
-    """The line that a shell runs as it is, an argv quoted for one."""
-    return harmless(spec.command[0]) if spec.shell else command(spec.command)
 
 
 def _state(row: JobRow) -> str:

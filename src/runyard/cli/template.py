@@ -11,7 +11,7 @@ import click
 from runyard.cli.context import App
 from runyard.cli.job_options import LITERAL, NamedCommand, given, template_options, words_argument
 from runyard.cli.options import as_json, complete_files, complete_jobs, complete_templates, dry_run
-from runyard.cli.render.facts import command as quoted
+from runyard.cli.render.facts import line_of
 from runyard.cli.render.grid import Column, Grid, Row
 from runyard.cli.render.text import clock, counted, harmless
 from runyard.cli.selecting import single
@@ -21,8 +21,6 @@ from runyard.errors import InvalidSpec, NotFound, UsageError
 from runyard.model.record import changed
 from runyard.model.template import STYLES, Parameter, Template
 from runyard.submitting import config_file, template_file
-
-HELP_SHOWN = 60
 
 one_name = click.argument("name", metavar="NAME", shell_complete=complete_templates)
 
@@ -66,8 +64,9 @@ def ls(app: App) -> int:
 
 def _row(app: App, one: Template, show_user: bool) -> Row:
     cells = (
-        one.name, harmless(" ".join(parameter.name for parameter in one.parameters)), harmless(_line(one)), one.source,
-        clock(one.saved_at, app.now()), harmless(one.user) if show_user else "",
+        one.name, harmless(" ".join(parameter.name for parameter in one.parameters)),
+        line_of(one.command, one.shell), one.source, clock(one.saved_at, app.now()),
+        harmless(one.user) if show_user else "",
     )  # fmt: skip
     return Row(cells)
 
@@ -106,14 +105,13 @@ def _facts(one: Template) -> Iterator[tuple[str, str]]:
     yield "template", one.name
     if one.description:
         yield "is", harmless(one.description)
-    yield "command", harmless(_line(one)) + (" (a copy of the script is kept with each job)" if one.script else "")
+    yield (
+        "command",
+        line_of(one.command, one.shell) + (" (a copy of the script is kept with each job)" if one.script else ""),
+    )
     for name, texts in one.options.items():
         yield name, harmless(", ".join(texts))
     yield "parameters", f"{len(one.parameters)}, found by {one.source}" if one.source != "hand" else "written by hand"
-
-
-def _line(one: Template) -> str:
-    return one.command[0] if one.shell else quoted(one.command)
 
 
 def table(parameters: tuple[Parameter, ...]) -> Grid:

@@ -14,6 +14,7 @@ import time
 from typing import Any, Optional
 
 METRICS = "RUNYARD_METRICS"
+"""Names the file where a job may report of itself."""
 
 
 def log(

@@ -11,23 +11,15 @@ from contextlib import closing
 from typing import Union
 from urllib.parse import urlsplit
 
-from runyard.errors import RunyardError
+from runyard.model.notice import Undelivered
 
 ANSWER_MAX = 1_000
 AGAIN = frozenset((408, 425, 429))
 """Refusals that may pass; all other 4xx stay as they are."""
 
 
-class Unsent(RunyardError):
-    """The other side did not take it. `for_good`: nor will it."""
-
-    def __init__(self, message: str, for_good: bool = False) -> None:
-        super().__init__(message)
-        self.for_good = for_good
-
-
 def post(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float) -> None:
-    """Send it; Unsent unless the answer is 2xx. `timeout_s` counts for each step of the network."""
+    """Send it; Undelivered unless the answer is 2xx. `timeout_s` counts for each step of the network."""
     parts = urlsplit(url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
@@ -36,11 +28,13 @@ def post(url: str, body: bytes, headers: Mapping[str, str], timeout_s: float) ->
             answer = connection.getresponse()
             said = answer.read(ANSWER_MAX).decode("utf-8", "replace")
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise Unsent(f"{parts.netloc}: {getattr(error, 'strerror', None) or error or type(error).__name__}") from None
+        raise Undelivered(
+            f"{parts.netloc}: {getattr(error, 'strerror', None) or error or type(error).__name__}"
+        ) from None
     if not 200 <= answer.status < 300:
         line = " ".join(said.split())[:200]
         for_good = 300 <= answer.status < 500 and answer.status not in AGAIN
-        raise Unsent(
+        raise Undelivered(
             f"{parts.netloc} answered {answer.status} {answer.reason}" + (f": {line}" if line else ""), for_good
         )
 

@@ -16,7 +16,6 @@ WORK_TREE = "."
 """What `JobSpec.snapshot` asks for: nothing frozen, or the work tree as it is. All else names a branch or a commit."""
 
 PATH_MAX = 4096
-NAME_MAX = 1024
 
 
 @dataclass(frozen=True)

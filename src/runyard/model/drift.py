@@ -8,8 +8,6 @@ from runyard.model.record import dataclass
 POLICIES = ("warn", "hold", "ignore")
 """What a start does when the environment is another: goes on and says so; waits, held; does not look."""
 
-DEFAULT_POLICY = "warn"
-
 
 @dataclass(frozen=True)
 class Installed:

@@ -121,8 +121,14 @@ class Job:
         return "queued" if self.ready or self.ahead else "waiting"
 
 
+WAITING = ("held", "waiting", "queued")
+"""The words of jobs that have not begun."""
+
 ON_HOSTS = ("starting", "running", "paused", "stopping")
 """The words of jobs that hold something on a host."""
 
-WORDS = ("held", "waiting", "queued", *ON_HOSTS, *(o.value for o in Outcome))
+ENDED_BADLY = ("failed", "killed", "timeout", "oom", "lost", "not-started")
+"""The outcomes that nobody wished for: they pause a queue with stop-on-fail, and `retry --failed` means them."""
+
+WORDS = (*WAITING, *ON_HOSTS, *(o.value for o in Outcome))
 """Every word that a job can be shown with, in the order of a job's life."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Any, Optional
 
+from runyard.errors import RunyardError
 from runyard.model.record import dataclass
 
 OUTBOX = "outbox:"
@@ -12,6 +13,14 @@ OUTBOX = "outbox:"
 
 NOTIFIED = "notified"
 """Kind of the documents (by hook) that tell of the last deliveries."""
+
+
+class Undelivered(RunyardError):
+    """The other side did not take a notice. `for_good`: nor will it."""
+
+    def __init__(self, message: str, for_good: bool = False) -> None:
+        super().__init__(message)
+        self.for_good = for_good
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,15 @@ They are accepted after `state:`, in any case of letters, wherever they are not 
 
 from __future__ import annotations
 
-from runyard.model.job import ON_HOSTS
+from runyard.model.job import ENDED_BADLY, ON_HOSTS, WAITING
 
-WAITING = ("held", "waiting", "queued")
 SUCCEEDED = ("succeeded",)
-FAILED = ("failed", "killed", "timeout", "oom", "lost", "not-started")
 UNWANTED = ("cancelled", "skipped")
-ENDED = SUCCEEDED + FAILED + UNWANTED
+ENDED = SUCCEEDED + ENDED_BADLY + UNWANTED
 
 NEW, CURRENT, OLD, FAIL = "new", "cur", "old", "fail"
 
-VIEWS = {NEW: WAITING, CURRENT: ON_HOSTS, OLD: SUCCEEDED, FAIL: FAILED + UNWANTED}
+VIEWS = {NEW: WAITING, CURRENT: ON_HOSTS, OLD: SUCCEEDED, FAIL: ENDED_BADLY + UNWANTED}
 """Que's locations: each job is in one of them."""
 
 LOCATIONS = {
@@ -73,7 +71,7 @@ OLD_STATES: dict[str, tuple[str, ...]] = {
     "c": ENDED,
     # the message queue of learning servers, and others
     "pushed": ON_HOSTS + ENDED,
-    "error": FAILED,
+    "error": ENDED_BADLY,
     "success": SUCCEEDED,
     "passed": SUCCEEDED,
     "aborted": ("cancelled",),

@@ -16,7 +16,7 @@ from runyard.model.beat import OVER, PROTOCOL, Hello, Observed, Report, Welcome
 from runyard.model.ending import judge
 from runyard.model.events import Change, Ended, Noted, Resumed, Revoked, Started
 from runyard.model.host import Agent
-from runyard.model.job import Job, JobState, Outcome
+from runyard.model.job import ENDED_BADLY, Job, JobState, Outcome
 from runyard.planner.retry import decide
 from runyard.service import reported
 from runyard.service.controller import Controller
@@ -30,11 +30,6 @@ BUSY_DOUBLINGS = 6
 
 ACCEPTED = "accepted-attempts"
 """Kind of the documents (by agent) that list what a person has accepted together with an older store."""
-
-COUNTS_AS_FAILURE = frozenset(
-    (Outcome.FAILED, Outcome.KILLED, Outcome.TIMEOUT, Outcome.OOM, Outcome.LOST, Outcome.NOT_STARTED)
-)
-"""Outcomes that pause a queue with stop-on-fail."""
 
 log = logging.getLogger("runyard.beats")
 
@@ -257,7 +252,7 @@ def _save_unknown(turn: Turn, agent: str, unknown: tuple[str, ...]) -> None:
 
 
 def _stop_on_fail(turn: Turn, jobs: Iterable[Job]) -> None:
-    failed = [job for job in jobs if job.outcome in COUNTS_AS_FAILURE]
+    failed = [job for job in jobs if job.outcome in ENDED_BADLY]
     if not failed:
         return
     queues = {queue.name: queue for queue in turn.store.queues()}

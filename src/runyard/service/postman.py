@@ -15,7 +15,7 @@ from dataclasses import replace
 from runyard.errors import RunyardError
 from runyard.model import codec
 from runyard.model.hook import Hook
-from runyard.model.notice import NOTIFIED, OUTBOX, Notice, Told
+from runyard.model.notice import NOTIFIED, OUTBOX, Notice, Told, Undelivered
 from runyard.service.controller import Controller
 from runyard.service.turn import Turn
 
@@ -32,14 +32,6 @@ AGAIN_S = 5.0
 """The pause after the store could not be read or written."""
 
 log = logging.getLogger("runyard.hooks")
-
-
-class Undelivered(RunyardError):
-    """A hook did not take a notice."""
-
-    def __init__(self, message: str, for_good: bool = False) -> None:
-        super().__init__(message)
-        self.for_good = for_good
 
 
 Deliver = Callable[[Hook, Notice], None]

@@ -12,8 +12,7 @@ import runyard
 from runyard.foreign import mail, webhook
 from runyard.foreign.command import CommandError, ProgramMissing, run
 from runyard.model.hook import COMMAND, WEBHOOK, Hook
-from runyard.model.notice import Notice
-from runyard.service.postman import Undelivered
+from runyard.model.notice import Notice, Undelivered
 
 OUTPUT_MAX = 4_096
 KEPT = (
@@ -50,8 +49,6 @@ class Delivery:
                 self._webhook(hook, notice)
             else:
                 self._mail(hook, notice)
-        except webhook.Unsent as error:
-            raise Undelivered(error.message, error.for_good) from None
         except CommandError as error:
             raise Undelivered(error.message, isinstance(error, ProgramMissing)) from None
         except ValueError as error:  # a text that no header can hold

@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from runyard.cli.render.grid import width
+from runyard.cli.render.text import harmless
 
 NAMES = 13
 """The column of the names, colon included."""
@@ -48,6 +49,11 @@ def broken(text: str, most: int) -> list[str]:
 def command(argv: Iterable[str]) -> str:
     """An argv that can be typed again: quoted for a shell, what is not printable in its $'...'."""
     return " ".join(_word(word) for word in argv)
+
+
+def line_of(argv: Sequence[str], shell: bool) -> str:
+    """The command of a job: the text that a shell runs as it is, an argv quoted for one."""
+    return harmless(argv[0]) if shell else command(argv)
 
 
 def _word(word: str) -> str:
