@@ -231,9 +231,11 @@ class TestDirectoriesRemoved:
     def test_one_that_drops_us_is_reached_again(self, rig: Rig) -> None:
         key = self.begin(rig)
         shutil.rmtree(rig.home.runs)
-        link = rig.engine._held[key].link
+        held = rig.engine._held[key]
+        link = held.link
         assert link is not None
         link._channel._socket.shutdown(2)
+        rig.wait(lambda: held.link not in (None, link), "a new link")  # it ends after that: else nothing could tell
         open_gate(rig, 3)
         assert rig.result(key).wait_status == 3 << 8
 
