@@ -262,18 +262,21 @@ def test_the_tab_key_knows_what_is_there(laptop: Laptop) -> None:
     assert f"plain,{job}\n" in offered and "plain,patient\n" in offered
 
 
-def test_from_python(laptop: Laptop) -> None:
+def test_from_python(laptop: Laptop, machine: Sshd) -> None:
     program = """
 import runyard
 yard = runyard.connect(host="gpu1")
 job = yard.submit(["sh", "-c", "echo $FROM_LOGIN $ONLY_HERE"])
 print(job.wait(timeout_s=60).outcome, job.logs().decode().split())
+(cell,) = yard.sweep("there", {"i": [1]}, ["sh", "-c", "pwd"])
+print(cell.wait(timeout_s=60).outcome, cell.logs().decode(), end="")
 """
     ended = subprocess.run(
         [sys.executable, "-c", program], env=laptop.environ, cwd=laptop.directory, capture_output=True, text=True,
         check=False,
     )  # fmt: skip
-    assert (ended.returncode, ended.stdout) == (0, "succeeded ['yes']\n"), ended.stderr
+    told = f"succeeded ['yes']\nsucceeded {machine.home}\n"
+    assert (ended.returncode, ended.stdout) == (0, told), ended.stderr
 
 
 def master(laptop: Laptop) -> int:

@@ -93,6 +93,21 @@ def test_it_grows_with_the_environment_of_its_first_cells(ry: Typist) -> None:
     assert "3/3 ###" in line_of(ry, "more")
 
 
+def test_numbers_are_taken_by_what_is_submitted(ry: Typist) -> None:
+    ry.ok("template", "add", "counted", "-p", "i", *FREE, "--", "echo", "{n}", "{i}")
+    try:
+        for _ in range(2):
+            assert ry.json("sweep", "add", "counted", "-p", "i=7", "--dry-run")["specs"][0]["command"][1] == "1"
+        made = sweep(ry, "counted", "-p", "i=7")
+        ry.ok("sweep", "grow", "counted", "-p", "i=8", "--dry-run")
+        made.append(int(ry.ok("sweep", "grow", "counted", "-p", "i=8")))
+        ry.done(*made)
+        assert [ry.row(job_id).command for job_id in made] == ["echo 1 7", "echo 2 8"]
+        assert ry("sweep", "grow", "counted", "-p", "i=8").out == ""
+    finally:
+        ry.ok("template", "rm", "counted")
+
+
 def test_from_a_table_at_random_and_side_by_side(ry: Typist) -> None:
     words = ("--dry-run", "--", "echo")
     table = ry.json("sweep", "add", "t", "--csv", "-", *words, stdin="lr,opt\n0.1,a\n0.2,\n")

@@ -15,11 +15,10 @@ from runyard.cli.job_options import first_word, given, template_options
 from runyard.cli.options import as_json, complete_templates, complete_words, dry_run
 from runyard.cli.render.text import harmless
 from runyard.cli.selecting import YES
-from runyard.cli.submit import deliver, here, preview, report, twins
+from runyard.cli.submit import here, report, sent, twins
 from runyard.cli.template import kind_of
-from runyard.cli.templates import check_places, options_of, template_of
 from runyard.errors import InvalidSpec, RunyardError, UsageError
-from runyard.model.rendering import checked, unknown_below, values_of
+from runyard.model.rendering import checked, unknown_below
 from runyard.model.template import Parameter, Template
 from runyard.submitting import making
 from runyard.submitting.build import Builder
@@ -40,7 +39,7 @@ class FromTemplate(click.Command):
 
     def _template(self, app: App, name: str, quiet: bool) -> Template | None:
         if not quiet:
-            return template_of(app, name)
+            return making.template_of(app.service(), name)
         try:  # the Tab key starts no server, and complains about nothing
             service = app.reach()
             return next((one for one in service.templates() if one.name == name), None) if service else None
@@ -111,29 +110,18 @@ def create(
         for key, value in flags.items()
         if value is not None
     }
-    values |= making.named(template, dict(map(_setting, settings)))
-    template = making.with_options(template, options_of(app, given(options)))
-    check_places(template)
-    for one in template.parameters:
-        if one.name in values and "{" not in values[one.name]:
-            values[one.name] = checked(one, values[one.name])
+    values = making.named(template, {**values, **dict(map(_setting, settings))})
+    place = here(app)
+    template = making.with_options(template, given(options), place)
+    making.check_places(template)
     if not yes and not dry_run and app.output.asks and not app.output.as_json:
         values = ask(app, template, values)
-    values_of(template, values, 1)  # whatever is wrong is said before a number is taken
-    builder = Builder(app.service(), here(app), dry=dry_run)
-    if dry_run:
-        first = making.free_number(builder, template, [values], 1) if making.is_numbered(template, [values]) else 0
-    else:
-        first = making.take_numbers(app.service(), builder, template, [values])
-    submission = making.submission(builder, template, values, first)
+    builder = Builder(app.service(), place, dry=dry_run)
+    submission = making.submission(builder, template, values)
     if not dry_run and not yes and app.output.asks and not app.output.as_json:
         _confirm(app, submission)
-    receipt = None if dry_run else deliver(app, submission)
-    for remark in (*builder.remarks, *(receipt.remarks if receipt else ())):
-        app.output.note(f"ry: {harmless(remark)}")
-    if receipt is None:
-        preview(app, submission)
-    else:
+    receipt = sent(app, submission, builder.remarks, dry_run)
+    if receipt is not None:
         report(app, submission, receipt)
     return 0
 

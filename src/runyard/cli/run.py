@@ -17,8 +17,7 @@ from runyard.cli.following import Follower
 from runyard.cli.job_options import WordsCommand, job_options, request
 from runyard.cli.options import as_json
 from runyard.cli.render.output import LogOutput
-from runyard.cli.render.text import harmless
-from runyard.cli.submit import deliver, here
+from runyard.cli.submit import deliver, here, tell
 from runyard.cli.wait import told, verdict
 from runyard.cli.waiting import exit_code
 from runyard.errors import UsageError
@@ -59,16 +58,12 @@ def run(app: App, /, words: tuple[str, ...], detach_keys: str | None, **options:
     submission = builder.submission(request(words, options))
     if submission.arrays:
         raise UsageError("run follows one job: submit an array with `ry submit` and wait for it with `ry wait`")
-    for remark in builder.remarks:
-        app.output.note(f"ry: {harmless(remark)}")
+    tell(app, builder.remarks)
     attaches = submission.specs[0].tty and possible() and not app.output.as_json
     wish = Wish(keys, whole=True) if attaches else None
     early = _EarlyInterrupt()
     try:
-        receipt = deliver(app, submission)
-        for remark in receipt.remarks:
-            app.output.note(f"ry: {harmless(remark)}")
-        job_id = receipt.ids[0]
+        job_id = deliver(app, submission).ids[0]
         with _last_word(app, job_id):
             row = _Run(app, job_id, early, wish).to_the_end()
     finally:

@@ -74,12 +74,8 @@ def submit(app: App, /, words: tuple[str, ...], file: str | None, dry_run: bool,
         submission = _bulk(builder, file, given(options))
     else:
         submission = builder.submission(request(words, options))
-    receipt = None if dry_run else deliver(app, submission)
-    for remark in (*builder.remarks, *(receipt.remarks if receipt else ())):
-        app.output.note(f"ry: {harmless(remark)}")
-    if receipt is None:
-        preview(app, submission)
-    else:
+    receipt = sent(app, submission, builder.remarks, dry_run)
+    if receipt is not None:
         report(app, submission, receipt)
         if app.output.terminal and len(receipt.ids) == 1 and not receipt.existing:
             for told in twins(app, submission.specs[0], receipt.ids):
@@ -115,16 +111,33 @@ def text_of(file: str) -> str:
         raise UsageError(f"{what} is no text in UTF-8") from None
 
 
+def sent(app: App, submission: Submission, remarks: Iterable[str], dry: bool) -> Receipt | None:
+    """Deliver it, or show it (None); what was remarked when it was made is told."""
+    tell(app, remarks)
+    if dry:
+        preview(app, submission)
+        return None
+    return deliver(app, submission)
+
+
 def deliver(app: App, submission: Submission) -> Receipt:
-    """Send it; a server that went away meanwhile gets it again under the same key."""
-    for _ in range(TRIES - 1):
+    """Send it, and tell what the server remarks; one that went away meanwhile gets it again under the same key."""
+    for last in (False,) * (TRIES - 1) + (True,):
         try:
-            return app.service().submit(submission)
-        except StorageFull:
-            raise
-        except Unavailable:
+            receipt = app.service().submit(submission)
+            break
+        except Unavailable as error:
+            if last or isinstance(error, StorageFull):
+                raise
             app.forget_service()
-    return app.service().submit(submission)
+    tell(app, receipt.remarks)
+    return receipt
+
+
+def tell(app: App, remarks: Iterable[str]) -> None:
+    """Tell what the user should know and did not ask."""
+    for remark in remarks:
+        app.output.note(f"ry: {harmless(remark)}")
 
 
 def report(app: App, submission: Submission, receipt: Receipt) -> None:

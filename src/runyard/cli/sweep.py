@@ -15,11 +15,11 @@ from runyard.cli.job_options import LITERAL, NamedCommand, given, template_optio
 from runyard.cli.options import as_json, complete_files, dry_run, yes
 from runyard.cli.render.text import counted, harmless, numbers
 from runyard.cli.selecting import Change
-from runyard.cli.submit import deliver, here, preview, text_of
+from runyard.cli.submit import here, sent, text_of
 from runyard.cli.sweep_views import cells_of, csv, ls, one_name, record, show, sweep_of
-from runyard.cli.templates import check_places, command_in, options_of, template_of
+from runyard.cli.templates import command_in
 from runyard.errors import InvalidSpec, NotFound, UsageError
-from runyard.model.group import Sweep, SweepChange, SweepRequest
+from runyard.model.group import SweepChange
 from runyard.model.job import JobState
 from runyard.model.record import changed
 from runyard.model.rule import parse_rule
@@ -27,7 +27,7 @@ from runyard.model.template import STYLES, Template
 from runyard.submitting import making, sweeping
 from runyard.submitting.build import Builder
 from runyard.submitting.parameters import style_of
-from runyard.submitting.sweeping import Wish
+from runyard.submitting.sweeping import Plan, Wish
 
 SEED_BYTES = 4
 
@@ -102,35 +102,12 @@ def add(app: App, /, called: str, words: tuple[str, ...], dry_run: bool, **optio
     """
     own = {key: options.pop(key) for key in ("from_template", "parallel", "canary", "rules", "style")}
     cells = sweeping.cells_of(_wish(app, options))
-    template = _template(app, called, words, own, cells)
-    template = making.with_options(template, options_of(app, given(options)))
-    if "workdir" not in template.options and not app.settings.is_far:
-        template = changed(template, options={**template.options, "workdir": (os.getcwd(),)})
-    check_places(template)
-    cells = sweeping.check(template, cells)
-    builder = Builder(app.service(), here(app), dry=dry_run)
-    request = SweepRequest(
-        called,
-        Sweep(template, sweeping.varied_in(cells), tuple(map(parse_rule, own["rules"]))),
-        own["parallel"] or 0,
-        own["canary"],
-    )
-    named = changed(template, options={**template.options, "name": template.options.get("name", (called,))})
-    first = _numbers(app, builder, named, cells, dry_run)
-    submission = sweeping.submission(builder, request, named, cells, first)
-    receipt = None if dry_run else deliver(app, submission)
-    for remark in (*builder.remarks, *(receipt.remarks if receipt else ())):
-        app.output.note(f"ry: {harmless(remark)}")
-    if receipt is None:
-        preview(app, submission)
-        return 0
-    return _told(app, called, receipt.ids)
-
-
-def _numbers(app: App, builder: Builder, template: Template, cells: Sequence[making.Values], dry: bool) -> int:
-    if not dry:
-        return making.take_numbers(app.service(), builder, template, cells)
-    return making.free_number(builder, template, cells, 1) if making.is_numbered(template, cells) else 0
+    place = here(app)
+    template = making.with_options(_template(app, called, words, own, cells), given(options), place)
+    builder = Builder(app.service(), place, dry=dry_run)
+    plan = Plan(called, template, cells, own["parallel"] or 0, own["canary"], own["rules"])
+    receipt = sent(app, sweeping.submission(builder, plan), builder.remarks, dry_run)
+    return 0 if receipt is None else _told(app, called, receipt.ids)
 
 
 def _wish(app: App, options: dict[str, Any]) -> Wish:
@@ -148,12 +125,11 @@ def _template(
     app: App, name: str, words: tuple[str, ...], own: dict[str, Any], cells: Sequence[making.Values]
 ) -> Template:
     if not words:
-        return template_of(app, own["from_template"] or name)
+        return making.template_of(app.service(), own["from_template"] or name)
     if own["from_template"]:
         raise UsageError("either a command or --template")
     command, shell = command_in(app, words, bool(click.get_current_context().meta.get(LITERAL)))
-    style = style_of(own["style"] or "option")
-    return sweeping.plain_template("", command, shell, sweeping.varied_in(cells), style)
+    return sweeping.plain_template(command, shell, cells, style_of(own["style"] or "option"))
 
 
 def _told(app: App, name: str, ids: Sequence[int]) -> int:
@@ -161,6 +137,8 @@ def _told(app: App, name: str, ids: Sequence[int]) -> int:
     output = app.output
     if output.as_json:
         output.json({"sweep": name, "ids": ids})
+    elif not ids:
+        return 0
     elif output.terminal:
         output.line(f"sweep {harmless(name)}: {counted(len(ids), 'cell')} queued, jobs {numbers(ids)}")
     else:
@@ -215,28 +193,17 @@ def grow(app: App, /, called: str, dry_run: bool, **options: Any) -> int:
     Example:
       ry sweep grow lr -p lr=0.003 -p opt=adam,sgd
     """
-    row = sweep_of(app, called)
-    made = row.group.sweep
-    if made is None:
-        raise NotFound(f"there is no sweep {called!r}")
-    template = changed(made.template, options={"name": (row.group.name,), **made.template.options})
-    cells = sweeping.check(template, sweeping.cells_of(_wish(app, options)))
-    there = [dict(cell.params) for cell in cells_of(app, row)]
-    new = [
-        cell for cell in cells if not any(all(old.get(key) == value for key, value in cell.items()) for old in there)
-    ]
-    if len(new) < len(cells):
-        app.output.note(f"ry: {counted(len(cells) - len(new), 'cell')} of these it has already")
-    if not new:
-        return _told(app, row.group.name, ())
+    group = sweep_of(app, called).group
+    cells = sweeping.cells_of(_wish(app, options))
     builder = Builder(app.service(), here(app), dry=dry_run)
-    submission = sweeping.growth(
-        app.service(), builder, changed(made, template=template), (row.group.id, row.group.name), new
-    )
-    if dry_run:
-        preview(app, submission)
-        return 0
-    return _told(app, row.group.name, deliver(app, submission).ids)
+    submission = sweeping.growth(app.service(), builder, group, cells)
+    known = len(cells) - len(submission.specs)
+    if known:
+        app.output.note(f"ry: {counted(known, 'cell')} of these it has already")
+    if known == len(cells) and not dry_run:
+        return _told(app, group.name, ())
+    receipt = sent(app, submission, builder.remarks, dry_run)
+    return 0 if receipt is None else _told(app, group.name, receipt.ids)
 
 
 @sweep.command("drop")

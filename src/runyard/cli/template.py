@@ -15,12 +15,12 @@ from runyard.cli.render.facts import line_of
 from runyard.cli.render.grid import Column, Grid, Row
 from runyard.cli.render.text import clock, counted, harmless
 from runyard.cli.selecting import single
-from runyard.cli.submit import text_of
-from runyard.cli.templates import check_places, command_in, options_of, parameters_of, template_of
+from runyard.cli.submit import here, text_of
+from runyard.cli.templates import command_in, parameters_of
 from runyard.errors import InvalidSpec, NotFound, UsageError
 from runyard.model.record import changed
 from runyard.model.template import STYLES, Parameter, Template
-from runyard.submitting import config_file, template_file
+from runyard.submitting import config_file, making, template_file
 
 one_name = click.argument("name", metavar="NAME", shell_complete=complete_templates)
 
@@ -84,7 +84,7 @@ def show(app: App, name: str, toml: bool) -> int:
       ry template show train
       ry template show train --toml > train.toml
     """
-    found = template_of(app, name)
+    found = making.template_of(app.service(), name)
     if app.output.as_json:
         app.output.json(found)
     elif toml:
@@ -187,12 +187,11 @@ def add(app: App, /, called: str, words: tuple[str, ...], **options: Any) -> int
         if words or own["written"]:
             raise UsageError("either --file, or a command and -p")
         made = template_file.read(text_of(own["file"]), name)
-        made = changed(made, options={**made.options, **options_of(app, given(options))})
+        made = making.with_options(made, given(options), here(app))
     else:
         made = _made(app, name, words, own, given(options))
-    if "workdir" not in made.options and not app.settings.is_far:
-        made = changed(made, options={**made.options, "workdir": (os.getcwd(),)})
-    check_places(made)
+    made = making.placed(made, here(app))
+    making.check_places(made)
     before = {one.name: one.version for one in app.service().templates()}.get(name, 0)
     if before and not own["replace"]:
         raise UsageError(
@@ -222,9 +221,8 @@ def _made(app: App, name: str, words: tuple[str, ...], own: dict[str, Any], opti
         if shell:
             raise UsageError("--script is for a command that begins with a script file")
         command = (os.path.abspath(os.path.expanduser(command[0])), *command[1:])
-    made = Template(
-        name, command, shell, own["script"], options=options_of(app, options), description=own["description"]
-    )
+    made = Template(name, command, shell, own["script"], description=own["description"])
+    made = making.with_options(made, options, here(app))
     scan = own["scan"] if own["scan"] is not None else not own["written"]
     return parameters_of(app, made, own["written"], own["style"] or "", scan)
 
@@ -246,7 +244,7 @@ def edit(app: App, name: str, changes: tuple[str, ...], file: str | None, dry_ru
       ry template edit train
       ry template edit train --set lr=0.05
     """
-    before = template_of(app, name)
+    before = making.template_of(app.service(), name)
     text = template_file.write(before)
     if changes:
         after = _with_defaults(before, changes)
@@ -257,7 +255,7 @@ def edit(app: App, name: str, changes: tuple[str, ...], file: str | None, dry_ru
         after = before if written is None else template_file.edited(before, written)
     else:
         raise UsageError("there is no terminal for an editor here: give --set NAME=DEFAULT or --file")
-    check_places(after)
+    making.check_places(after)
     if after == before:
         app.output.note("nothing was changed")
     elif not dry_run:
@@ -293,7 +291,7 @@ def rm(app: App, names: tuple[str, ...], dry_run: bool) -> int:
       ry template rm train
     """
     for name in names:
-        template_of(app, name)
+        making.template_of(app.service(), name)
     for name in names if not dry_run else ():
         app.service().remove_template(name)
     if app.output.as_json:

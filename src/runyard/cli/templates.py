@@ -3,48 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
 from runyard.cli.context import App
 from runyard.cli.render.text import harmless
 from runyard.cli.submit import here
-from runyard.errors import InvalidSpec, NotFound, RunyardError, UsageError
+from runyard.errors import InvalidSpec, RunyardError, UsageError
 from runyard.model.rendering import NUMBER, names_in
 from runyard.model.template import Parameter, Template
-from runyard.submitting import template_file
-from runyard.submitting.fields import Here, read
-from runyard.submitting.nearest import meant
+from runyard.submitting.fields import Here
 from runyard.submitting.parameters import merged, parse, style_of
 from runyard.submitting.script import command_of
 from runyard.submitting.venv import programs_in
-
-PLACES = ("workdir", "venv", "env-file")
-"""Options that are paths from where one types: a template is used from anywhere."""
-
-
-def template_of(app: App, name: str) -> Template:
-    """The template of this name; NotFound names the nearest."""
-    known = {one.name: one for one in app.service().templates()}
-    if name not in known:
-        more = f"; there are: {', '.join(known)}" if known else "; `ry template add` makes one"
-        raise NotFound(f"there is no template {name!r}{meant(name, known) or more}")
-    return known[name]
-
-
-def options_of(app: App, given: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """The options that were given, checked, as a template keeps them."""
-    kept = template_file.options(given)
-    place = here(app)
-    for name, texts in kept.items():
-        if not any("{" in text for text in texts):
-            read({name: texts[0] if len(texts) == 1 else texts}, place)
-    ground = place.ground
-    for name in PLACES:
-        if name in kept:
-            kept[name] = tuple(os.path.join(ground.cwd, ground.expand(text)) for text in kept[name])
-    return kept
 
 
 def command_in(app: App, words: tuple[str, ...], literal: bool) -> tuple[tuple[str, ...], bool]:
@@ -105,11 +77,3 @@ def _ask(app: App, template: Template) -> Any:
         environ["PATH"] = f"{programs}:{environ.get('PATH', os.defpath)}"
     interview = import_module("runyard.submitting.interview")
     return interview.ask(template.command, cwd, environ)
-
-
-def check_places(made: Template) -> None:
-    """Every name in braces in an option is a parameter, or `n`: there it can hardly mean anything else."""
-    known = {one.name for one in made.parameters} | {NUMBER}
-    for option, texts in made.options.items():
-        for name in sorted(names_in(texts) - known):
-            raise InvalidSpec(f"{{{name}}}: there is no parameter {name!r}", option)

@@ -40,6 +40,7 @@ from runyard.submitting.script import Command, command_of, remarks, script_of
 
 if TYPE_CHECKING:
     from runyard.api import Service
+    from runyard.model.template import NumbersCall
     from runyard.submitting.directives import Directives
 
 KEY_BYTES = 16
@@ -62,7 +63,7 @@ class Request(NamedTuple):
 
 
 class Builder:
-    """Makes the specs of one submission; a `dry` one uploads nothing, and its blobs have numbers for hashes."""
+    """Makes the specs of one submission; a `dry` one takes nothing there, and its blobs have numbers for hashes."""
 
     def __init__(self, service: Service, here: Here, dry: bool = False) -> None:
         self._dry = dry
@@ -263,6 +264,10 @@ class Builder:
         if data not in self._blobs:
             self._blobs[data] = f"{len(self._blobs):0{HASH_DIGITS}x}" if self._dry else self._service.put_blob(data)
         return self._blobs[data]
+
+    def numbers(self, call: NumbersCall) -> int:
+        """The first of so many numbers that nobody else gets; a dry one leaves them to others."""
+        return call.least if self._dry else self._service.numbers(call)
 
     def jobs_of(self, text: str) -> tuple[int, ...]:
         """The ids that a selector in a dependency means; a name means the latest of that name, or its whole array."""

@@ -7,17 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runyard.api import Service, Submission
-from runyard.errors import InvalidSpec, NotFound
-from runyard.model.group import Sweep, SweepRequest
-from runyard.model.record import changed
-from runyard.model.rule import parse_rule
-from runyard.model.template import Template
-from runyard.submitting import making, sweeping, template_file
+from runyard.errors import InvalidSpec
+from runyard.submitting import making, sweeping
 from runyard.submitting.build import Builder
 from runyard.submitting.cells import Axis, axis
-from runyard.submitting.nearest import meant
 from runyard.submitting.script import words_of
-from runyard.submitting.sweeping import Wish
+from runyard.submitting.sweeping import Plan, Wish
 
 OWN = ("template", "side_by_side", "random", "seed", "parallel", "canary", "stop_when")
 """What a sweep takes beside the options of its jobs."""
@@ -27,10 +22,10 @@ def create(
     builder: Builder, service: Service, name: str, values: Mapping[str, Any], options: Mapping[str, Any]
 ) -> Submission:
     """One job of a template."""
-    template = making.with_options(_template(service, name), template_file.options(options))
-    given = sweeping.check(template, [{key: text(value) for key, value in values.items()}])
-    first = making.take_numbers(service, builder, template, given)
-    return making.submission(builder, template, given[0], first)
+    template = making.with_options(making.template_of(service, name), options, builder.here)
+    making.check_places(template)
+    given = making.named(template, {key: text(value) for key, value in values.items()})
+    return making.submission(builder, template, given)
 
 
 def sweep(
@@ -44,27 +39,17 @@ def sweep(
     )  # fmt: skip
     cells = sweeping.cells_of(wish)
     if command is None:
-        template = _template(service, own.get("template") or name)
+        template = making.template_of(service, own.get("template") or name)
     else:
-        words, shell = words_of(command)
-        template = sweeping.plain_template("", words, shell, sweeping.varied_in(cells), "option")
+        template = sweeping.plain_template(*words_of(command), cells)
     rest = {key: value for key, value in options.items() if key not in OWN}
-    template = making.with_options(template, template_file.options(rest))
-    if "workdir" not in template.options:
-        template = changed(template, options={**template.options, "workdir": (os.getcwd(),)})
-    cells = sweeping.check(template, cells)
+    template = making.with_options(template, rest, builder.here)
     rules = own.get("stop_when", ())
-    request = SweepRequest(
-        name,
-        Sweep(
-            template, sweeping.varied_in(cells), tuple(map(parse_rule, [rules] if isinstance(rules, str) else rules))
-        ),
-        int(own.get("parallel", 0)),
-        bool(own.get("canary")),
-    )
-    named = changed(template, options={"name": (name,), **template.options})
-    first = making.take_numbers(service, builder, named, cells)
-    return sweeping.submission(builder, request, named, cells, first)
+    plan = Plan(
+        name, template, cells, int(own.get("parallel", 0)), bool(own.get("canary")),
+        [rules] if isinstance(rules, str) else rules,
+    )  # fmt: skip
+    return sweeping.submission(builder, plan)
 
 
 def text(value: Any) -> str:
@@ -85,10 +70,3 @@ def _axis(name: str, value: Any) -> Axis:
     if isinstance(value, Sequence):
         return Axis(name, tuple(map(text, value)))
     return Axis(name, (text(value),))
-
-
-def _template(service: Service, name: str) -> Template:
-    known = {one.name: one for one in service.templates()}
-    if name not in known:
-        raise NotFound(f"there is no template {name!r}{meant(name, known)}")
-    return known[name]

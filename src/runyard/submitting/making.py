@@ -11,25 +11,63 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from runyard.api import Service, Submission
-from runyard.errors import InvalidSpec
+from runyard.errors import InvalidSpec, NotFound
 from runyard.model.params import check_params
 from runyard.model.record import changed
-from runyard.model.rendering import NUMBER, Rendered, fill, names_in, render, values_of
+from runyard.model.rendering import NUMBER, Rendered, checked, fill, names_in, render, values_of
 from runyard.model.spec import JobSpec
 from runyard.model.template import NumbersCall, Template
-from runyard.submitting import bulk
+from runyard.submitting import bulk, template_file
 from runyard.submitting.build import Builder, new_key
-from runyard.submitting.fields import FIELDS
+from runyard.submitting.fields import Here, read
 from runyard.submitting.nearest import meant
 
 Values = Mapping[str, str]
+
+PLACES = ("workdir", "venv", "env-file")
+"""Options that are paths from where one types: a template is used from anywhere."""
 
 LOOKS_MAX = 100_000
 """So many numbers are tried before it is given up to find one whose paths are free."""
 
 
+def template_of(service: Service, name: str) -> Template:
+    """The template of this name; NotFound names the nearest."""
+    known = {one.name: one for one in service.templates()}
+    if name not in known:
+        more = f"; there are: {', '.join(known)}" if known else "; `ry template add` makes one"
+        raise NotFound(f"there is no template {name!r}{meant(name, known) or more}")
+    return known[name]
+
+
+def with_options(template: Template, given: Mapping[str, Any], here: Here) -> Template:
+    """The template with further options of its jobs, checked, which win over its own."""
+    kept = template_file.options(given)
+    for name, texts in kept.items():
+        if not any("{" in text for text in texts):
+            read({name: texts[0] if len(texts) == 1 else texts}, here)
+    ground = here.ground
+    for name in PLACES:
+        if name in kept:
+            kept[name] = tuple(os.path.join(ground.cwd, ground.expand(text)) for text in kept[name])
+    return changed(template, options={**template.options, **kept})
+
+
+def placed(template: Template, here: Here) -> Template:
+    """The template with a directory for its jobs: the present one unless it has another, wherever it is used."""
+    return changed(template, options={"workdir": (here.ground.cwd,), **template.options})
+
+
+def check_places(template: Template) -> None:
+    """Every name in braces in an option is a parameter, or `n`: there it can hardly mean anything else."""
+    known = {one.name for one in template.parameters} | {NUMBER}
+    for option, texts in template.options.items():
+        for name in sorted(names_in(texts) - known):
+            raise InvalidSpec(f"{{{name}}}: there is no parameter {name!r}", option)
+
+
 def named(template: Template, given: Values) -> dict[str, str]:
-    """The values under the parameters' own names; InvalidSpec for one that the template has not."""
+    """The values under the parameters' own names, checked; InvalidSpec for one that the template has not."""
     found = {}
     for name, value in given.items():
         one = template.parameter(name)
@@ -38,12 +76,13 @@ def named(template: Template, given: Values) -> dict[str, str]:
             called = f"template {template.name!r}" if template.name else "the command"
             has = f"; it has: {', '.join(known[:20])}" if known else ""
             raise InvalidSpec(f"{called} has no parameter {name!r}{meant(name, known)}{has}", "param")
-        found[one.name] = value
+        found[one.name] = value if "{" in value else checked(one, value)
     return found
 
 
-def specs(builder: Builder, template: Template, cells: Sequence[Values], first: int = 0) -> list[JobSpec]:
-    """A checked spec for each set of values, numbered from `first`."""
+def specs(builder: Builder, template: Template, cells: Sequence[Values]) -> list[JobSpec]:
+    """A checked spec for each set of values."""
+    first = _take_numbers(builder, template, cells) if _is_numbered(template, cells) else 0
     made = [render(template, values, first + place if first else 0) for place, values in enumerate(cells)]
     entries = [_entry(template, one, first + place if first else 0) for place, one in enumerate(made)]
     found = []
@@ -53,9 +92,10 @@ def specs(builder: Builder, template: Template, cells: Sequence[Values], first: 
     return found
 
 
-def submission(builder: Builder, template: Template, values: Values, first: int = 0) -> Submission:
+def submission(builder: Builder, template: Template, values: Values) -> Submission:
     """One job of a template."""
-    return Submission(tuple(specs(builder, template, [values], first)), new_key())
+    values_of(template, values, 1)  # whatever is wrong is said before a number is taken
+    return Submission(tuple(specs(builder, template, [values])), new_key())
 
 
 def _entry(template: Template, made: Rendered, number: int) -> dict[str, Any]:
@@ -72,7 +112,7 @@ def _filled(texts: tuple[str, ...], known: Values) -> Any:
     return filled[0] if len(filled) == 1 else filled
 
 
-def is_numbered(template: Template, cells: Sequence[Values]) -> bool:
+def _is_numbered(template: Template, cells: Sequence[Values]) -> bool:
     """Whether these jobs have numbers."""
     if template.parameter(NUMBER) is not None:
         return False
@@ -88,19 +128,17 @@ def _texts(template: Template, cells: Sequence[Values]) -> Iterator[str]:
         yield from (values.get(one.name) or one.default or "" for values in cells)
 
 
-def take_numbers(service: Service, builder: Builder, template: Template, cells: Sequence[Values]) -> int:
-    """The first of as many numbers as there are jobs; 0 where they have none."""
-    if not is_numbered(template, cells):
-        return 0
-    least = free_number(builder, template, cells, 1)
+def _take_numbers(builder: Builder, template: Template, cells: Sequence[Values]) -> int:
+    """The first of as many numbers as there are jobs."""
+    least = _free_number(builder, template, cells, 1)
     while True:
-        first = service.numbers(NumbersCall(template.name or "sweep", len(cells), least))
-        least = free_number(builder, template, cells, first)
+        first = builder.numbers(NumbersCall(template.name or "sweep", len(cells), least))
+        least = _free_number(builder, template, cells, first)
         if least == first:
             return first
 
 
-def free_number(builder: Builder, template: Template, cells: Sequence[Values], least: int) -> int:
+def _free_number(builder: Builder, template: Template, cells: Sequence[Values], least: int) -> int:
     """The first number from which on no path exists that these jobs would have of their own."""
     workdir = builder.ground.expand((template.options.get("workdir") or (builder.ground.cwd,))[0])
     number, free = least, 0
@@ -119,11 +157,3 @@ def _paths(template: Template, values: Values, number: int, workdir: str) -> Ite
         if NUMBER in names_in([text]):
             filled = fill(text, known)
             yield os.path.join(workdir, filled.partition("=")[2] or filled)
-
-
-def with_options(template: Template, options: Mapping[str, tuple[str, ...]]) -> Template:
-    """The template with further options, which win over its own."""
-    for name in options:
-        if name not in FIELDS:
-            raise InvalidSpec(f"there is no such option{meant(name, FIELDS)}", name)
-    return changed(template, options={**template.options, **options})

@@ -8,9 +8,10 @@ from typing import NamedTuple
 from runyard.api import Service, Submission
 from runyard.errors import InvalidSpec
 from runyard.model.filter import JobQuery
-from runyard.model.group import Sweep, SweepRequest
+from runyard.model.group import Group, Sweep, SweepRequest
 from runyard.model.record import changed
-from runyard.model.rendering import checked, names_in, values_of
+from runyard.model.rendering import names_in, values_of
+from runyard.model.rule import parse_rule
 from runyard.model.spec import Dependency
 from runyard.model.template import Parameter, Template
 from runyard.submitting import making
@@ -28,6 +29,17 @@ class Wish(NamedTuple):
     drawn: int = 0
     seed: int = 0
     csv: str = ""
+
+
+class Plan(NamedTuple):
+    """A sweep that somebody wants. Its jobs are made of the template; the rules are as `--stop-when` takes them."""
+
+    name: str
+    template: Template
+    cells: Sequence[Values]
+    parallel: int = 0
+    canary: bool = False
+    rules: Sequence[str] = ()
 
 
 def cells_of(wish: Wish) -> list[dict[str, str]]:
@@ -54,11 +66,12 @@ def _combined(axes: Sequence[Axis], wish: Wish) -> list[dict[str, str]]:
     return drawn(axes, wish.drawn, wish.seed) if wish.drawn else grid(axes)
 
 
-def plain_template(name: str, words: tuple[str, ...], shell: bool, varied: Sequence[str], style: str) -> Template:
+def plain_template(words: tuple[str, ...], shell: bool, cells: Sequence[Values], style: str = "option") -> Template:
     """A command as a template of its own: its parameters are the names in braces that vary, and the other ones that
     vary come at its end."""
+    varied = varied_in(cells)
     known = [one for one in varied if one in names_in(words)] + [one for one in varied if one not in names_in(words)]
-    return Template(name, words, shell, parameters=tuple(Parameter(one, style=style) for one in known))
+    return Template("", words, shell, parameters=tuple(Parameter(one, style=style) for one in known))
 
 
 def varied_in(cells: Sequence[Values]) -> tuple[str, ...]:
@@ -66,15 +79,12 @@ def varied_in(cells: Sequence[Values]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for cell in cells for name in cell))
 
 
-def check(template: Template, cells: Sequence[Values]) -> list[dict[str, str]]:
+def _checked(template: Template, cells: Sequence[Values]) -> list[dict[str, str]]:
     """The cells under the parameters' own names; the first wrong value is told with its cell."""
     found = []
     for number, cell in enumerate(cells):
         try:
             values = making.named(template, cell)
-            for one in template.parameters:
-                if one.name in values and "{" not in values[one.name]:
-                    values[one.name] = checked(one, values[one.name])
             values_of(template, values, 1)
         except InvalidSpec as error:
             where = f"cell {number}: " if len(cells) > 1 else ""
@@ -83,35 +93,36 @@ def check(template: Template, cells: Sequence[Values]) -> list[dict[str, str]]:
     return found
 
 
-def submission(
-    builder: Builder, request: SweepRequest, template: Template, cells: Sequence[Values], first: int
-) -> Submission:
+def submission(builder: Builder, plan: Plan) -> Submission:
     """The cells of a new sweep, numbered from 0; with a canary all others wait for the first."""
-    specs = [
-        changed(spec, array_index=place) for place, spec in enumerate(making.specs(builder, template, cells, first))
-    ]
-    if request.canary:
+    template = making.placed(plan.template, builder.here)
+    making.check_places(template)
+    cells = _checked(template, plan.cells)
+    sweep = Sweep(template, varied_in(cells), tuple(map(parse_rule, plan.rules)))
+    request = SweepRequest(plan.name, sweep, plan.parallel, plan.canary)
+    made = making.specs(builder, _called(template, plan.name), cells)
+    specs = [changed(spec, array_index=place) for place, spec in enumerate(made)]
+    if plan.canary:
         ahead = Dependency(-1)
         specs = [specs[0], *(changed(spec, after=(*spec.after, ahead)) for spec in specs[1:])]
     return Submission(tuple(specs), new_key(), sweep=request)
 
 
-def growth(
-    service: Service, builder: Builder, sweep: Sweep, group: tuple[int, str], cells: Sequence[Values]
-) -> Submission:
-    """Further cells of a sweep (its id and name): with the environment, the script and the dependencies that the first
-    cells have, and waiting for its canary too."""
-    number, name = group
-    rows = service.jobs(JobQuery((f"group:{number}",)))
+def growth(service: Service, builder: Builder, group: Group, cells: Sequence[Values]) -> Submission:
+    """Those of these cells that a sweep has not yet: with the environment, the script and the dependencies that its
+    first cells have, and waiting for its canary too."""
+    sweep = group.sweep
+    assert sweep is not None
+    rows = service.jobs(JobQuery((f"group:{group.id}",)))
     model = service.job(rows[0].id).spec
-    template = sweep.template
-    first = making.take_numbers(service, builder, template, cells)
+    there = [set(row.params) for row in rows]
+    new = [cell for cell in _checked(sweep.template, cells) if not any(cell.items() <= old for old in there)]
     start = 1 + max((row.array_index or 0 for row in rows), default=-1)
     after = tuple(one for one in model.after if one.job_id != sweep.canary)
     if sweep.canary:
         after = (*after, Dependency(sweep.canary))
-    options = {key: texts for key, texts in template.options.items() if key not in ("after", "begin")}
-    made = making.specs(builder, changed(template, options=options), cells, first)
+    options = {key: texts for key, texts in sweep.template.options.items() if key not in ("after", "begin")}
+    made = making.specs(builder, _called(changed(sweep.template, options=options), group.name), new) if new else ()
     specs = [
         changed(
             spec, array_index=start + place, environment=model.environment, after=after,
@@ -119,4 +130,9 @@ def growth(
         )
         for place, spec in enumerate(made)
     ]  # fmt: skip
-    return Submission(tuple(specs), new_key(), sweep=SweepRequest(name, into=number))
+    return Submission(tuple(specs), new_key(), sweep=SweepRequest(group.name, into=group.id))
+
+
+def _called(template: Template, sweep: str) -> Template:
+    """Jobs are called as their sweep is where nobody says how."""
+    return changed(template, options={"name": (sweep,), **template.options})

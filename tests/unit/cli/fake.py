@@ -139,6 +139,7 @@ class FakeService:
     story: list[Callable[[], object]] = field(default_factory=list)
     existing: tuple[int, ...] = ()
     cleaned: tuple[int, ...] = ()
+    remarks: tuple[str, ...] = ()
     held: list[int] = field(default_factory=list)
     template_list: dict[str, Template] = field(default_factory=dict)
     group_rows: list[GroupRow] = field(default_factory=list)
@@ -179,7 +180,7 @@ class FakeService:
         for job_id, place in enumerate(places, first):
             spec = submission.specs[place - 1]
             self.rows.setdefault(job_id, row(job_id, name=spec.label, gpus_wanted=spec.resources.gpus.count))
-        return Receipt(tuple(range(first, first + len(places))))
+        return Receipt(tuple(range(first, first + len(places))), remarks=self.remarks)
 
     def jobs(self, query: JobQuery) -> tuple[JobRow, ...]:
         self.queries.append(query)
@@ -202,6 +203,8 @@ class FakeService:
             return selector.ids[0] <= one.id <= selector.ids[1]
         names = any(fnmatchcase(one.name, name) if is_pattern(name) else one.name == name for name in selector.names)
         words = one.word in selector.words or JobState(one.state) in selector.states
+        if selector.group is not None:
+            return one.group == selector.group
         return selector.everything or names or words or one.queue == selector.queue or one.user == selector.user
 
     def job(self, job_id: int) -> JobDetail:

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from runyard.cli.render.text import clock
-from tests.unit.cli.fake import NOW, Cli, FakeService, row
+from runyard.model.group import Group, GroupRow, Sweep
+from runyard.model.template import Parameter, Template
+from tests.unit.cli.fake import NOW, USER, Cli, FakeService, row
 
 FEW = "1 cpu, no memory limit, no gpu, queue default, no time limit"
 
@@ -102,3 +104,27 @@ def test_no_remark_where_something_may_yet_bring_it(tmp_path: Path) -> None:
     assert Cli()("submit", "-d", "7", "-o", "nowhere/%j", "true").stderr == ""
     assert Cli()("submit", f"{MISSING} --for a shell").stderr == ""
     assert MISSING in Cli()("submit", "-e", "PATH=/nowhere", MISSING).stderr
+
+
+FIT = Template("fit", ("true",), parameters=(Parameter("lr"),))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("submit", "--", "true"),
+        ("copy", "1"),
+        ("create", "fit", "--yes"),
+        ("sweep", "add", "s", "-p", "a=1", "--", "true"),
+        ("sweep", "grow", "lr", "-p", "lr=2"),
+    ],
+)
+def test_what_the_server_remarks_is_told(words: tuple[str, ...]) -> None:
+    group = Group(3, "sweep", "lr", USER, 1, sweep=Sweep(FIT, ("lr",)))
+    service = FakeService(
+        remarks=("its code is not frozen",),
+        template_list={"fit": FIT},
+        group_rows=[GroupRow(group, {}, 0, 1, ".", 1, 1)],
+    ).add(row(1, group=3, params=(("lr", "1"),), workdir="/"))
+    result = Cli(service)(*words)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "2\n", "ry: its code is not frozen\n")
