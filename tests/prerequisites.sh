@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 
 # command, its packages, what is skipped without it
 parts() {
-    cat <<END
+    cat <<'END'
 strace:strace:the runner killed at every system call
 gcc:gcc libc6-dev:GPUs, by a small fake NVML library
 git:git:what reads a repository

@@ -58,20 +58,22 @@ def test_a_dry_run_shows_all_of_it_and_writes_nothing(ry: Typist, tmp_path: Path
 
 
 def test_a_unit_is_removed_only_as_it_was_written(ry: Typist, tmp_path: Path) -> None:
-    """The unit lies where `install` puts a user's; systemd itself does not run here."""
+    """The unit lies where `install` puts it (root's among the system's own), but is not enabled: nothing starts it."""
     home = ry.yard.home.root
-    service = Service(home, "/usr/bin/python3", systemd.service_name(home, str(tmp_path / ".runyard")))
-    if IS_ROOT:
-        pytest.skip("root's unit would lie in the system's own directory")
+    name = systemd.service_name(home, str(tmp_path / ".runyard"))
+    service = Service(home, "/usr/bin/python3", name, "root" if IS_ROOT else "")
     path = Path(systemd.unit_path(service, str(tmp_path)))
-    path.parent.mkdir(parents=True)
-    path.write_text(systemd.unit(service) + "# mine\n")
-    words = ("server", "uninstall", "--by", "systemd")
-    assert "was changed; --force" in ry.refused(*words, code=1, XDG_CONFIG_HOME=str(tmp_path))
-    path.write_text(systemd.unit(service))
-    assert "would remove" in ry.ok(*words, "--dry-run", XDG_CONFIG_HOME=str(tmp_path))
-    ry.ok(*words, XDG_CONFIG_HOME=str(tmp_path))
-    assert not path.exists()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    words = ("server", "uninstall", *AS, "--by", "systemd")
+    try:
+        path.write_text(systemd.unit(service) + "# mine\n")
+        assert "was changed; --force" in ry.refused(*words, code=1, XDG_CONFIG_HOME=str(tmp_path))
+        path.write_text(systemd.unit(service))
+        assert "would remove" in ry.ok(*words, "--dry-run", XDG_CONFIG_HOME=str(tmp_path))
+        ry.ok(*words, XDG_CONFIG_HOME=str(tmp_path))
+        assert not path.exists()
+    finally:
+        path.unlink(missing_ok=True)
 
 
 @needs_root

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -91,14 +90,8 @@ if __name__ == "__main__":
     main()
 """
 HOSTILE = """
-import argparse, os, socket, subprocess, sys, time
+import argparse, os, socket, subprocess, sys
 what = os.environ.get("WHAT", "")
-if what == "hang":
-    while True:
-        time.sleep(1)
-if what == "flood":
-    while True:
-        print("x" * 100_000)
 if what == "exit":
     os._exit(3)
 if what == "leave":
@@ -132,15 +125,6 @@ FREE = ("-c0",)
 def script(ry: Typist, text: str, name: str = "train.py") -> str:
     (ry.directory / name).write_text(text, encoding="utf-8")
     return name
-
-
-def running() -> list[str]:
-    """The command lines of all processes."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with suppress(OSError):
-            found.append(path.read_text("utf-8", "replace"))
-    return found
 
 
 def parameters(ry: Typist, *command: str, **more: Any) -> dict[str, dict[str, Any]]:
@@ -249,13 +233,6 @@ def test_a_hostile_script_is_contained(ry: Typist) -> None:
             assert says in told and "name them by hand" in told and "\x1b" not in told
     left = {path.name for path in ry.directory.iterdir()}
     assert left == {"kept", name}
-
-
-@pytest.mark.parametrize("what", ["hang", "flood"])
-def test_one_that_never_reads_its_command_line_is_ended(ry: Typist, what: str) -> None:
-    told = ry.refused("template", "add", "bad", "--", "python", script(ry, HOSTILE, f"{what}.py"), WHAT=what)
-    assert "within 20 seconds" in told
-    assert not [pid for pid in running() if f"{what}.py" in pid]
 
 
 def test_a_script_without_a_parser_is_not_run(ry: Typist) -> None:
@@ -379,14 +356,19 @@ def test_used_from_anywhere(ry: Typist, tmp_path: Path) -> None:
     assert ry.ok("logs", job) == f"hello me in {tmp_path}\n"
 
 
-@pytest.mark.parametrize("minor", range(8, 15))
-def test_interpreters_of_other_ages(ry: Typist, minor: int) -> None:
-    """The probe runs in the user's Python, which need not be ours. (A name on the PATH may be an empty shim.)"""
-    installed = sorted(map(str, Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python3.{minor}")))
-    known = [python for python in (shutil.which(f"python3.{minor}"), *installed) if python is not None]
-    works = [python for python in known if subprocess.run([python, "-c", ""], check=False).returncode == 0]
-    if not works:
-        pytest.skip(f"no Python 3.{minor} on this machine")
+def test_interpreters_of_other_ages(ry: Typist) -> None:
+    """The probe runs in the user's Python, which need not be ours: in all that are here."""
     text = "import argparse, torch\nclass Net(torch.nn.Module): pass\np = argparse.ArgumentParser()\n"
     name = script(ry, text + "p.add_argument('--x', default=3)\np.parse_args()\n")
-    assert list(parameters(ry, works[0], name)) == ["x"]
+    found = {python: list(parameters(ry, python, name)) for python in interpreters()}
+    assert found and all(names == ["x"] for names in found.values()), found
+
+
+def interpreters() -> list[str]:
+    """One of each minor version on this machine. (A name on the PATH may be an empty shim.)"""
+    found = []
+    for minor in range(8, 15):
+        installed = sorted(map(str, Path.home().glob(f".pyenv/versions/3.{minor}.*/bin/python3.{minor}")))
+        known = [python for python in (shutil.which(f"python3.{minor}"), *installed) if python is not None]
+        found += [python for python in known if subprocess.run([python, "-c", ""], check=False).returncode == 0][:1]
+    return found

@@ -97,7 +97,7 @@ def test_a_change_that_may_have_been_heard_is_not_sent_again(link: Link, transpo
 
 
 def test_a_change_over_a_connection_that_was_closed_meanwhile(link: Link, transport: FarTransport) -> None:
-    with server(Path(link.socket), answers(OK), answers(OK, OK)) as running:
+    with server(Path(link.socket), answers(OK), answers(OK)) as running:
         transport.send(GET, 10)
         running.wait_closed(0)
         assert transport.send(CHANGE, 10).body == b"ok", "it was closed before anything was sent over it"

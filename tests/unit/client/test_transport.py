@@ -78,6 +78,7 @@ class Server:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._thread.join(10)
         self._listener.close()
+        assert not self._thread.is_alive(), "it waits for a request that nobody sends"
 
 
 def bind(listener: socket.socket, path: str) -> None:
