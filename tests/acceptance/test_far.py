@@ -93,6 +93,14 @@ def test_paths_there_are_as_the_account_has_them(laptop: Laptop, machine: Sshd) 
     assert "there is no program 'no-such-program' on the job's PATH on gpu1" in ended.err
 
 
+def test_a_run_that_was_done_there(laptop: Laptop, machine: Sshd) -> None:
+    (machine.home / "old.log").write_text("of old\n")
+    ended = laptop.far("import-run", "--log", "~/old.log", "--", "train")
+    assert laptop.far_ok("logs", ended.out.strip()) == "of old\n"
+    assert json.loads(laptop.far_ok("show", ended.out.strip(), "--json"))["spec"]["workdir"] == str(machine.home)
+    assert "there is no file /none on gpu1" in laptop.far("import-run", "--log", "/none", "--", "train").err
+
+
 def test_what_changes_says_where(laptop: Laptop) -> None:
     job = laptop.far_ok("submit", "--hold", "--", "true").strip()
     assert laptop.far("ls").err == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,6 +93,8 @@ def test_what_waits_can_go_on_with_its_environment(ry: Typist, there: Typist) ->
         (lambda text: text[: text.rindex('{"end"')], "not whole: its end is missing"),
         (lambda text: text.replace('"kind": "submitted"', '"kind": "held"'), "spec: unknown; Held has"),
         (lambda text: text + "x\n", "not JSON"),
+        (lambda text: text + '{"script": {"hash": "00", "data": "?"}}\n', "not in base64"),
+        (lambda text: text.replace('{"end": {', '{"end": {"more": 1, '), "more: unknown; End has: jobs"),
     ],
 )
 def test_what_is_no_export(ry: Typist, there: Typist, change: object, says: str) -> None:
@@ -100,6 +103,7 @@ def test_what_is_no_export(ry: Typist, there: Typist, change: object, says: str)
     before = there.json("ls", "all")
     (ry.directory / "bad.jsonl").write_text(text)
     assert says in there.refused("import", "bad.jsonl")
+    assert says in there.refused("import", "bad.jsonl", "--dry-run")
     assert there.json("ls", "all") == before
 
 
@@ -126,6 +130,7 @@ def test_a_run_that_was_done_elsewhere(ry: Typist) -> None:
     assert seen["attempts"][0]["placements"][0]["result"]["source"] == "operator"
     assert ry.ok("logs", job) == "epoch 1\n"
     assert job in ry.ok("ls", "--where", "acc > 0.9 and lr < 1")
+    assert ry.json("show", ry.ok("import-run", "--ended", "-2h", "--", "x").strip())["ended_at"] <= time.time() - 7_200
     bad = ry.ok("import-run", "--outcome", "timeout", "--", "x").strip()
     assert ry.json("ls", bad)[0]["word"] == "timeout"
     assert ry.json("ls", ry.ok("import-run", "--exit-code", "4", "--", "x").strip())[0]["exit_code"] == 4
@@ -148,6 +153,8 @@ def test_the_runs_of_que(ry: Typist) -> None:
     (ry.directory / "Runs.json").write_text(json.dumps(runs))
     words = ("import", "--from", "que", "Runs.json", "--command", "python train.py {config_path}")
     assert "would import 4 jobs" in ry.ok(*words, "--dry-run")
+    assert ry.json(*words, "--dry-run") == {"would_import": [1, 2, 3, 4]}
+    assert "goes with --from" in ry.refused("import", "Runs.json", *words[-2:])
     done = ry.json(*words)
     old, failed, current, waiting = (ry.json("show", str(job)) for job in done["ids"].values())
     assert (old["word"], failed["word"], current["word"], waiting["word"]) == ("succeeded", "failed", "lost", "held")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
 import click
 
@@ -12,16 +11,16 @@ from runyard.cli.options import as_json, complete_files
 from runyard.cli.render.text import harmless
 from runyard.cli.submit import here
 from runyard.errors import InvalidSpec, UsageError
-from runyard.model.attempt import Attempt, AttemptKey, Placement, Result
-from runyard.model.events import Assigned, Ended, Event, Recorded, Started, Submitted
+from runyard.model.attempt import Result
 from runyard.model.job import Outcome
 from runyard.model.lifecycle import replay
-from runyard.model.metrics import Metric, Reading
-from runyard.model.spec import JobSpec
-from runyard.model.transfer import Cargo, Story
+from runyard.model.spec import DEFAULT_QUEUE, JobSpec
+from runyard.model.transfer import Cargo, reported, retold
 from runyard.submitting import fields
+from runyard.submitting.ground import Ground
+from runyard.submitting.past import past_moment
 
-ID, TOKEN, KEY_BYTES = 1, "import", 16
+ID, KEY_BYTES = 1, 16
 PLACE = "elsewhere"
 FAILURE = 1
 ENDS = tuple(outcome.value for outcome in Outcome if outcome.value not in ("skipped", "not-started", "killed"))
@@ -31,12 +30,12 @@ ENDS = tuple(outcome.value for outcome in Outcome if outcome.value not in ("skip
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="[--] COMMAND...")
 @click.option("-J", "--name", default="", metavar="NAME", help="Its name (default: its program or script).")
 @click.option("-D", "--workdir", default="", metavar="DIR", help="Where it ran (default: here).")
-@click.option("-q", "--queue", default="", metavar="NAME", help="The queue that it counts for (default: default).")
+@click.option("-q", "--queue", default=DEFAULT_QUEUE, metavar="NAME", help="Its queue (default: default).")
 @click.option("--note", default="", metavar="TEXT", help="What it was for.")
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="A parameter.")
 @click.option("--metric", "metrics", multiple=True, metavar="NAME=NUMBER", help="The last value of a metric.")
-@click.option("--started", metavar="WHEN", help="When it started (default: when it ended).")
-@click.option("--ended", metavar="WHEN", help="When it ended (default: now).")
+@click.option("--started", metavar="WHEN", help="When it started: 9:00, -2h (default: when it ended).")
+@click.option("--ended", metavar="WHEN", help="When it ended: yesterday, 2026-11-01T12:30 (default: now).")
 @click.option("--outcome", type=click.Choice(ENDS), help="How it ended (default: by its exit code).")
 @click.option("--exit-code", type=click.IntRange(0, 255), help="What it returned (default: 0).")
 @click.option("--log", metavar="FILE", shell_complete=complete_files, help="The file with its output; it stays there.")
@@ -54,22 +53,24 @@ def import_run(
       ry import-run -J baseline --param lr=0.1 --metric acc=0.93 --ended 2026-11-01T12:30 -- python train.py
     """
     place = here(app)
-    end_at = fields.begin(ended, "ended", place) if ended else app.now()
-    start_at = fields.begin(started, "started", place) if started else end_at
-    if start_at > end_at:
+    ended_at = past_moment(ended, place.now, "ended") if ended else place.now
+    started_at = past_moment(started, place.now, "started") if started else ended_at
+    if started_at > ended_at:
         raise UsageError("it cannot have ended before it started")
     spec = JobSpec(
         command=words or (name,),
         name=name,
-        workdir=os.path.abspath(os.path.join(place.cwd, os.path.expanduser(workdir))),
+        workdir=_path(workdir, place.ground),
+        queue=queue,
         params=fields.parameters(params, "param", place),
         note=note,
     )
-    spec = replace(spec, queue=queue) if queue else spec
-    story = Story(ID, _story(spec, (start_at, end_at), _result(outcome, exit_code)))
-    reading = Reading(AttemptKey(ID, 1, TOKEN), metrics=tuple(_metric(text, end_at) for text in metrics))
-    outputs = {ID: _log(log, place.cwd)} if log else {}
-    cargo = Cargo(os.urandom(KEY_BYTES).hex(), PLACE, app.now(), (story,), readings=(reading,), outputs=outputs)
+    story = retold(ID, spec, PLACE, (started_at, started_at, ended_at), _result(outcome, exit_code))
+    values = dict(map(_metric, metrics))
+    cargo = Cargo(
+        os.urandom(KEY_BYTES).hex(), PLACE, place.now, (story,), readings=(reported(ID, values, ended_at),),
+        outputs={ID: _log(log, place.ground)} if log else {},
+    )  # fmt: skip
     job_id = app.service().unload(cargo).ids[ID]
     if app.output.as_json:
         app.output.json({"id": job_id})
@@ -91,19 +92,7 @@ def _result(outcome: str | None, exit_code: int | None) -> Result:
     return Result("operator", status, named or "")
 
 
-def _story(spec: JobSpec, times: tuple[float, float], result: Result) -> tuple[Recorded, ...]:
-    start_at, end_at = times
-    key = AttemptKey(ID, 1, TOKEN)
-    events: tuple[Event, ...] = (
-        Submitted(start_at, spec),
-        Assigned(start_at, Attempt(1, TOKEN, start_at, (Placement(PLACE, PLACE),))),
-        Started(start_at, key),
-        Ended(end_at, key, result),
-    )
-    return tuple(Recorded(ID, number, event) for number, event in enumerate(events, 1))
-
-
-def _metric(text: str, at: float) -> Metric:
+def _metric(text: str) -> tuple[str, float]:
     name, equals, value = text.partition("=")
     try:
         number = float(value)
@@ -111,11 +100,15 @@ def _metric(text: str, at: float) -> Metric:
         raise InvalidSpec(f"{text!r}: use NAME=NUMBER, as in acc=0.93", "metric") from None
     if not equals or not name:
         raise InvalidSpec(f"{text!r}: use NAME=NUMBER, as in acc=0.93", "metric")
-    return Metric(name, 1, number, number, number, 0.0, at)
+    return name, number
 
 
-def _log(path: str, cwd: str) -> str:
-    whole = os.path.abspath(os.path.join(cwd, os.path.expanduser(path)))
-    if not os.path.isfile(whole):
-        raise InvalidSpec(f"there is no file {whole}", "log")
+def _path(path: str, ground: Ground) -> str:
+    return os.path.abspath(os.path.join(ground.cwd, ground.expand(path)))
+
+
+def _log(path: str, ground: Ground) -> str:
+    whole = _path(path, ground)
+    if not ground.exists(whole) or ground.is_directory(whole):
+        raise InvalidSpec(f"there is no file {whole}{ground.where}", "log")
     return whole

@@ -6,7 +6,8 @@ selectors; Que's LOCATION INDEX is none.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import click
 
@@ -18,138 +19,103 @@ from runyard.model.old_words import location
 OF_QUE = ("que", "queue", "server")
 """What Que saves and loads: the runs, and the state of its server. Here both are the yard."""
 
-WITH_TIME = "-t"
+WITH_TIME = ["-t"]
 HERE = "./"
 """An output that ends so gets a name with the time in it."""
 
-words = click.argument("words", nargs=-1, type=click.UNPROCESSED)
-as_given = {"ignore_unknown_options": True}
+
+class Word(NamedTuple):
+    """A word of Que, as Que's user types it in `example`. `becomes` makes a line of ours of what follows it; none where
+    there is nothing to do."""
+
+    help: str
+    example: str
+    becomes: Callable[[list[str]], list[str]]
 
 
-@click.command("clear", context_settings=as_given)
-@words
-@click.pass_context
-def clear(ctx: click.Context, words: tuple[str, ...]) -> int:
-    """Remove all jobs of a location: `ry rm state:old`.
-
-    \b
-    Example:
-      ry clear old
-    """
-    return _becomes(ctx, "rm", [f"state:{word}" if location(word) else word for word in words])
-
-
-@click.group("daemon")
-def daemon() -> None:
-    """Have jobs started, or nothing new: `ry server resume`, `ry server drain`.
-
-    \b
-    Example:
-      ry daemon stop
-    """
-
-
-@daemon.command("start")
-@click.pass_context
-def start(ctx: click.Context) -> int:
-    """Start jobs: `ry server resume`.
-
-    \b
-    Example:
-      ry daemon start
-    """
-    return _becomes(ctx, "server", ["resume"])
-
-
-@daemon.command("stop", context_settings=as_given)
-@words
-@click.pass_context
-def stop(ctx: click.Context, words: tuple[str, ...]) -> int:
-    """Start nothing new: `ry server drain`. (What runs is ended by `ry stop JOB`.)
-
-    \b
-    Example:
-      ry daemon stop
-    """
-    return _becomes(ctx, "server", ["drain"])
-
-
-@daemon.command("status")
-@click.pass_context
-def status(ctx: click.Context) -> int:
-    """What runs, and whether anything new is started: `ry server status`.
-
-    \b
-    Example:
-      ry daemon status
-    """
-    return _becomes(ctx, "server", ["status"])
-
-
-@click.group("worker")
-def worker() -> None:
-    """Every job is a process of its own: there is no worker to look after.
-
-    \b
-    Example:
-      ry worker clear_mem
-    """
-
-
-@worker.command("clear_mem")
-@click.pass_context
-def clear_mem(ctx: click.Context) -> int:
-    """A job's GPU memory goes with the job; `ry gpus` shows who holds some.
-
-    \b
-    Example:
-      ry worker clear_mem
-    """
-    return _becomes(ctx, "gpus", [])
-
-
-@click.command("save", context_settings=as_given)
-@words
-@click.pass_context
-def save(ctx: click.Context, words: tuple[str, ...]) -> int:
-    """Write jobs into a file: `ry export -o FILE`. The yard itself is on disk at all times.
-
-    \b
-    Examples:
-      ry save que -op saved.jsonl
-      ry save que -t
-    """
+def _saved(words: list[str]) -> list[str]:
     given = [word for word in words if word not in OF_QUE]
-    if not given:
+    if given == WITH_TIME:
+        return ["export", "-o", HERE]
+    return ["export", *("-o" if word == "-op" else word for word in given)] if given else []
+
+
+WORDS = {
+    "clear": Word(
+        "Remove all jobs of a location: `ry rm state:old`.",
+        "clear old",
+        lambda words: ["rm", *(f"state:{word}" if location(word) else word for word in words)],
+    ),
+    "save": Word(
+        "Write jobs into a file: `ry export -o FILE`. The yard itself is on disk at all times.",
+        "save que -op saved.jsonl",
+        _saved,
+    ),
+    "load": Word(
+        "Read jobs from a file: `ry import`.",
+        "load jobs.json",
+        lambda words: ["import", *(word for word in words if word not in (*OF_QUE, "-ip"))],
+    ),
+}
+OF_DAEMON = {
+    "start": Word("Start jobs: `ry server resume`.", "daemon start", lambda words: ["server", "resume"]),
+    "stop": Word(
+        "Start nothing new: `ry server drain`. (What runs is ended by `ry stop JOB`.)",
+        "daemon stop",
+        lambda words: ["server", "drain"],
+    ),
+    "status": Word(
+        "What runs, and whether anything new is started: `ry server status`.",
+        "daemon status",
+        lambda words: ["server", "status"],
+    ),
+}
+OF_WORKER = {
+    "clear_mem": Word(
+        "A job's GPU memory goes with the job; `ry gpus` shows who holds some.",
+        "worker clear_mem",
+        lambda words: ["gpus"],
+    ),
+}
+
+
+def _command(name: str, word: Word) -> click.Command:
+    @click.command(name, help=_help(word.help, word.example), context_settings={"ignore_unknown_options": True})
+    @click.argument("words", nargs=-1, type=click.UNPROCESSED)
+    @click.pass_context
+    def command(ctx: click.Context, words: tuple[str, ...]) -> int:
+        line = word.becomes(list(words))
+        if line:
+            return _run(ctx, line)
         app: App = ctx.obj
-        app.output.note("ry: nothing has to be saved; `ry export -o FILE` writes a copy")
+        app.output.note(f"ry: nothing has to be done. {word.help}")
         return 0
-    if given[0] == WITH_TIME:
-        return _becomes(ctx, "export", ["-o", HERE])
-    return _becomes(ctx, "export", ["-o" if word == "-op" else word for word in given])
+
+    return command
 
 
-@click.command("load", context_settings=as_given)
-@words
-@click.pass_context
-def load(ctx: click.Context, words: tuple[str, ...]) -> int:
-    """Read jobs from a file: `ry import`.
-
-    \b
-    Example:
-      ry load jobs.json
-    """
-    return _becomes(ctx, "import", [word for word in words if word not in (*OF_QUE, "-ip")])
+def _group(name: str, text: str, words: dict[str, Word]) -> click.Group:
+    example = next(iter(words.values())).example
+    return click.Group(name, {key: _command(key, word) for key, word in words.items()}, help=_help(text, example))
 
 
-def _becomes(ctx: click.Context, name: str, words: Sequence[str]) -> int:
-    """Say which of our verbs it is, and do it."""
+def _help(text: str, example: str) -> str:
+    return f"{text}\n\n\b\nExample:\n  ry {example}"
+
+
+def _run(ctx: click.Context, line: Sequence[str]) -> int:
+    """Say which line of ours it is, and do that."""
     app: App = ctx.obj
     top = ctx.find_root()
     assert isinstance(top.command, LazyGroup)
-    app.output.note(f"ry: this is `ry {harmless(' '.join((name, *words)))}`")
-    _, verb, rest = top.command.resolve_command(top, [name, *words])
+    app.output.note(f"ry: this is `ry {harmless(' '.join(line))}`")
+    _, verb, rest = top.command.resolve_command(top, list(line))
     assert verb is not None
-    with verb.make_context(name, list(rest), parent=top) as made:
+    with verb.make_context(line[0], list(rest), parent=top) as made:
         code: int = verb.invoke(made)
     return code
+
+
+clear, save, load = (_command(name, word) for name, word in WORDS.items())
+daemon = _group("daemon", "Have jobs started, or nothing new: `ry server resume`, `ry server drain`.", OF_DAEMON)
+worker = _group("worker", "Every job is a process of its own: there is no worker to look after.", OF_WORKER)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import field
+from typing import Optional
 
 from runyard.errors import InvalidSpec
-from runyard.model.events import Recorded, Submitted
+from runyard.model.attempt import Attempt, AttemptKey, Placement, Result
+from runyard.model.events import Assigned, Ended, Event, Recorded, Started, Submitted
 from runyard.model.group import Group
-from runyard.model.metrics import Reading
+from runyard.model.metrics import Metric, Reading
 from runyard.model.queue import Queue
 from runyard.model.record import dataclass
+from runyard.model.spec import JobSpec
 
-FORMAT = 1
-"""The version of an export's form. A newer one is refused."""
+TOKEN = "import"
+"""That of attempts which were no yard's."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,25 @@ class Story:
     def __post_init__(self) -> None:
         if not self.events or not isinstance(self.events[0].event, Submitted):
             raise InvalidSpec(f"job {self.id}: its story does not begin with submitted", "import")
+
+
+def retold(number: int, spec: JobSpec, place: str, times: tuple[float, ...], result: Optional[Result] = None) -> Story:
+    """A run that no yard has done (`place` did), as a story. `times` are when it was submitted, and, as far as it came,
+    when it started and when it ended; then `result` says how."""
+    key = AttemptKey(number, 1, TOKEN)
+    events: list[Event] = [Submitted(times[0], spec)]
+    if len(times) > 1:
+        placements = (Placement(place, place),)
+        events += [Assigned(times[1], Attempt(1, TOKEN, times[1], placements)), Started(times[1], key)]
+    if result is not None:
+        events.append(Ended(times[2], key, result))
+    return Story(number, tuple(Recorded(number, version, event) for version, event in enumerate(events, 1)))
+
+
+def reported(number: int, values: Mapping[str, float], at: float) -> Reading:
+    """The last values of metrics that such a run had, by name."""
+    metrics = tuple(Metric(name, 1, value, value, value, 0.0, at) for name, value in values.items())
+    return Reading(AttemptKey(number, 1, TOKEN), metrics=metrics)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from runyard.errors import InvalidSpec
 from runyard.model.spec import ArraySpec, Dependency, GpuRequest
 from runyard.submitting import arrays, dependencies, durations, fields, gpus, sizes
 from runyard.submitting.nearest import meant, nearest
+from runyard.submitting.past import past_moment
 
 HOUR = 3_600
 
@@ -86,6 +87,30 @@ def test_moments(text: str, at: tuple[int, ...]) -> None:
 def test_no_moments(text: str) -> None:
     with pytest.raises(InvalidSpec, match="begin: "):
         durations.moment(text, NOON, "begin")
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("now", (2026, 3, 28, 12, 0, 0)),
+        ("9:00", (2026, 3, 28, 9, 0, 0)),
+        ("22:30:01", (2026, 3, 27, 22, 30, 1)),
+        ("today", (2026, 3, 28, 0, 0, 0)),
+        ("yesterday", (2026, 3, 27, 0, 0, 0)),
+        ("-2h", (2026, 3, 28, 10, 0, 0)),
+        (" 2026-03-28T11:59", (2026, 3, 28, 11, 59, 0)),
+    ],
+)
+def test_moments_that_have_been(text: str, at: tuple[int, ...]) -> None:
+    noon = time.mktime((2026, 3, 28, 12, 0, 0, 0, 0, -1))
+    assert past_moment(text, noon, "ended") == time.mktime((*at, 0, 0, -1))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("text", ["", "25:00", "2026-03-28T12:01", "2999-01-01", "tomorrow", "+2h", "-90y"])
+def test_no_moments_that_have_been(text: str) -> None:
+    noon = time.mktime((2026, 3, 28, 12, 0, 0, 0, 0, -1))
+    with pytest.raises(InvalidSpec, match="is no moment that has been"):
+        past_moment(text, noon, "ended")
 
 
 SIZES = {"10G": 10_240, "500M": 500, "1.5g": 1_536, "100": 100, "1K": 1, "2TB": 2 << 20, "1GiB": 1_024}

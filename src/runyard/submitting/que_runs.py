@@ -14,40 +14,41 @@ from string import Formatter
 from typing import Any
 
 from runyard.errors import InvalidSpec
-from runyard.model.attempt import Attempt, AttemptKey, Placement, Result
-from runyard.model.events import Assigned, Ended, Event, Recorded, Started, Submitted
-from runyard.model.metrics import Metric, Reading
+from runyard.model.attempt import Result
+from runyard.model.metrics import Reading
 from runyard.model.params import PARAM_NAME_BYTES, PARAMS_MAX, Params
 from runyard.model.spec import JobSpec
-from runyard.model.transfer import Cargo, Story
+from runyard.model.transfer import Cargo, Story, reported, retold
 
 COMMAND = "python train.py --config {config_path}"
-TOKEN, PLACE = "import", "que"
+PLACE = "que"
 SUCCESS, FAILURE = 0, 1 << 8
 NAMED = ("model", "dataset", "split", "exp_no")
 DETAIL_MAX = 1_000
 WAITS, RUNS, ENDED, FAILED = "to_run", "cur_run", "old_runs", "fail_runs"
+STEPS = {ENDED: 3, FAILED: 3, RUNS: 2, WAITS: 1}
+"""How far the runs of each place have come: submitted, started, ended."""
 
 
-def cargo(data: bytes, command: str, workdir: str, now: float) -> Cargo:
+def cargo(text: str, command: str, workdir: str, now: float) -> Cargo:
     """The runs in this file. The same file is the same export, whenever it is read."""
     try:
-        places = json.loads(data)
+        places = json.loads(text)
     except (ValueError, RecursionError):
         raise InvalidSpec("this is no Runs.json of Que: not JSON", "import") from None
     if not isinstance(places, dict) or not {WAITS, ENDED} & places.keys():
         raise InvalidSpec(f"this is no Runs.json of Que: it has neither {WAITS} nor {ENDED}", "import")
     stories: list[Story] = []
     readings: list[Reading] = []
-    for place in (ENDED, FAILED, RUNS, WAITS):
+    for place, steps in STEPS.items():
         for run in _runs(places.get(place)):
             number = len(stories) + 1
-            spec = _spec(run, command, workdir)
-            stories.append(Story(number, _story(number, spec, run, place, now)))
-            metrics = tuple(_metric(name, value, now) for name, value in _numbers(run.get("results")))
-            if metrics:
-                readings.append(Reading(AttemptKey(number, 1, TOKEN), metrics=metrics))
-    return Cargo(hashlib.sha256(data).hexdigest()[:32], PLACE, now, tuple(stories), readings=tuple(readings))
+            stories.append(retold(number, _spec(run, command, workdir), PLACE, (now,) * steps, _result(run, place)))
+            values = dict(_numbers(run.get("results")))
+            if values:
+                readings.append(reported(number, values, now))
+    key = hashlib.sha256(text.encode()).hexdigest()[:32]
+    return Cargo(key, PLACE, now, tuple(stories), readings=tuple(readings))
 
 
 def _runs(value: Any) -> Iterator[dict[str, Any]]:
@@ -91,17 +92,8 @@ def _numbers(results: Any) -> Iterator[tuple[str, float]]:
             continue
 
 
-def _metric(name: str, value: float, at: float) -> Metric:
-    return Metric(name, 1, value, value, value, 0.0, at)
-
-
-def _story(number: int, spec: JobSpec, run: Mapping[str, Any], place: str, now: float) -> tuple[Recorded, ...]:
-    key = AttemptKey(number, 1, TOKEN)
-    events: list[Event] = [Submitted(now, spec)]
-    if place != WAITS:
-        events += [Assigned(now, Attempt(1, TOKEN, now, (Placement(PLACE, PLACE),))), Started(now, key)]
-    if place in (ENDED, FAILED):
-        error = str(run.get("error") or "")[:DETAIL_MAX] if place == FAILED else ""
-        status = FAILURE if place == FAILED else SUCCESS
-        events.append(Ended(now, key, Result("operator", status, "", error)))
-    return tuple(Recorded(number, place_in, event) for place_in, event in enumerate(events, 1))
+def _result(run: Mapping[str, Any], place: str) -> Result | None:
+    """How it has ended, if it has."""
+    if place == FAILED:
+        return Result("operator", FAILURE, "", str(run.get("error") or "")[:DETAIL_MAX])
+    return Result("operator", SUCCESS) if place == ENDED else None
