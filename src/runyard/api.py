@@ -11,32 +11,29 @@ from collections.abc import Iterator
 from dataclasses import field
 from typing import TYPE_CHECKING, Optional, Protocol
 
+from runyard import model
 from runyard.errors import InvalidSpec
-from runyard.model.attaching import AttachCall, Ticket
-from runyard.model.attempt import Attempt
-from runyard.model.beat import Answer, Hello, Report, Welcome
-from runyard.model.code import CodeRecord
-from runyard.model.editing import Draft, MoveCall, RetryCall
-from runyard.model.events import Recorded
 from runyard.model.filter import JobQuery
 from runyard.model.group import Group, GroupQuery, GroupRow, SweepChange, SweepRequest
 from runyard.model.host import Agent, Host
-from runyard.model.landing import Place
-from runyard.model.link import Link
-from runyard.model.metrics import Measured
-from runyard.model.notice import HookRow, Told
 from runyard.model.output import Chunk as Chunk
 from runyard.model.output import GrepQuery as GrepQuery
 from runyard.model.queue import Queue
 from runyard.model.record import dataclass
 from runyard.model.row import JobRow as JobRow
 from runyard.model.spec import ArraySpec, JobSpec
-from runyard.model.template import NumbersCall, Template
-from runyard.model.transfer import Cargo, Unloaded
-from runyard.model.usage import UsageQuery, UsageRow
 
 if TYPE_CHECKING:
+    from runyard.model.attaching import AttachCall, Ticket
+    from runyard.model.beat import Answer, Hello, Report, Welcome
     from runyard.model.comparing import Comparison
+    from runyard.model.editing import Draft, MoveCall, RetryCall
+    from runyard.model.landing import Place
+    from runyard.model.metrics import Measured
+    from runyard.model.notice import HookRow
+    from runyard.model.template import NumbersCall, Template
+    from runyard.model.transfer import Cargo, Unloaded
+    from runyard.model.usage import UsageQuery, UsageRow
 
 PROTOCOL = 1
 """What a client from another machine has to speak; raised when one that does not know of a change could misread us."""
@@ -83,14 +80,14 @@ class JobDetail:
 
     row: JobRow
     spec: JobSpec
-    attempts: tuple[Attempt, ...]
-    events: tuple[Recorded, ...]
+    attempts: tuple[model.attempt.Attempt, ...]
+    events: tuple[model.events.Recorded, ...]
     dependants: tuple[int, ...] = ()
     limits: str = ""
     environment: tuple[str, ...] = ()
-    code: Optional[CodeRecord] = None
-    told: tuple[Told, ...] = ()
-    links: tuple[Link, ...] = ()
+    code: Optional[model.code.CodeRecord] = None
+    told: tuple[model.notice.Told, ...] = ()
+    links: tuple[model.link.Link, ...] = ()
 
 
 @dataclass(frozen=True)

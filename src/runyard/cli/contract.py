@@ -1,16 +1,34 @@
-"""How a job can stop and go on, what its retries get, its ports: in words, for `submit` and `show`."""
+"""What a job asks for, how it can stop and go on, what its retries get: in words, for `submit` and `show`."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from runyard.cli.render.text import counted, words
+from runyard.cli.render.text import counted, memory, numbers, words
 from runyard.model.checkpoint import DIRECTORY_VARIABLE, EXIT_CHECKPOINTED
 
 if TYPE_CHECKING:
     from runyard.model.spec import JobSpec
+
+
+def asked(spec: JobSpec, more: Iterable[str] = ()) -> str:
+    """What a job asks for, in words."""
+    resources = spec.resources
+    gpus = resources.gpus
+    which = f" {gpus.model}" if gpus.model else ""
+    share = f" with {memory(gpus.memory_mb)} each" if gpus.memory_mb else ""
+    those = f" ({numbers(gpus.indices)})" if gpus.indices else ""
+    parts = [
+        counted(resources.cpus, "cpu"),
+        f"{memory(resources.memory_mb)} memory" if resources.memory_mb else "no memory limit",
+        f"{gpus.count}{which} gpu{'' if gpus.count == 1 else 's'}{those}{share}" if gpus.count else "no gpu",
+        f"queue {spec.queue}",
+        f"at most {words(spec.time_limit_s)}" if spec.time_limit_s else "no time limit",
+        *more,
+    ]
+    return ", ".join(parts) + (f", run by {spec.shell}" if spec.shell else "")
 
 
 def contract(spec: JobSpec) -> Iterator[tuple[str, str]]:

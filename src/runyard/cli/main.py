@@ -23,7 +23,10 @@ def main() -> None:
         reconfigure = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
             reconfigure(errors="backslashreplace")
-    root.main(obj=App(_wiring))
+    try:
+        root.main(obj=App(_wiring))
+    except SystemExit as end:
+        interpreter.leave(end.code if isinstance(end.code, int) else 0)
 
 
 def _wiring() -> Wiring:

@@ -9,14 +9,13 @@ import click
 from runyard.api import JobDetail, JobRow
 from runyard.cli.code_facts import code_facts
 from runyard.cli.context import App
-from runyard.cli.contract import contract
+from runyard.cli.contract import asked, contract
 from runyard.cli.ls import elapsed, gpus, progress
 from runyard.cli.options import SELECTORS, as_json, one_job
 from runyard.cli.render.facts import line_of
 from runyard.cli.render.json import plain
 from runyard.cli.render.text import harmless, label, memory, moment, numbers, span, words
 from runyard.cli.selecting import attempt_of, single
-from runyard.cli.submit import asked
 from runyard.errors import NotFound
 from runyard.model.attempt import Attempt
 from runyard.model.checkpoint import GOES_ON

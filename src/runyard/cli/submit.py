@@ -12,11 +12,11 @@ import click
 
 from runyard.api import Receipt, Submission
 from runyard.cli.context import App
-from runyard.cli.contract import contract
+from runyard.cli.contract import asked, contract
 from runyard.cli.job_options import WordsCommand, given, job_options, request
 from runyard.cli.options import as_json, complete_files, dry_run
 from runyard.cli.render.output import shown
-from runyard.cli.render.text import clock, counted, harmless, label, memory, numbers, words
+from runyard.cli.render.text import clock, counted, harmless, label, numbers, words
 from runyard.errors import StorageFull, Unavailable, UsageError
 from runyard.model.code import WORK_TREE
 from runyard.model.filter import JobQuery
@@ -228,24 +228,6 @@ def _wishes(spec: JobSpec, now: float) -> Iterator[str]:
         yield "snapshot" if spec.snapshot == WORK_TREE else f"snapshot of {harmless(spec.snapshot)}"
     if spec.drift:
         yield f"drift {spec.drift}"
-
-
-def asked(spec: JobSpec, more: Iterable[str] = ()) -> str:
-    """What a job asks for, in words."""
-    resources = spec.resources
-    gpus = resources.gpus
-    which = f" {gpus.model}" if gpus.model else ""
-    share = f" with {memory(gpus.memory_mb)} each" if gpus.memory_mb else ""
-    those = f" ({numbers(gpus.indices)})" if gpus.indices else ""
-    parts = [
-        counted(resources.cpus, "cpu"),
-        f"{memory(resources.memory_mb)} memory" if resources.memory_mb else "no memory limit",
-        f"{gpus.count}{which} gpu{'' if gpus.count == 1 else 's'}{those}{share}" if gpus.count else "no gpu",
-        f"queue {spec.queue}",
-        f"at most {words(spec.time_limit_s)}" if spec.time_limit_s else "no time limit",
-        *more,
-    ]
-    return ", ".join(parts) + (f", run by {spec.shell}" if spec.shell else "")
 
 
 def preview(app: App, submission: Submission) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Callable, Iterator
-from typing import Any, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Optional, TypeVar
 
+from runyard import model
 from runyard.api import (
     ChangeResult,
     Chunk,
@@ -24,23 +25,25 @@ from runyard.client.http import Request, Response
 from runyard.client.transport import Transport
 from runyard.errors import BY_NAME, InvalidSpec, ProtocolError, RunyardError
 from runyard.model import codec
-from runyard.model.attaching import AttachCall, Ticket
-from runyard.model.beat import Answer, Hello, Report, Welcome
-from runyard.model.comparing import Comparison
-from runyard.model.editing import Draft, MoveCall, RetryCall
 from runyard.model.filter import JobQuery
 from runyard.model.group import Group, GroupQuery, GroupRow, SweepChange
 from runyard.model.host import Host
-from runyard.model.landing import Place
-from runyard.model.metrics import Measured
-from runyard.model.notice import HookRow
 from runyard.model.queue import Queue
 from runyard.model.record import changed
 from runyard.model.spec import JobSpec
 from runyard.model.spec_text import SpecWriter
-from runyard.model.template import NumbersCall, Template
-from runyard.model.transfer import Cargo, Unloaded
-from runyard.model.usage import UsageQuery, UsageRow
+
+if TYPE_CHECKING:
+    from runyard.model.attaching import AttachCall, Ticket
+    from runyard.model.beat import Answer, Hello, Report, Welcome
+    from runyard.model.comparing import Comparison
+    from runyard.model.editing import Draft, MoveCall, RetryCall
+    from runyard.model.landing import Place
+    from runyard.model.metrics import Measured
+    from runyard.model.notice import HookRow
+    from runyard.model.template import NumbersCall, Template
+    from runyard.model.transfer import Cargo, Unloaded
+    from runyard.model.usage import UsageQuery, UsageRow
 
 T = TypeVar("T")
 
@@ -76,7 +79,9 @@ class RemoteService:
         return self._call(Explanation, "GET", f"/jobs/{int(job_id)}/why")
 
     def compare(self, first: int, second: int) -> Comparison:
-        return self._call(Comparison, "GET", f"/jobs/{int(first)}/diff" + query_text({"to": int(second)}))
+        return self._call(
+            model.comparing.Comparison, "GET", f"/jobs/{int(first)}/diff" + query_text({"to": int(second)})
+        )
 
     def alike(self, spec: JobSpec) -> tuple[int, ...]:
         return self._call(tuple[int, ...], "POST", "/jobs/alike", spec)
@@ -97,7 +102,7 @@ class RemoteService:
         return self._call(ChangeResult, "POST", "/jobs/resume", ids)
 
     def drafts(self, ids: tuple[int, ...]) -> tuple[Draft, ...]:
-        return self._call(tuple[Draft, ...], "POST", "/jobs/drafts", ids)
+        return self._call(tuple[model.editing.Draft, ...], "POST", "/jobs/drafts", ids)
 
     def edit(self, drafts: tuple[Draft, ...]) -> ChangeResult:
         return self._call(ChangeResult, "POST", "/jobs/edit", drafts)
@@ -124,10 +129,10 @@ class RemoteService:
         self._send("DELETE", f"/queues/{quote(name)}")
 
     def templates(self) -> tuple[Template, ...]:
-        return self._call(tuple[Template, ...], "GET", "/templates")
+        return self._call(tuple[model.template.Template, ...], "GET", "/templates")
 
     def save_template(self, template: Template) -> Template:
-        return self._call(Template, "PUT", f"/templates/{quote(template.name)}", template)
+        return self._call(model.template.Template, "PUT", f"/templates/{quote(template.name)}", template)
 
     def remove_template(self, name: str) -> None:
         self._send("DELETE", f"/templates/{quote(name)}")
@@ -148,16 +153,16 @@ class RemoteService:
         return self._call(ServerStatus, "GET", "/status")
 
     def places(self, paths: tuple[str, ...]) -> tuple[Place, ...]:
-        return self._call(tuple[Place, ...], "GET", "/places" + query_text({"path": list(paths)}))
+        return self._call(tuple[model.landing.Place, ...], "GET", "/places" + query_text({"path": list(paths)}))
 
     def pack(self, ids: tuple[int, ...]) -> Cargo:
-        return self._call(Cargo, "POST", "/exports", ids, timeout_s=600.0)
+        return self._call(model.transfer.Cargo, "POST", "/exports", ids, timeout_s=600.0)
 
     def unload(self, cargo: Cargo) -> Unloaded:
-        return self._call(Unloaded, "POST", "/imports", cargo, timeout_s=600.0)
+        return self._call(model.transfer.Unloaded, "POST", "/imports", cargo, timeout_s=600.0)
 
     def hooks(self) -> tuple[HookRow, ...]:
-        return self._call(tuple[HookRow, ...], "GET", "/hooks")
+        return self._call(tuple[model.notice.HookRow, ...], "GET", "/hooks")
 
     def test_hook(self, name: str) -> None:
         self._send("POST", f"/hooks/{quote(name)}/test")
@@ -188,13 +193,13 @@ class RemoteService:
     def attach(self, call: AttachCall) -> Ticket:
         wire = codec.dumps(call).encode("ascii")
         response = self._request(Request("POST", "/jobs/attach", wire, repeatable=True), CALL_S)
-        return codec.decode(Ticket, _json(response))
+        return codec.decode(model.attaching.Ticket, _json(response))
 
     def metrics(self, job_id: int) -> tuple[Measured, ...]:
-        return self._call(tuple[Measured, ...], "GET", f"/jobs/{int(job_id)}/metrics")
+        return self._call(tuple[model.metrics.Measured, ...], "GET", f"/jobs/{int(job_id)}/metrics")
 
     def usage(self, query: UsageQuery) -> tuple[UsageRow, ...]:
-        return self._call(tuple[UsageRow, ...], "GET", "/usage" + query_text(codec.encode(query)))
+        return self._call(tuple[model.usage.UsageRow, ...], "GET", "/usage" + query_text(codec.encode(query)))
 
     def clean(self, dry: bool = False) -> tuple[int, ...]:
         return self._call(tuple[int, ...], "POST", "/clean" + query_text({"dry": dry}), ())
@@ -206,12 +211,12 @@ class RemoteService:
     def hello(self, hello: Hello) -> Welcome:
         wire = codec.dumps(hello).encode("ascii")
         response = self._request(Request("POST", "/agents/hello", wire, repeatable=True), CALL_S)
-        return codec.decode(Welcome, _json(response))
+        return codec.decode(model.beat.Welcome, _json(response))
 
     def beat(self, report: Report) -> Answer:
         wire = codec.dumps(report).encode("ascii")
         request = Request("POST", f"/agents/{quote(report.agent)}/beat", wire, repeatable=True)
-        return codec.decode(Answer, _json(self._request(request, report.wait_s + CALL_S)))
+        return codec.decode(model.beat.Answer, _json(self._request(request, report.wait_s + CALL_S)))
 
     def _call(self, cls: type[T], method: str, path: str, body: Any = None, timeout_s: float = CALL_S) -> T:
         wire = None if body is None else codec.dumps(body).encode("ascii")

@@ -14,15 +14,18 @@ from runyard.model.record import dataclass
 
 MB = 1024 * 1024
 
-NETWORK = re.compile(
-    r"nfs4?|cifs|smb\w*|ncpfs|9p|virtiofs|vboxsf|prl_fs|lustre|gpfs|beegfs\w*|ceph|afs|auristorfs|kafs|coda|pvfs2"
-    r"|orangefs|panfs|ocfs2|gfs2?|glusterfs|wekafs|vastnfs|quobyte|daos|mfs|lizardfs|moosefs|acfs"
-)
-"""Shared with other machines: locks and mapped memory cannot be trusted there."""
+NETWORK = {
+    "nfs", "nfs4", "cifs", "ncpfs", "9p", "virtiofs", "vboxsf", "prl_fs", "lustre", "gpfs", "ceph", "afs",
+    "auristorfs", "kafs", "coda", "pvfs2", "orangefs", "panfs", "ocfs2", "gfs", "gfs2", "glusterfs", "wekafs",
+    "vastnfs", "quobyte", "daos", "mfs", "lizardfs", "moosefs", "acfs",
+}  # fmt: skip
+NETWORK_FAMILIES = ("smb", "beegfs")
+"""Shared with other machines, also under longer names: locks and mapped memory cannot be trusted there."""
 
-LOCAL_FUSE = re.compile(
-    r"bindfs|encfs|exfat|(fuse-)?ext2|(fuse-)?overlayfs|gocryptfs|lxcfs|mergerfs|ntfs(-3g)?|portal|unionfs"
-)
+LOCAL_FUSE = {
+    "bindfs", "encfs", "exfat", "ext2", "fuse-ext2", "overlayfs", "fuse-overlayfs", "gocryptfs", "lxcfs", "mergerfs",
+    "ntfs", "ntfs-3g", "portal", "unionfs",
+}  # fmt: skip
 """Below `fuse.` these are local; every other one is taken for a network's, which is the safe mistake."""
 
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
@@ -42,8 +45,8 @@ def is_network(path: str) -> bool:
     """Whether other machines may have the same file system."""
     kind = kind_of(path)
     if kind.startswith("fuse"):
-        return kind != "fuseblk" and not LOCAL_FUSE.fullmatch(kind.partition(".")[2])
-    return NETWORK.fullmatch(kind) is not None
+        return kind != "fuseblk" and kind.partition(".")[2] not in LOCAL_FUSE
+    return kind in NETWORK or kind.startswith(NETWORK_FAMILIES)
 
 
 def free_mb(path: str) -> int:

@@ -1,4 +1,4 @@
-"""How our processes set the Python interpreter up, called once when one starts.
+"""How our processes set the Python interpreter up when they start, and how the short ones leave it.
 
 The defaults suit neither a server, in which a busy thread must not keep others waiting, nor anybody who makes a hundred
 thousand records at once: the garbage collector would look through all of them again and again.
@@ -7,7 +7,10 @@ thousand records at once: the garbage collector would look through all of them a
 from __future__ import annotations
 
 import gc
+import os
 import sys
+from contextlib import suppress
+from typing import NoReturn
 
 SWITCH_S = 0.0005
 """A busy thread beside others costs milliseconds a hop with Python's default of 5 ms."""
@@ -21,3 +24,12 @@ def tune() -> None:
     sys.setswitchinterval(SWITCH_S)
     gc.set_threshold(*COLLECTED)
     gc.freeze()
+
+
+def leave(code: int) -> NoReturn:
+    """End this process, which has nothing to do but to write out what it has said. Taking the interpreter apart object
+    by object would take a command longer than its work."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # nobody reads it; it is closed; there is none
+            stream.flush()
+    os._exit(code)

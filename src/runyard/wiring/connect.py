@@ -6,6 +6,7 @@ import os
 import select
 import sys
 import time
+from importlib import import_module
 
 from runyard.api import Service
 from runyard.client.duplex import Duplex
@@ -13,7 +14,6 @@ from runyard.client.remote import RemoteService
 from runyard.client.transport import UnixTransport
 from runyard.errors import Unavailable
 from runyard.foreign import sockets
-from runyard.foreign.daemon import spawn
 from runyard.settings import Home, Settings
 from runyard.wiring.home import READY, TAKEN, home_at, pid_of, server_lock
 
@@ -89,6 +89,7 @@ def _launch(place: Home, accept_older_store: bool, end: float) -> bool:
     before = os.path.getsize(log) if os.path.exists(log) else 0
     try:
         try:
+            spawn = import_module("runyard.foreign.daemon").spawn  # it takes longer to load than a call to a server
             pid = spawn(argv, log, {**os.environ, "RUNYARD_HOME": place.root}, (write,))
         finally:
             os.close(write)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from importlib import import_module
 
 from runyard.cli.render.grid import width
 from runyard.cli.render.text import harmless
@@ -24,7 +24,7 @@ _ESCAPES = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\x
 
 def lines(facts: Iterable[tuple[str, str]], terminal: bool) -> Iterator[str]:
     """The lines that tell these names and values."""
-    most = max(NARROWEST, shutil.get_terminal_size().columns - NAMES - 1)
+    most = max(NARROWEST, import_module("shutil").get_terminal_size().columns - NAMES - 1) if terminal else 0
     for name, value in facts:
         for place, part in enumerate(broken(value, most) if terminal else [value]):
             head = f"{name}:" if name and not place else ""
