@@ -99,7 +99,10 @@ def woven(
     users = {row.group.user for row in groups}
     show_user = not for_people or len(users) > 1
     rows = [*zip(keys, jobs.rows, strict=True)]
-    rows += [(_key(row, for_people), _line(row, now, for_people, show_user)) for row in groups]
+    for row in groups:
+        cells = _cells(row, now, for_people, show_user)
+        line = Row(tuple(cells.get(column.title, "") for column in jobs.columns), word_of(row))
+        rows.append((_key(row, for_people), line))
     rows.sort(key=lambda pair: pair[0])
     return Grid(jobs.columns, tuple(row for _, row in rows))
 
@@ -113,11 +116,14 @@ def _key(row: GroupRow, for_people: bool) -> tuple[float, ...]:
     return (1 if word_of(row) in ("held", "waiting", "queued") else 0, 0.0, 0.0, row.first)
 
 
-def _line(row: GroupRow, now: float, for_people: bool, show_user: bool) -> Row:
-    """A group with the columns of `ls`."""
-    word = word_of(row)
-    cells = (
-        ids_of(row), f"sweep:{harmless(row.group.name)}", word, elapsed(row, now), when(row, now, for_people), "", "",
-        "", harmless(row.group.user) if show_user else "", harmless(progress(row)),
-    )  # fmt: skip
-    return Row(cells, word)
+def _cells(row: GroupRow, now: float, for_people: bool, show_user: bool) -> dict[str, str]:
+    """What a group has to say below the titles of `ls`."""
+    return {
+        "ID": ids_of(row),
+        "NAME": f"sweep:{harmless(row.group.name)}",
+        "STATE": word_of(row),
+        "TIME": elapsed(row, now),
+        "WHEN": when(row, now, for_people),
+        "USER": harmless(row.group.user) if show_user else "",
+        "REASON": harmless(progress(row)),
+    }

@@ -63,6 +63,15 @@ def test_a_sweep_is_one_line() -> None:
     assert cli.service.queries[-1].cells
 
 
+def test_a_sweep_stands_beside_jobs_with_progress_and_notes() -> None:
+    cli = Cli(FakeService().add(running(2, stage="training", done=3, total=9), row(3, note="for the paper")))
+    cli.service.group_rows = [group()]
+    line = next(line for line in cli.ok("ls").splitlines() if "sweep:lr" in line)
+    assert line.split()[-3:] == ["-", "2/5", "##>.."]
+    seen = cli.ok("ls", terminal=True)
+    assert "training 3/9" in seen and "for the paper" in seen and "2/5 ##>.." in seen
+
+
 @pytest.mark.parametrize(
     ("fields", "word", "ids"),
     [
