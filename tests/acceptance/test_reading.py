@@ -78,6 +78,9 @@ def test_several_jobs(ry: Typist) -> None:
     told = ry.ok("tail", "-1", "tale")
     assert told == f"==> {one} (tale) <==\nb\n\n==> {two} (tale) <==\nb\n==> {held} (tale) <==\n"
     assert ry.ok("grep", "b", str(one), str(two)) == f"{one}:b\n{two}:b\n"
+    absent = ry.run("-J", "absent", "--", "no-such-program").id
+    found = ry("grep", "b", str(one), str(absent), str(two))
+    assert (found.code, found.out) == (0, f"{one}:b\n{two}:b\n") and f"job {absent} never started" in found.err
     assert ry.ok("grep", "-c", "b", str(one), str(two)) == f"{one}:1\n{two}:1\n"
     assert ry.ok("grep", "-n", "b", "tale") == f"{one}:2:b\n{two}:1:b\n"
 

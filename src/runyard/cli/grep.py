@@ -11,7 +11,8 @@ from runyard.cli.context import App
 from runyard.cli.logs import chosen
 from runyard.cli.options import SELECTORS, any_jobs
 from runyard.cli.render.output import LogOutput
-from runyard.errors import Conflict, UsageError
+from runyard.cli.render.text import harmless
+from runyard.errors import Conflict, NotFound, UsageError
 
 LINES_MAX = 1_000_000
 FOUND, NOT_FOUND = 0, 1
@@ -62,8 +63,10 @@ def grep(app: App, /, pattern: str, selectors: tuple[str, ...], around: int, raw
         log = app.output.log(raw=raw)
         try:
             found |= _search(app.service().grep(row.id, number, query), log, prefix, query.count)
-        except Conflict as error:  # 1 would say that it was searched, and nothing found
-            raise UsageError(error.message) from None
+        except (Conflict, NotFound) as error:
+            if not several:  # 1 would say that it was searched, and nothing found
+                raise UsageError(error.message) from None
+            app.output.note(f"ry: {harmless(error.message)}")
         finally:
             log.end()
     return FOUND if found else NOT_FOUND
