@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -15,10 +14,11 @@ from runyard.cli.options import as_json, complete_queues, dry_run
 from runyard.cli.render.grid import Column, Grid, Row
 from runyard.cli.render.json import plain
 from runyard.cli.render.text import harmless
+from runyard.cli.submit import here
 from runyard.errors import Conflict, InvalidSpec, NotFound, RunyardError, UsageError
 from runyard.model.queue import Queue
 from runyard.model.spec import DEFAULT_QUEUE
-from runyard.submitting.fields import Here, check_defaults
+from runyard.submitting.fields import check_defaults
 from runyard.submitting.nearest import meant
 
 TRIES = 5
@@ -271,7 +271,7 @@ def _changed(app: App, held: Queue, options: dict[str, Any], defaults: Sequence[
         kept.pop(name, None)
         if value:
             kept[name] = value
-    check_defaults(kept, Here(app.environ, os.getcwd(), app.now()))
+    check_defaults(kept, here(app))
     return replace(held, **given, defaults=kept)
 
 
