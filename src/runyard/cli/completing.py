@@ -26,7 +26,7 @@ from runyard.settings import LOCAL
 MOST = 200
 SSH_CONFIG = "~/.ssh/config"
 SSH_CONFIG_MAX = 1 << 20
-FIELDS = ("state:", "queue:", "user:", "group:", "sweep:", "name:")
+FIELDS = ("state:", "queue:", "user:", "group:", "sweep:", "name:", "after:")
 ALIVE = tuple(word for word in WORDS if word not in {outcome.value for outcome in Outcome})
 CHANGED = {"stop": ALIVE, "kill": ALIVE, "hold": ("queued", "waiting"), "release": ("held",)}
 """The jobs that a verb can change, by their words."""
@@ -141,6 +141,8 @@ def _values(app: App, field: str, incomplete: str, words: tuple[str, ...]) -> It
     rows = _rows(app, words)
     if field == "name":
         return _names(rows)
+    if field == "after":
+        return [str(row.id) for row in rows]
     return dict.fromkeys(str(row.group) for row in rows if row.group is not None) if field == "group" else ()
 
 

@@ -61,30 +61,26 @@ def recover(app: App, /, selectors: tuple[str, ...], everything: bool, **flags: 
       ry recover --all --resume
       ry recover 12 14
     """
-    service = app.service()
-    left = _look(service)
     if selectors and everything:
         raise UsageError("either --all or some jobs, please")
-    if selectors:
-        meant = {row.id for row in service.jobs(JobQuery(selectors=selectors))}
-        left = replace(left, lost=tuple(row for row in left.lost if row.id in meant), unknown=())
-        left = replace(left, queues=tuple(q for q in left.queues if _culprit(q) in {row.id for row in left.lost}))
-        if not left.lost:
-            raise UsageError(f"none of {' '.join(selectors)} is lost; `ry retry` tries again what ended otherwise")
-    elif not everything:
-        return _list(app, left)
-    return _put_back(app, left, flags)
+    left = _look(app.service(), selectors)
+    if selectors and not left.lost:
+        raise UsageError(f"none of {' '.join(selectors)} is lost; `ry retry` tries again what ended otherwise")
+    return _put_back(app, left, flags) if selectors or everything else _list(app, left)
 
 
-def _look(service: Service) -> Left:
-    lost = service.jobs(JobQuery(selectors=(f"state:{LOST}",)))
-    waiting = sorted({who for row in lost for who in service.job(row.id).dependants})
-    rows = service.jobs(JobQuery(selectors=tuple(map(str, waiting)), limit=len(waiting))) if waiting else ()
+def _look(service: Service, selectors: tuple[str, ...]) -> Left:
+    """What is left, or what of it these jobs have to do with."""
+    rows = service.jobs(JobQuery(selectors=selectors or (f"state:{LOST}",)))
+    lost = {row.id: row for row in rows if row.word == LOST}
+    waiting = service.jobs(JobQuery(selectors=tuple(f"after:{job_id}" for job_id in lost))) if lost else ()
+    queues = (row.queue for row in service.queues() if row.queue.paused and row.queue.reason.endswith(BY_LOSS))
+    unknown = () if selectors else service.status().agents
     return Left(
-        lost=lost,
-        waiting=tuple(row.id for row in rows if row.word == "waiting"),
-        queues=tuple(row.queue for row in service.queues() if row.queue.paused and row.queue.reason.endswith(BY_LOSS)),
-        unknown=tuple((name, agent.id) for agent in service.status().agents for name in agent.unknown),
+        lost=tuple(lost.values()),
+        waiting=tuple(row.id for row in waiting if row.word == "waiting"),
+        queues=tuple(queue for queue in queues if not selectors or _culprit(queue) in lost),
+        unknown=tuple((name, agent.id) for agent in unknown for name in agent.unknown),
     )
 
 

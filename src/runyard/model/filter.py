@@ -8,6 +8,7 @@ state:failed  a word of `ls`, or several: state:failed,lost     queue:x   group:
                                                         sweep:y (the latest of that name, or a number)
               (or an older system's: state:to_run, state:PD; see `old_words`)
 note:word     the word, or a pattern, is somewhere in its note
+after:12      waits for job 12, or has waited for it
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _ID_RANGE = re.compile(r"(\d{1,18})-(\d{1,18})")
 _LAST = re.compile(r"@(?:~(\d{1,9}))?")
 _ELEMENTS = re.compile(r"(.+)\[(\d{1,9})(?:-(\d{1,9}))?\]", re.DOTALL)
 _NAME_RANGE = re.compile(r"(.*)\[(\d{1,9})-(\d{1,9})\](.*)", re.DOTALL)
-PREFIXES = ("state", "queue", "group", "sweep", "user", "name", "note")
+PREFIXES = ("state", "queue", "group", "sweep", "user", "name", "note", "after")
 """What stands before the colon of a selector by a field."""
 
 _FIELD = re.compile(rf"({'|'.join(PREFIXES)}):(.*)", re.DOTALL)
@@ -54,6 +55,7 @@ class Selector:
     user: str = ""
     everything: bool = False
     note: str = ""
+    after: Optional[int] = None
 
     @property
     def spreads(self) -> bool:
@@ -129,10 +131,10 @@ def _field(field: str, value: str) -> Selector:
         raise InvalidSpec(f"{field}: of which {field}? Say {field}:x")
     if field == "state":
         return _state(value)
-    if field == "group":
+    if field in ("group", "after"):
         if not _ID.fullmatch(value):
-            raise InvalidSpec(f"group:{value}: a group has a number")
-        return Selector(group=int(value))
+            raise InvalidSpec(f"{field}:{value}: a {'group' if field == 'group' else 'job'} has a number")
+        return Selector(group=int(value)) if field == "group" else Selector(after=int(value))
     if field == "sweep":
         return Selector(sweep=value)
     if field == "name":

@@ -61,10 +61,13 @@ class JobVerbs(Verbs):
 
     def jobs(self, query: JobQuery) -> tuple[JobRow, ...]:
         selectors = tuple(self._selector(text) for text in query.selectors)
+        meant = self._with_dependants(selectors)
+        if selectors and not meant:
+            return ()
         by_row = needs_rows(query)
         found = self._store.jobs(
             Criteria(
-                selectors=selectors, user=self._caller.user, mine=query.mine, recent=query.recent,
+                selectors=meant, user=self._caller.user, mine=query.mine, recent=query.recent,
                 order=query.order, limit=0 if by_row else query.limit, after_id=query.after_id, cells=query.cells,
             )
         )  # fmt: skip
@@ -143,6 +146,13 @@ class JobVerbs(Verbs):
         if not found:
             raise NotFound(f"there is no sweep {selector.sweep!r}")
         return Selector(group=found[-1].id)
+
+    def _with_dependants(self, selectors: tuple[Selector, ...]) -> tuple[Selector, ...]:
+        """The same with the ids of those who wait for a job in the place of that job."""
+        links = self._store.waiting_for({one.after for one in selectors if one.after is not None})
+        waiting = sorted({job_id for found in links.values() for job_id, _ in found})
+        kept = (one for one in selectors if one.after is None)
+        return (*kept, *(Selector(ids=(job_id, job_id)) for job_id in waiting))
 
     def _rows(self, jobs: list[Job]) -> tuple[JobRow, ...]:
         hosts = {host.id: host for host in self._store.hosts()}

@@ -11,6 +11,7 @@ import pytest
 from runyard.errors import Conflict, InvalidSpec, NotAllowed
 from runyard.model.attempt import AttemptKey, Result
 from runyard.model.beat import Observed
+from runyard.model.filter import JobQuery
 from runyard.model.queue import Queue
 from runyard.model.spec import ArraySpec, Dependency, GpuRequest, Resources, Retry
 from tests.contract.service.harness import Hand, Yard, a_host, job, stop_of
@@ -261,6 +262,19 @@ def test_dependants_go_on_with_the_result(yard: Yard) -> None:
     hand = yard.agent()
     hand.ends(first, 0x100)
     assert yard.words() == {first: "failed", ok: "skipped", any_: "starting", notok: "starting"}
+
+
+def test_who_waits_for_a_job_can_be_selected(yard: Yard) -> None:
+    after = {"after": (Dependency(-1),)}
+    first, *waiting = yard.submit(job(), job(**after), job(**after, hold=True))
+    other, last = yard.submit(job(), job(after=(Dependency(-1), Dependency(first, "afterany"))))
+
+    def found(*selectors: str) -> list[int]:
+        return [row.id for row in yard.service.jobs(JobQuery(selectors))]
+
+    assert found(f"after:{first}") == [*waiting, last]
+    assert found(f"after:{other}", f"after:{first}", str(other)) == [*waiting, other, last]
+    assert found(f"after:{last}", "after:99") == []
 
 
 def test_dependants_of_a_lost_job_wait_and_say_so(yard: Yard) -> None:
