@@ -56,11 +56,44 @@ def cli(): pass
 @click.option("--opt", type=click.Choice(["adam", "sgd"]), default="adam")
 @click.option("--amp/--no-amp", default=False)
 @click.option("--tag", multiple=True)
-def train(data, lr, opt, amp, tag):
+@click.option("--who", prompt=True)
+def train(data, lr, opt, amp, tag, who):
     print(data, lr, opt, amp, *tag)
 
 if __name__ == "__main__":
     cli()
+"""
+SUBPARSERS = """
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("--seed", type=int, required=True)
+commands = parser.add_subparsers(dest="command", required=True)
+commands.add_parser("train").add_argument("--lr", type=float, default=0.1)
+commands.add_parser("test")
+parser.add_argument("--level", type=int, default=0)
+args = parser.parse_args()
+print(args.seed, args.level, args.lr)
+"""
+CLICK_GROUP = """
+import click
+
+@click.group()
+@click.option("--seed", type=int, required=True)
+@click.option("--level", type=int, default=0)
+@click.pass_context
+def cli(context, seed, level):
+    context.obj = (seed, level)
+
+@cli.command()
+@click.option("--lr", type=float, default=0.1)
+@click.pass_obj
+def train(obj, lr):
+    print(*obj, lr)
+
+@cli.command()
+def test(): pass
+
+cli()
 """
 TYPER = """
 import enum
@@ -165,16 +198,31 @@ def test_an_installed_torch_is_not_even_imported(ry: Typist) -> None:
 
 def test_a_click_command(ry: Typist) -> None:
     found = parameters(ry, "python", script(ry, CLICK), "train")
-    assert list(found) == ["data", "lr", "opt", "amp", "tag"]
+    assert list(found) == ["data", "lr", "opt", "amp", "tag", "who"]
     assert (found["lr"]["least"], found["lr"]["most"], found["amp"]["off"], found["tag"]["many"]) == (
         0,
         1,
         "--no-amp",
         "each",
     )
-    job = ry.ok("create", "t", "--data", "d", "--lr", "0.5", "--tag", "a,b", "--amp").strip()
+    assert found["who"]["required"], "nobody is there to be asked"
+    job = ry.ok("create", "t", "--data", "d", "--lr", "0.5", "--tag", "a,b", "--amp", "--who", "me").strip()
     ry.ok("wait", job)
     assert ry.ok("logs", job) == "d 0.5 adam True a b\n"
+
+
+@pytest.mark.parametrize("text", [SUBPARSERS, CLICK_GROUP], ids=["argparse", "click"])
+def test_options_of_the_program_stand_before_its_commands(ry: Typist, text: str) -> None:
+    path = script(ry, text)
+    assert "none is given: train, test" in ry.refused("template", "add", "t", "--", "python", path, "--seed", "1")
+    refused = ry.refused("template", "add", "t", "--", "python", path, "train")
+    assert "--seed has to stand before 'train': say where, as in --seed {seed} train" in refused
+    made = ry("template", "add", "t", "--", "python", path, "--seed", "{seed}", "train")
+    assert made.out == "template t is saved, with 2 parameters: seed, lr\n"
+    assert made.err == "ry: left out, because it has to stand before a word of the command: --level\n"
+    job = ry.ok("create", "t", "--seed", "3", "--lr", "0.5").strip()
+    ry.ok("wait", job)
+    assert ry.ok("logs", job) == "3 0 0.5\n"
 
 
 def test_a_typer_command(ry: Typist) -> None:

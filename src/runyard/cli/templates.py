@@ -43,6 +43,9 @@ def parameters_of(app: App, template: Template, written: Sequence[str], style: s
             found, source = told.parameters, told.source
             if told.missing:
                 app.output.note(f"ry: not here, and stood in for: {harmless(', '.join(told.missing))}")
+            if told.ahead:
+                flags = harmless(", ".join(told.ahead))
+                app.output.note(f"ry: left out, because it has to stand before a word of the command: {flags}")
     elif scan and not written and not places:
         raise UsageError("on another machine parameters are named by hand: -p lr:float=0.01")
     mine = tuple(parse(text, style or ("hydra" if source == "hydra" else "option")) for text in written)

@@ -47,11 +47,13 @@ class Target(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The parameters of a script, where they come from, and what stood in for something that is missing."""
+    """The parameters of a script, where they come from, and what stood in for something that is missing. `ahead` are
+    flags that are none, because they would have to stand before a word that is in the command."""
 
     source: str
     parameters: tuple[Parameter, ...]
     missing: tuple[str, ...] = ()
+    ahead: tuple[str, ...] = ()
     uncertain: bool = False
 
 
@@ -68,6 +70,8 @@ def ask(words: Sequence[str], cwd: str, environ: Mapping[str, str]) -> Found:
         else:
             best = _found(told)
             if not best.uncertain:
+                if told.get("wrong"):
+                    raise InvalidSpec(f"{os.path.basename(target.name)}: {told['wrong']}", "command")
                 return best
     if best is None:
         raise InvalidSpec(f"no parameters are found in {target.name}: {why}{BY_HAND}", "template")
@@ -175,5 +179,5 @@ def _found(told: dict[str, Any]) -> Found:
             parameters.append(codec.decode(Parameter, item))
         except InvalidSpec:
             continue  # a name that no flag could have
-    missing = tuple(str(name) for name in told.get("missing", ()))
-    return Found(str(told["source"]), tuple(parameters), missing, bool(told.get("uncertain")))
+    missing, ahead = (tuple(str(name) for name in told.get(key, ())) for key in ("missing", "ahead"))
+    return Found(str(told["source"]), tuple(parameters), missing, ahead, bool(told.get("uncertain")))

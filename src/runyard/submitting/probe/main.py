@@ -56,6 +56,8 @@ class Probe:
             {
                 "source": source,
                 "parameters": list(description.parameters.values()),
+                "ahead": description.ahead,
+                "wrong": description.wrong,
                 "uncertain": description.uncertain,
                 "missing": sorted(set(self.importer.missing)) if self.importer else [],
             }

@@ -32,6 +32,10 @@ class Description:
     def __init__(self) -> None:
         self.parameters: dict[str, dict[str, Any]] = {}
         self.uncertain = False
+        self.ahead: list[str] = []
+        """Flags that would have to stand before the command of the program that the words choose."""
+        self.wrong = ""
+        """Why no words behind these could make a command line that the program takes."""
 
     def add(self, name: str, **known: Any) -> None:
         """One more; of what is empty nothing is kept."""
@@ -77,16 +81,41 @@ class Description:
 def of_argparse(parser: Any, words: list[str]) -> Description:
     """The parameters of a parser, and of those below it that the words choose."""
     found = Description()
+    commands: dict[str, Any] = {}
+    needed = False
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction) and isinstance(action.choices, dict):
-            chosen = next((word for word in words if word in action.choices), None)
-            if chosen is not None:
-                below = of_argparse(action.choices[chosen], words[words.index(chosen) + 1 :])
-                found.parameters.update(below.parameters)
-                found.uncertain = found.uncertain or below.uncertain
+            commands, needed = action.choices, bool(action.required)
         elif not isinstance(action, NOT_LISTED) and action.help is not argparse.SUPPRESS:
             _argument(found, parser, action)
+    _descend(found, commands, needed, words, of_argparse)
     return found
+
+
+def _descend(found: Description, commands: Any, needed: bool, words: list[str], describe: Any) -> None:
+    """Take in the parameters of the command that the words choose. Options of the program itself stand before it: they
+    are parameters only where the words have a place for them."""
+    chosen = next((word for word in words if word in commands), None)
+    if chosen is None:
+        if needed and commands and not any("{" in word for word in words):
+            found.wrong = f"it takes one of these words, and none is given: {', '.join(commands)}"
+        return
+    before = words[: words.index(chosen)]
+    given = {word.partition("=")[0] for word in before}
+    for name, one in list(found.parameters.items()):
+        if any(f"{{{name}}}" in word for word in before):
+            continue
+        del found.parameters[name]
+        flag = one.get("flag", "")
+        if flag and flag not in given:
+            found.ahead.append(flag)
+            if one.get("required"):
+                found.wrong = f"{flag} has to stand before {chosen!r}: say where, as in {flag} {{{name}}} {chosen}"
+    below = describe(commands[chosen], words[len(before) + 1 :])
+    found.parameters.update(below.parameters)
+    found.ahead += below.ahead
+    found.wrong = found.wrong or below.wrong
+    found.uncertain = found.uncertain or below.uncertain
 
 
 def _argument(found: Description, parser: Any, action: Any) -> None:
@@ -161,12 +190,8 @@ def of_click(command: Any, words: list[str]) -> Description:
             continue
         if not getattr(param, "count", False):
             _param(found, param)
-    commands = getattr(command, "commands", None) or {}
-    chosen = next((word for word in words if word in commands), None)
-    if chosen is not None:
-        below = of_click(commands[chosen], words[words.index(chosen) + 1 :])
-        found.parameters.update(below.parameters)
-        found.uncertain = found.uncertain or below.uncertain
+    needed = not getattr(command, "invoke_without_command", False)
+    _descend(found, getattr(command, "commands", None) or {}, needed, words, of_click)
     return found
 
 
@@ -178,7 +203,7 @@ def _param(found: Description, param: Any) -> None:
         default = None
     known: dict[str, Any] = {
         "help": " ".join(str(getattr(param, "help", None) or "").split())[:TEXT_MAX],
-        "required": bool(param.required),
+        "required": bool(param.required or (getattr(param, "prompt", None) and default is None)),
         "type": kind,
         "default": found.text(default),
         "choices": found.choices(choices),
