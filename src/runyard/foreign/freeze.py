@@ -11,14 +11,16 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from runyard.errors import InvalidSpec
+from runyard.errors import Conflict, InvalidSpec
 from runyard.foreign import git as gits
+from runyard.foreign.command import ProgramFailed
 from runyard.foreign.git import OBJECT, Git, Place, Repository
-from runyard.model.code import WORK_TREE, Code, Part
+from runyard.model.code import COUNTED, WORK_TREE, Code, Part
 
 MB = 1024 * 1024
 REFS = "refs/runyard/"
@@ -26,7 +28,10 @@ LOOKED_INTO = MB
 """An untracked file larger than this is named by `look`, and not looked into."""
 
 LOOK_MOST = 64 * MB
-"""So much of changed and untracked files is looked into."""
+"""So much of changed and untracked files is looked into, the changed ones first."""
+
+FILES_MOST = 250_000
+"""So many files are laid out, at most."""
 
 DEEPEST = 8
 """Submodules within submodules, so many levels."""
@@ -87,14 +92,24 @@ def described(git: Git, at: Place, span: tuple[str, str], left_out: tuple[str, .
     """How the second of these (commits, trees, "" for nothing) differs from the first."""
     before, after = span
     base = before if OBJECT.fullmatch(before) else _empty(git)
-    listed = git.out("diff-tree", "-r", "-z", "--raw", "--no-renames", f"--abbrev={SHORT}", base, after, at=at)
-    words = gits.names(listed)
-    marks = [about.split(" ") for about in words[::2]]
-    changed = tuple(f"{mark[4][:1]} {path}" for mark, path in zip(marks, words[1::2]))
-    contents = tuple(mark[3] for mark in marks)
+    changed, contents = _differing(git, at, base, after)
     patch, cut = _patch(git, at, base, after, patch_max)
     more = max(0, len(changed) - LISTED)
     return Looked(after, changed[:LISTED], contents[:LISTED], more, left_out, patch, cut)
+
+
+def _differing(git: Git, at: Place, base: str, after: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The files that differ, and the beginnings of their hashes, as far as they are counted."""
+    words = ("diff-tree", "-r", "-z", "--raw", "--no-renames", f"--abbrev={SHORT}", base, after)
+    changed, contents = list[str](), list[str]()
+    listed = git.items(*words, at=at)
+    for about, path in zip(listed, listed):
+        mark = about.decode("ascii").split(" ")
+        changed.append(f"{mark[4][:1]} {os.fsdecode(path)}")
+        contents.append(mark[3])
+        if len(changed) == COUNTED:
+            break
+    return tuple(changed), tuple(contents)
 
 
 def freeze(repository: Repository, scratch: str, max_mb: int, wanted: str = WORK_TREE) -> Code:
@@ -117,26 +132,44 @@ def _code(repository: Repository, commit: str, branch: str, parts: tuple[Part, .
 
 
 def size_of(repository: Repository, tree: str) -> list[tuple[int, str]]:
-    """Every file of a tree with its size in bytes."""
+    """The files of a tree with their sizes in bytes: every one, or more than FILES_MOST."""
     sizes = []
-    for line in Git(repository).out("ls-tree", "-r", "-l", "-z", "--full-tree", tree).split(b"\0"):
+    for line in Git(repository).items("ls-tree", "-r", "-l", "-z", "--full-tree", tree):
         about, _, name = line.partition(b"\t")
         size = about.rpartition(b" ")[2]
         if size.isdigit():
             sizes.append((int(size), os.fsdecode(name)))
+        if len(sizes) > FILES_MOST:
+            break
     return sizes
 
 
 def too_large(files: Sequence[tuple[int, str]], most: int, what: str) -> str:
-    """Why these files are too many bytes for a snapshot ("" if they are not)."""
+    """Why these files are too many, or too many bytes, for a snapshot ("" if they are not)."""
+    if len(files) > FILES_MOST:
+        return f"{what} are more than {FILES_MOST}{mostly((1, path) for _, path in files)}. Have git ignore them"
     total = sum(size for size, _ in files)
     if total <= most:
         return ""
     biggest = ", ".join(f"{path} ({_megabytes(size)})" for size, path in sorted(files, reverse=True)[:BIGGEST])
     return (
         f"{what} are {_megabytes(total)}, more than the {_megabytes(most)} that a snapshot may have; the biggest: "
-        f"{biggest}. Have git ignore them (a job finds ignored files all the same), or raise snapshot_max_mb"
+        f"{biggest}{mostly(files)}. Have git ignore them (a job finds ignored files all the same), or raise"
+        " snapshot_max_mb"
     )
+
+
+def mostly(files: Iterable[tuple[int, str]]) -> str:
+    """Where most of these files with their weights lie: the deepest directory that has more than half of it ("": none
+    has)."""
+    held: Counter[str] = Counter()
+    total = 0
+    for weight, path in files:
+        total += weight
+        while path := os.path.dirname(path.rstrip("/")):
+            held[path] += weight
+    most = [directory for directory, weight in held.items() if weight * 2 > total]
+    return f", most in {max(most, key=len)}/" if most else ""
 
 
 def _megabytes(size: int) -> str:
@@ -158,12 +191,13 @@ def bench_of(repository: Repository, scratch: str) -> Iterator[str]:
 
 
 def _status(git: Git, at: Place) -> list[_Change]:
-    listed = git.out(
-        "status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames", "--ignore-submodules=dirty", at=at
-    )
-    changes = []
-    for line in gits.names(listed):
-        mark, path = line[:2], line[3:]
+    words = ("status", "--porcelain=v1", "-z", "--untracked-files=all", "--no-renames", "--ignore-submodules=dirty")
+    changes: list[_Change] = []
+    for line in git.items(*words, at=at):
+        if len(changes) == COUNTED:
+            where = mostly((1, change.path) for change in changes)
+            raise Conflict(f"more than {COUNTED} files are changed or untracked{where}; have git ignore them")
+        mark, path = os.fsdecode(line[:2]), os.fsdecode(line[3:])
         changes.append(_Change("?" if mark == "??" else mark.strip()[:1], path, _size(git.repository.root, path)))
     return changes
 
@@ -188,12 +222,12 @@ def _looked_into(changes: Sequence[_Change]) -> tuple[list[_Change], tuple[str, 
     """The changes to look into, and the names of those that are too large or cannot be read."""
     into, left_out, total = [], [], 0
     for change in changes:
-        total += max(0, change.size)
-        if change.size > LOOKED_INTO and (change.mark == "?" or total > LOOK_MOST):
+        size = max(0, change.size)
+        if total + size > LOOK_MOST or (change.mark == "?" and size > LOOKED_INTO):
             left_out.append(change.path)
-            total -= change.size
         else:
             into.append(change)
+            total += size
     return into, tuple(left_out[:LISTED])
 
 
@@ -213,10 +247,13 @@ def _patch(git: Git, at: Place, base: str, after: str, most: int) -> tuple[bytes
         return b"", False
     words = ("diff-tree", "-p", *PATCH, base, after)
     text = bytearray()
-    for piece in git.pieces(*words, at=at):
-        text += piece
-        if len(text) > most:
-            return bytes(text[:most]), True
+    try:
+        for piece in git.pieces(*words, at=at):
+            text += piece
+            if len(text) > most:
+                return bytes(text[:most]), True
+    except ProgramFailed:  # such as in a partial clone that lacks a file as it was
+        return bytes(text), True
     return bytes(text), False
 
 
@@ -238,7 +275,7 @@ def _frozen(repository: Repository, path: str, scratch: str, most: int, deeper: 
             raise InvalidSpec(f"{unreadable[0]} cannot be read", "snapshot")
         tree = _tree(git, at, changes)
         nested = any(c.path.endswith("/") for c in changes) or os.path.exists(join(repository.root, ".gitmodules"))
-        links = _gitlinks(git.out("ls-files", "-s", "-z", at=at)) if nested else []
+        links = _gitlinks(git.items("ls-files", "-s", "-z", at=at)) if nested else []
     yield Part(path, repository.root, tree, _keep(git, tree))
     for link, _ in links:
         inner = gits.find(join(repository.root, link))
@@ -255,7 +292,7 @@ def _committed(git: Git, path: str, commit: str, deeper: int) -> Iterator[Part]:
     tree = git.out("rev-parse", "--verify", commit + "^{tree}").decode("ascii").strip()
     git.out("update-ref", REFS + commit, commit)
     yield Part(path, root, tree, commit)
-    for link, wanted in _gitlinks(git.out("ls-tree", "-r", "-z", "--full-tree", commit)):
+    for link, wanted in _gitlinks(git.items("ls-tree", "-r", "-z", "--full-tree", commit)):
         inner = gits.find(join(root, link)) if os.path.isdir(join(root, link)) else None
         if inner is None or inner.root != os.path.realpath(join(root, link)):
             continue
@@ -265,10 +302,10 @@ def _committed(git: Git, path: str, commit: str, deeper: int) -> Iterator[Part]:
         yield from _committed(within, join(path, link), wanted, deeper - 1)
 
 
-def _gitlinks(listed: bytes) -> list[tuple[str, str]]:
+def _gitlinks(listed: Iterable[bytes]) -> list[tuple[str, str]]:
     """Path and commit of each submodule in what ls-files -s or ls-tree lists."""
     found = []
-    for line in listed.split(b"\0"):
+    for line in listed:
         about, _, name = line.partition(b"\t")
         if about.startswith(b"160000 "):
             commit = next(word for word in about.decode("ascii").split(" ") if OBJECT.fullmatch(word))

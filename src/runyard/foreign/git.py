@@ -31,19 +31,24 @@ PATH_BYTES = 8_192
 PACKED_BYTES = 64 << 20
 """How much is read of a list of references."""
 
+ITEM_MAX = 65_536
+"""So long is a name that git lists, at most, in bytes."""
+
 OBJECT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _BRANCH = b"ref: refs/heads/"
-_FILTER = re.compile(rb"filter|include", re.IGNORECASE)
+_FILTER = re.compile(rb"filter|include|lfs", re.IGNORECASE)
 _REVISION = re.compile(r"[A-Za-z0-9_@+=#,./~^{}][A-Za-z0-9_@+=#,./~^{}-]{0,254}")
 
 SAFE: dict[str, str] = {
+    "core.checkStat": "default",
     "core.fsmonitor": "false",
     "core.hooksPath": os.devnull,
+    "core.ignoreStat": "false",
     "core.pager": "cat",
     "core.sshCommand": "false",
+    "core.trustctime": "true",
     "diff.external": "",
     "diff.trustExitCode": "false",
-    "protocol.allow": "never",
     "submodule.recurse": "false",
     "advice.addEmbeddedRepo": "false",
     "lfs.fetchexclude": "*",
@@ -52,13 +57,17 @@ SAFE: dict[str, str] = {
 }
 """What no repository decides for itself."""
 
-FILTERS = r"^filter\..*\.(clean|smudge|process)$"
-LFS = frozenset(("git-lfs clean -- %f", "git-lfs smudge -- %f", "git-lfs filter-process"))
+FILTERS = r"^(filter\..*\.(clean|smudge|process)|lfs\..*)$"
+LFS = frozenset((b"git-lfs clean -- %f", b"git-lfs smudge -- %f", b"git-lfs filter-process"))
 """The filters that may also be named by a repository's own configuration (`git lfs install --local`)."""
+
+LFS_EXTENSION = b"lfs.extension."
+"""Programs that git-lfs itself runs: where a repository names some, git-lfs is not run, whoever asks for it."""
 
 ENVIRONMENT: dict[str, str] = {
     "GIT_TERMINAL_PROMPT": "0",
     "GIT_ASKPASS": "false",
+    "GIT_ALLOW_PROTOCOL": "",  # none; counts more than any setting, and an old git does not know GIT_NO_LAZY_FETCH
     "GIT_OPTIONAL_LOCKS": "0",
     "GIT_LITERAL_PATHSPECS": "1",
     "GIT_NO_LAZY_FETCH": "1",
@@ -73,6 +82,10 @@ ENVIRONMENT: dict[str, str] = {
     "LC_ALL": "C",
 }
 """Snapshots of the same code are the same commit, whoever makes them and when."""
+
+
+class Foreign(Conflict):
+    """A repository of somebody whom git has not been told to trust."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +114,9 @@ class Repository:
 
     @property
     def ours(self) -> bool:
-        """Whether it belongs to this account; git itself would not look at another one's either."""
-        return {os.stat(self.root).st_uid, os.stat(self.git_dir).st_uid} <= {os.geteuid()}
+        """Whether all that leads to it belongs to this account; git itself would not look at another one's either."""
+        leading = {os.stat(path).st_uid for path in (self.root, self.git_dir, self.common)}
+        return leading | {os.lstat(os.path.join(self.root, ".git")).st_uid} == {os.geteuid()}
 
     @property
     def umask(self) -> int:
@@ -121,11 +135,16 @@ class Place:
 
 
 def find(directory: str) -> Optional[Repository]:
-    """The work tree that this directory lies in, or None. Reads a few small files, runs nothing."""
+    """The work tree that this directory lies in, or None. Reads a few small files. Foreign if it is another account's
+    and git has not been told to trust it: whoever owns a directory above may have put anything there."""
     path = os.path.realpath(directory)
     while True:
         repository = _at(path)
         if repository is not None:
+            if not repository.ours and not is_trusted(repository.root):
+                raise Foreign(
+                    f"{repository.root} belongs to another account, and git's safe.directory does not name it"
+                )
             return repository
         above = os.path.dirname(path)
         if above == path or os.path.basename(path) == ".git":
@@ -145,7 +164,8 @@ def _at(root: str) -> Optional[Repository]:
     if not os.path.isfile(os.path.join(git_dir, "HEAD")):
         return None
     shared = os.fsdecode(_read(os.path.join(git_dir, "commondir")).strip())
-    return Repository(root, git_dir, os.path.normpath(os.path.join(git_dir, shared)) if shared else git_dir)
+    common = os.path.normpath(os.path.join(git_dir, shared)) if shared else git_dir
+    return Repository(root, git_dir, common) if os.path.isdir(common) else None
 
 
 def head(repository: Repository) -> Head:
@@ -189,12 +209,6 @@ class Git:
     repository: Repository
     _settings: Optional[dict[str, str]] = field(default=None, repr=False)
 
-    def __post_init__(self) -> None:
-        if not self.repository.ours and not is_trusted(self.repository.root):
-            raise Conflict(
-                f"{self.repository.root} belongs to another account, and git's safe.directory does not name it"
-            )
-
     def run(self, *words: str, at: Place = Place(), input: bytes = b"", timeout_s: float = LOOK_S) -> Completed:
         """Run one of its commands to its end."""
         directory = at.tree or self.repository.root
@@ -204,11 +218,22 @@ class Git:
         """What one that has to succeed prints."""
         return self.run(*words, at=at, input=input, timeout_s=timeout_s).required().stdout
 
-    def pieces(self, *words: str, at: Place = Place()) -> Iterator[bytes]:
-        """What it prints, piece by piece: for what may be long. To stop reading ends it."""
-        surroundings = Surroundings(self._environment(at), self.repository.root)
-        with stream((GIT, *words), LOOK_S, surroundings) as output:
+    def pieces(self, *words: str, at: Place = Place(), timeout_s: float = LOOK_S) -> Iterator[bytes]:
+        """What one that has to succeed prints, piece by piece: for what may be long. To stop reading ends it.
+        `timeout_s` is how long it may be silent."""
+        surroundings = Surroundings(self._environment(at), at.tree or self.repository.root)
+        with stream((GIT, *words), timeout_s, surroundings) as output:
             yield from output
+        Completed((GIT, *words), output.returncode or 0, b"", output.stderr).required()
+
+    def items(self, *words: str, at: Place = Place(), timeout_s: float = LOOK_S) -> Iterator[bytes]:
+        """The items of a list with NULs, one by one: whoever reads them says how many are enough."""
+        rest = b""
+        for piece in self.pieces(*words, at=at, timeout_s=timeout_s):
+            *whole, rest = (rest + piece).split(b"\0")
+            yield from whole
+            if len(rest) > ITEM_MAX:
+                raise Conflict(f"git {words[0]} names something in {self.repository.root} that is too long")
 
     def _environment(self, at: Place) -> dict[str, str]:
         environment = base_environment(os.environ)
@@ -239,24 +264,27 @@ class Git:
 
 
 def is_trusted(root: str) -> bool:
-    """Whether the user has told git (`safe.directory`) to look into this work tree of somebody else's."""
-    words = (GIT, "config", "--global", "-z", "--get-all", "safe.directory")
-    values = names(run(words, LOOK_S, env=base_environment(os.environ)).stdout)
-    above = [value[:-1] for value in values if value.endswith("/*")]
-    return "*" in values or root in [value.rstrip("/") for value in values] or root.startswith(tuple(above))
+    """Whether git has been told (`safe.directory`) to look into this work tree of somebody else's. No repository has a
+    say in that."""
+    environment = {**base_environment(os.environ), "GIT_DIR": os.devnull}
+    words = (GIT, "config", "--type=path", "-z", "--get-all", "safe.directory")
+    values = os.fsdecode(run(words, LOOK_S, env=environment).stdout).split("\0")[:-1]
+    counted = values[len(values) - values[::-1].index("") :] if "" in values else values
+    above = [value[:-1] for value in counted if value.endswith("/*")]
+    return "*" in counted or root in [value.rstrip("/") for value in counted] or root.startswith(tuple(above))
 
 
 def silenced(listed: bytes) -> dict[str, str]:
     """The settings against filters, from what `git config --show-scope -z` lists: scope NUL name LF value NUL ..."""
     words = listed.split(b"\0")
+    settings = [(s in (b"local", b"worktree"), *line.partition(b"\n")[::2]) for s, line in zip(words[::2], words[1::2])]
+    extended = any(own and name.lower().startswith(LFS_EXTENSION) for own, name, _ in settings)
     taken: dict[str, str] = {}
-    for scope, setting in zip(words[::2], words[1::2]):
-        name, _, value = setting.partition(b"\n")
-        if scope not in (b"local", b"worktree") or value.decode("utf-8", "replace") in LFS:
-            continue
-        key = os.fsdecode(name)
-        taken[key] = ""
-        taken[f"{key.rpartition('.')[0]}.required"] = "false"
+    for own, name, value in settings:
+        if name.startswith(b"filter.") and ((own and value not in LFS) or (extended and b"git-lfs" in value)):
+            key = os.fsdecode(name)
+            taken[key] = ""
+            taken[f"{key.rpartition('.')[0]}.required"] = "false"
     return taken
 
 
@@ -290,11 +318,6 @@ def commit_of(git: Git, revision: str) -> str:
     if found.returncode or not OBJECT.fullmatch(name):
         raise InvalidSpec(f"there is no branch or commit {revision!r} in {git.repository.root}", "snapshot")
     return name
-
-
-def names(data: bytes) -> list[str]:
-    """File names out of a list with NULs."""
-    return [os.fsdecode(name) for name in data.split(b"\0") if name]
 
 
 def remove_ref(git: Git, ref: str) -> None:

@@ -13,7 +13,7 @@ from typing import Optional
 
 from runyard.errors import Conflict, InvalidSpec
 from runyard.foreign import git as gits
-from runyard.foreign.freeze import REFS, join
+from runyard.foreign.freeze import REFS, join, mostly
 from runyard.foreign.git import LAY_OUT_S, OBJECT, Git, Place, Repository
 from runyard.model.code import Code, Part
 
@@ -72,8 +72,8 @@ def tracked(code: Code, directory: str) -> Iterator[str]:
         repository = _at_source(part)
         if repository is not None and os.path.exists(index_of(directory, place)):
             target = _below(directory, part.path)
-            listed = Git(repository).out("ls-files", "-z", at=Place(index_of(directory, place), tree=target))
-            yield from (os.path.join(target, name) for name in gits.names(listed))
+            listed = Git(repository).items("ls-files", "-z", at=Place(index_of(directory, place), tree=target))
+            yield from (os.path.join(target, os.fsdecode(name)) for name in listed)
 
 
 def ignored(code: Code) -> list[str]:
@@ -83,18 +83,18 @@ def ignored(code: Code) -> list[str]:
         repository = _at_source(part)
         if repository is None:
             continue
-        listed = Git(repository).out(
-            "ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z", timeout_s=LAY_OUT_S
-        )
-        for name in gits.names(listed):
-            path = os.path.normpath(join(part.path, name))
-            if os.path.basename(path) not in SKIPPED and not path.endswith((".pyc", ".pyo")):
-                found.append(path)
-    if len(found) > LINKS_MAX:
-        raise Conflict(
-            f"{len(found)} ignored files lie beside tracked ones (such as {found[0]}), at most {LINKS_MAX} can be"
-            " linked into a snapshot: have git ignore their directory as a whole"
-        )
+        words = ("ls-files", "--others", "--ignored", "--exclude-standard", "--directory", "-z")
+        for name in Git(repository).items(*words, timeout_s=LAY_OUT_S):
+            path = os.path.normpath(join(part.path, os.fsdecode(name)))
+            if os.path.basename(path) in SKIPPED or path.endswith((".pyc", ".pyo")):
+                continue
+            if len(found) == LINKS_MAX:
+                where = mostly((1, one) for one in found)
+                raise Conflict(
+                    f"more than {LINKS_MAX} ignored files lie beside tracked ones{where}; so many cannot be linked into"
+                    " a snapshot: have git ignore their directory as a whole"
+                )
+            found.append(path)
     return found
 
 

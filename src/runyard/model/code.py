@@ -17,6 +17,9 @@ WORK_TREE = "."
 
 PATH_MAX = 4096
 
+COUNTED = 20_000
+"""Counting the files that differ ends here."""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -142,5 +145,6 @@ def title(code: Code, record: Optional[CodeRecord]) -> str:
         return where
     if record.problem:
         return f"{where} ({record.problem})"
-    changed = f"{record.dirty} file{'' if record.dirty == 1 else 's'} changed" if record.dirty else "nothing changed"
+    number = f"at least {COUNTED}" if record.dirty >= COUNTED else str(record.dirty)
+    changed = f"{number} file{'' if record.dirty == 1 else 's'} changed" if record.dirty else "nothing changed"
     return f"{where}, {changed}"

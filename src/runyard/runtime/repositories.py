@@ -10,6 +10,7 @@ from runyard.errors import InvalidSpec, RunyardError
 from runyard.foreign import compare, freeze, git, layout
 from runyard.foreign.compare import State
 from runyard.foreign.freeze import MB, Looked
+from runyard.foreign.git import Foreign
 from runyard.model.code import WORK_TREE, Code, CodeRecord, Look, Snapshot, title
 from runyard.model.comparing import Comparison, Side
 from runyard.runtime.trees import Trees
@@ -31,7 +32,7 @@ class LocalRepositories:
     def find(self, workdir: str) -> Optional[Code]:
         """The code that this directory lies in, from a few small files."""
         try:
-            repository = git.find(workdir)
+            repository, _ = _found(workdir)
             if repository is None:
                 return None
             head = git.head(repository)
@@ -41,11 +42,11 @@ class LocalRepositories:
 
     def freeze(self, workdir: str, wanted: str) -> Snapshot:
         """A snapshot of the work tree or of a commit."""
-        repository = git.find(workdir)
+        repository, why = _found(workdir)
         if repository is None:
             if wanted != WORK_TREE:
-                raise InvalidSpec(f"{workdir} is in no git work tree, so there is no {wanted!r} in it", "snapshot")
-            return Snapshot(None, f"{workdir} is in no git work tree: nothing is frozen, it runs in place")
+                raise InvalidSpec(f"there is no {wanted!r}: {why}", "snapshot")
+            return Snapshot(None, f"{why}: nothing is frozen, it runs in place")
         try:
             code = freeze.freeze(repository, self._scratch, self._max_mb, wanted)
             if not self._trees.known(code.key):
@@ -59,8 +60,11 @@ class LocalRepositories:
 
     def holds(self, code: Code, workdir: str) -> bool:
         """Whether this very snapshot was made here, of a place that has this directory, and can still be had."""
-        repository = git.find(workdir)
-        return repository is not None and repository.root == code.root and self._trees.holds(code)
+        repository, _ = _found(workdir)
+        if repository is None or repository.root != code.root or not self._trees.holds(code):
+            return False
+        self._trees.remember(code)
+        return True
 
     def look(self, code: Code) -> Look:
         """What the code is now, or (frozen) was. What goes wrong is told in the record."""
@@ -111,6 +115,14 @@ class LocalRepositories:
             f"frozen: {title(code, _record(0.0, seen))}; it runs in {self._trees.path(code)}{where}; "
             "new files that it writes by relative paths stay in there"
         )
+
+
+def _found(workdir: str) -> tuple[Optional[git.Repository], str]:
+    """The work tree that this directory lies in, or why it lies in none."""
+    try:
+        return git.find(workdir), f"{workdir} is in no git work tree"
+    except (Foreign, OSError) as error:
+        return None, str(error)
 
 
 def _record(at: float, seen: Looked) -> CodeRecord:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from runyard.errors import Conflict, InvalidSpec
+from runyard.foreign import freeze
 from runyard.model.code import WORK_TREE, Code, Part
 from runyard.runtime.repositories import LocalRepositories
 from runyard.runtime.trees import DAY_S, Trees
@@ -105,6 +106,31 @@ def test_too_much_names_the_biggest(work: Work, repositories: LocalRepositories)
     with pytest.raises(InvalidSpec, match=r"the files of this snapshot are .* weights\.bin \(6\.0 MB\)"):
         frozen(repositories, work.root)
     assert work.refs == []
+
+
+def test_too_many_names_their_directory(
+    work: Work, repositories: LocalRepositories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(freeze, "COUNTED", 20)
+    for number in range(25):
+        work.write(f"pictures/{number % 5}/{number}.png", "x")
+    why = "more than 20 files are changed or untracked, most in pictures/; have git ignore them"
+    with pytest.raises(InvalidSpec, match=why):
+        frozen(repositories, work.root)
+    code = repositories.find(str(work.root))
+    assert code is not None and repositories.look(code).record.problem == why
+    work.commit("many")
+    monkeypatch.setattr(freeze, "FILES_MOST", 20)
+    with pytest.raises(InvalidSpec, match="the files of this snapshot are more than 20, most in pictures/"):
+        frozen(repositories, work.root, "main")
+    assert work.refs == []
+
+
+def test_many_small_files_are_too_much(work: Work, repositories: LocalRepositories) -> None:
+    for number in range(12):
+        work.write(f"pictures/{number}.png", "0" * 500_000)
+    with pytest.raises(InvalidSpec, match=r"the biggest: pictures/9\.png .*, most in pictures/\. Have git ignore"):
+        frozen(repositories, work.root)
 
 
 def test_submodules_are_frozen_as_they_lie(tmp_path: Path, repositories: LocalRepositories, trees: Trees) -> None:
@@ -203,6 +229,17 @@ def test_a_job_that_changes_its_code_does_not_harm_the_next(
     assert second != first
     assert (second / "train.py").read_text() == "print('one')\n"
     assert trees.prepare(code) == str(second)
+
+
+def test_no_setting_hides_a_change(work: Work, repositories: LocalRepositories, trees: Trees) -> None:
+    for name, value in (("core.ignoreStat", "true"), ("core.checkStat", "minimal"), ("core.trustctime", "false")):
+        work.git("config", name, value)
+    code = frozen(repositories, work.root)
+    train = Path(trees.prepare(code), "train.py")
+    before = train.stat()
+    train.write_text("print('bad')\n")
+    os.utime(train, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert Path(trees.prepare(code), "train.py").read_text() == "print('one')\n"
 
 
 def test_what_a_job_adds_does_not_count_as_a_change(work: Work, repositories: LocalRepositories, trees: Trees) -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
-from runyard.foreign import git
-from runyard.model.code import Code, CodeRecord, title
+from runyard.errors import InvalidSpec
+from runyard.foreign import freeze, git
+from runyard.model import code as model
+from runyard.model.code import Code, CodeRecord, Snapshot, title
 from runyard.runtime.repositories import LocalRepositories
 from runyard.runtime.trees import Trees
 from tests.integration.code.repository import Work
@@ -123,18 +126,53 @@ def test_a_repository_that_goes(work: Work, repositories: LocalRepositories) -> 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_a_repository_of_another_account(work: Work, repositories: LocalRepositories, tmp_path: Path) -> None:
-    os.chown(work.root, 4711, -1)
-    code = found(repositories, work.root)
-    assert "belongs to another account" in repositories.look(code).record.problem
-    for trusted in (str(work.root), f"{work.root.parent}/*", "*"):
-        (tmp_path / ".gitconfig").write_text(f"[safe]\n\tdirectory = {trusted}\n")
-        assert repositories.look(code).record.problem == ""
-    (tmp_path / ".gitconfig").write_text("[safe]\n\tdirectory = /elsewhere\n")
-    assert "belongs to another account" in repositories.look(code).record.problem
+@pytest.mark.parametrize("whose", [".", ".git", "../work/.git/worktrees/side", "../work/.git"])
+def test_a_repository_of_another_account(
+    work: Work, repositories: LocalRepositories, tmp_path: Path, whose: str
+) -> None:
+    """All that leads to what git reads is to be ours, or git was told to trust the work tree."""
+    side = tmp_path / "side"
+    work.git("worktree", "add", "-q", str(side))
+    os.chown(side / whose, 4711, -1)
+    trusted = tmp_path / ".gitconfig"
+    why = f"{side} belongs to another account, and git's safe.directory does not name it"
+    for named in ("/elsewhere", f"{side}\n\tdirectory ="):
+        trusted.write_text(f"[safe]\n\tdirectory = {named}\n")
+        assert repositories.find(str(side)) is None
+        assert repositories.freeze(str(side), ".") == Snapshot(None, f"{why}: nothing is frozen, it runs in place")
     with open(work.root / ".git" / "config", "a") as config:
         config.write("[safe]\n\tdirectory = *\n")  # nobody trusts himself
-    assert "belongs to another account" in repositories.look(code).record.problem
+    with pytest.raises(InvalidSpec, match=f"there is no 'main': {why}"):
+        repositories.freeze(str(side), "main")
+    for named in (str(side), f"{side.parent}/*", "*", "~/side"):
+        trusted.write_text(f"[safe]\n\tdirectory = {named}\n")
+        assert repositories.look(found(repositories, side)).record.problem == ""
+
+
+def test_many_small_files_are_left_out_beyond_a_limit(
+    work: Work, repositories: LocalRepositories, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(freeze, "LOOK_MOST", 2_500)
+    work.write("train.py", "0" * 1_000)
+    for number in range(4):
+        work.write(f"pictures/{number}.png", "0" * 1_000)
+    record, _ = seen(repositories, work.root)
+    assert record.changed == ("A pictures/0.png", "M train.py")
+    assert record.left_out == ("pictures/1.png", "pictures/2.png", "pictures/3.png")
+
+
+def test_counting_ends(work: Work, repositories: LocalRepositories, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(30):
+        work.write(f"{number}.py", "x\n")
+    work.commit("many")
+    work.git("reset", "-q", "--soft", "HEAD~")
+    for module in (freeze, model):
+        monkeypatch.setattr(module, "COUNTED", 30)
+    monkeypatch.setattr(freeze, "LISTED", 3)
+    code = found(repositories, work.root)
+    record = repositories.look(code).record
+    assert (len(record.changed), record.more) == (3, 27)
+    assert title(code, record).endswith("at least 30 files changed")
 
 
 # Hostile repositories
@@ -178,6 +216,27 @@ def test_no_program_of_the_repository_runs(
     assert not mark.exists()
 
 
+def test_an_old_git_fetches_nothing_for_a_repository(
+    work: Work, repositories: LocalRepositories, mark: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that does not know GIT_NO_LAZY_FETCH asks the promisor for an object that is missing."""
+    old = tmp_path / "bin" / "git"
+    old.parent.mkdir()
+    old.write_text(f'#!/bin/sh\nunset GIT_NO_LAZY_FETCH\nexec {shutil.which("git")} "$@"\n')
+    old.chmod(0o755)
+    missing = work.git("rev-parse", "HEAD:train.py")
+    for name, value in (
+        ("core.repositoryFormatVersion", "1"), ("extensions.partialClone", "origin"), ("protocol.ext.allow", "always"),
+        ("remote.origin.promisor", "true"), ("remote.origin.url", f"ext::touch {mark}"),
+    ):  # fmt: skip
+        work.git("config", name, value)
+    (work.root / ".git" / "objects" / missing[:2] / missing[2:]).unlink()
+    work.write("train.py", "print('two')\n")
+    monkeypatch.setenv("PATH", f"{old.parent}:{os.environ['PATH']}")
+    repositories.look(found(repositories, work.root))
+    assert not mark.exists()
+
+
 def test_a_repository_does_not_choose_its_work_tree(work: Work, repositories: LocalRepositories) -> None:
     work.write("../secret/key", "private\n")
     work.git("config", "core.worktree", str(work.root.parent / "secret"))
@@ -190,12 +249,17 @@ def test_the_filters_that_are_taken_back() -> None:
         b"global\0filter.lfs.clean\ngit-lfs clean -- %f\0local\0filter.x.y.clean\nevil --now\0"
         b"local\0filter.lfs.process\ngit-lfs filter-process\0worktree\0filter.lfs.smudge\ngit-lfs smudge -- %f; evil\0"
     )
-    assert git.silenced(listed) == {
+    taken = {
         "filter.x.y.clean": "",
         "filter.x.y.required": "false",
         "filter.lfs.smudge": "",
         "filter.lfs.required": "false",
     }
+    assert git.silenced(listed) == taken
+    assert git.silenced(b"global\0lfs.extension.mine.clean\nmine\0local\0lfs.x.access\nbasic\0" + listed) == taken
+    programs_of_lfs = b"local\0lfs.Extension.x.clean\nevil\0local\0filter.none.clean\0"
+    everything = {**taken, "filter.lfs.clean": "", "filter.lfs.process": "", "filter.none.clean": ""}
+    assert git.silenced(listed + programs_of_lfs) == {**everything, "filter.none.required": "false"}
 
 
 @pytest.mark.parametrize("ref", ["--upload-pack=x", "-x", "a b", "a\nb", "x;y", "$(x)", "", "ext::sh -c x", "a" * 300])
