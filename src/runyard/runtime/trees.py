@@ -4,12 +4,16 @@
 crash or two that do it at a time leave nothing half done. What git ignores in the original (data, virtual environments,
 output directories) is linked to it there. A job may change its files: the next start finds that out and gets a fresh
 copy, `<n+1>`. Files that jobs added are never removed with the tree: they stay where they were written.
+
+Another yard may have had the same home (`store` in config.toml led to another database): each leaves its mark on what
+its jobs have, `yard.<id>`, and takes away what no other one has marked.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -37,18 +41,29 @@ ABOUT = "code.json"
 USED = "used"
 """A file whose time says when a job last started here."""
 
-CACHES = frozenset(("__pycache__",))
+YARD = "yard."
+ABSENT_S = 30 * DAY_S
+"""The mark of a yard that has not been here for so long does not count."""
+
+CACHE = "__pycache__"
 """What is removed with a tree beside its own files."""
+
+DEEPEST = 200
+"""So many levels of what a job has left are looked through for links and empty directories."""
+
+log = logging.getLogger("runyard.code")
 
 _INDEX = re.compile(r"\d+\.index-0")
 _KEY = re.compile(r"[0-9a-f]{20}")
 
 
 class Trees:
-    """The frozen trees below `directory`. Safe in several processes; one thread each."""
+    """The frozen trees below `directory`, for the yard of this id ("": to use, not to collect them). Safe in several
+    processes; one thread each."""
 
-    def __init__(self, directory: str, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, directory: str, yard: str = "", now: Callable[[], float] = time.time) -> None:
         self._directory = directory
+        self._yard = yard
         self._now = now
         self._linked: dict[str, float] = {}
 
@@ -88,14 +103,19 @@ class Trees:
         """Keep what belongs to this key, so that it is collected whatever becomes of its jobs, and not just now."""
         home = os.path.join(self._directory, code.key)
         about = os.path.join(home, ABOUT)
+        os.makedirs(home, mode=0o700, exist_ok=True)
+        self._mark(home)
         if os.path.exists(about):
             os.utime(about)
             return
-        os.makedirs(home, mode=0o700, exist_ok=True)
         temporary = f"{about}.{os.getpid()}"
         with open(temporary, "w", encoding="ascii") as file:
             file.write(codec.dumps(code))
         os.replace(temporary, about)
+
+    def _mark(self, home: str) -> None:
+        if self._yard:
+            _touch(os.path.join(home, YARD + self._yard))
 
     def _lay_out(self, code: Code, tree: str) -> None:
         """All of it, or nothing. Whoever is second gives way."""
@@ -134,9 +154,11 @@ class Trees:
         self._sweep(dry)
         for key in self._keys():
             home = os.path.join(self._directory, key)
-            if key in used:
-                continue
             forgotten = key not in known and self._age_s(home, ABOUT) > UNKNOWN_S
+            if not dry:
+                self._remark(home, key in known, forgotten)
+            if key in used or self._is_shared(home):
+                continue
             if not forgotten and self._age_s(home, USED, ABOUT) <= keep_days * DAY_S:
                 continue
             if not os.path.exists(os.path.join(home, ABOUT)):
@@ -144,11 +166,28 @@ class Trees:
             if not any(_INDEX.fullmatch(entry) for entry in os.listdir(home)) and not forgotten:
                 continue
             gone.append(key)
-            if not dry:
-                self._remove(home, forgotten)
+            try:
+                if not dry:
+                    self._remove(home, forgotten)
+            except (OSError, RecursionError) as error:  # rmtree follows whatever depth a job has made
+                log.warning("%s cannot be taken away as a whole: %s", home, error)
         return gone
 
+    def _remark(self, home: str, known: bool, forgotten: bool) -> None:
+        """Renew this yard's mark, or take it away."""
+        if known:
+            self._mark(home)
+        elif forgotten:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(home, YARD + self._yard))
+
+    def _is_shared(self, home: str) -> bool:
+        """Whether another yard has marked it."""
+        marks = [name for name in os.listdir(home) if name.startswith(YARD) and name != YARD + self._yard]
+        return any(self._age_s(home, mark) < ABSENT_S for mark in marks)
+
     def _remove(self, home: str, forgotten: bool) -> None:
+        """Whatever else jobs have made of the tree: that is left where it is."""
         code = _about(home)
         for name in sorted(os.listdir(home)):
             path = os.path.join(home, name)
@@ -156,6 +195,8 @@ class Trees:
                 shutil.rmtree(path, ignore_errors=True)
             elif name.isdigit() and code is not None:
                 empty(code, path)
+            elif name.startswith(YARD) and forgotten:
+                os.unlink(path)
         if forgotten and code is not None:
             with contextlib.suppress(RunyardError, OSError):
                 layout.let_go(code)
@@ -209,19 +250,28 @@ def empty(code: Code, tree: str) -> None:
             os.unlink(layout.index_of(tree, place))
 
 
-def _prune(directory: str, root: str) -> None:
-    """Remove links into the original, caches and empty directories."""
-    for entry in os.scandir(directory):
-        if entry.is_symlink():
-            if os.readlink(entry.path).startswith(root + "/"):
+def _prune(top: str, root: str) -> None:
+    """Remove links into the original, caches and empty directories, however deep a job has nested its own."""
+    directories, level = [top], [top]
+    for _ in range(DEEPEST):
+        level = [inner for directory in level for inner in _swept(directory, root)]
+        directories += level
+    for directory in reversed(directories):
+        with contextlib.suppress(OSError):
+            os.rmdir(directory)
+
+
+def _swept(directory: str, root: str) -> list[str]:
+    """The directories in this one, which keeps none of its links into the original, and nothing if it is a cache."""
+    within = []
+    with contextlib.suppress(OSError), os.scandir(directory) as entries:  # gone, or nobody may look into it
+        for entry in entries:
+            leads_back = entry.is_symlink() and os.readlink(entry.path).startswith(root + "/")
+            if entry.is_dir(follow_symlinks=False):
+                within.append(entry.path)
+            elif leads_back or os.path.basename(directory) == CACHE:
                 os.unlink(entry.path)
-        elif entry.is_dir(follow_symlinks=False):
-            if entry.name in CACHES:
-                shutil.rmtree(entry.path, ignore_errors=True)
-            else:
-                _prune(entry.path, root)
-    with contextlib.suppress(OSError):
-        os.rmdir(directory)
+    return within
 
 
 def _about(home: str) -> Optional[Code]:

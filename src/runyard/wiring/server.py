@@ -75,7 +75,7 @@ def build(settings: Settings, home: Home, accept_older_store: bool = False) -> Y
 
     checkpoints = Checkpoints(home.checkpoints)
     files = LocalFiles(home, host)
-    trees = Trees(home.code)
+    trees = Trees(home.code, controller.yard.id)
     blobs = Blobs(home.blobs)
     repositories = LocalRepositories(trees, home.code_scratch, settings.snapshot_max_mb)
     desk = CodeDesk(repositories, blobs, controller, time.time)

@@ -14,7 +14,7 @@ from runyard.errors import Conflict, InvalidSpec
 from runyard.foreign import freeze
 from runyard.model.code import WORK_TREE, Code, Part
 from runyard.runtime.repositories import LocalRepositories
-from runyard.runtime.trees import DAY_S, Trees
+from runyard.runtime.trees import ABSENT_S, DAY_S, Trees
 from tests.integration.code.repository import Work
 
 
@@ -285,7 +285,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def aging(trees: Trees, clock: Clock) -> Trees:
-    return Trees(trees._directory, clock.now)
+    return Trees(trees._directory, "mine", clock.now)
 
 
 def test_a_tree_goes_with_the_last_of_its_jobs(
@@ -303,6 +303,55 @@ def test_a_tree_goes_with_the_last_of_its_jobs(
     assert aging.prepare(code) == tree
     assert aging.collect((), (), keep_days=30) == [code.key]
     assert (work.refs, os.path.exists(os.path.dirname(tree))) == ([], False)
+
+
+def test_what_another_yard_has_stays(
+    work: Work, repositories: LocalRepositories, aging: Trees, clock: Clock, trees: Trees, tmp_path: Path
+) -> None:
+    """The store that this yard's jobs are in knows nothing of the jobs of the other."""
+    others = Trees(trees._directory, "other", clock.now)
+    code = LocalRepositories(others, str(tmp_path / "scratch"), max_mb=5).freeze(str(work.root), WORK_TREE).code
+    assert code is not None
+    tree = trees.prepare(code)
+    clock.ahead_s = DAY_S
+    assert aging.collect((), (), keep_days=0) == []
+    aging.remember(code)
+    clock.ahead_s = 3 * DAY_S
+    assert others.collect((), (), keep_days=0) == []
+    assert os.path.exists(tree) and work.refs
+    assert aging.collect((), {code.key}, keep_days=0) == [code.key]
+    assert work.refs and not os.path.exists(tree)
+
+
+def test_a_yard_that_is_gone_keeps_nothing(
+    work: Work, repositories: LocalRepositories, aging: Trees, clock: Clock
+) -> None:
+    code = frozen(repositories, work.root)
+    Trees(aging._directory, "gone").remember(code)
+    clock.ahead_s = ABSENT_S + DAY_S
+    assert aging.collect((), (), keep_days=1) == [code.key]
+    assert os.listdir(aging._directory) == ["scratch"]
+
+
+def test_a_deep_directory_of_a_job_is_no_obstacle(
+    work: Work, repositories: LocalRepositories, aging: Trees, clock: Clock
+) -> None:
+    first = frozen(repositories, work.root)
+    work.write("new.py", "x\n")
+    second = frozen(repositories, work.root)
+    trees = [aging.prepare(code) for code in (first, second)]
+    for deep in (*trees, os.path.join(trees[0], ".git")):
+        above = os.open(deep, os.O_RDONLY)
+        for _ in range(1_500):
+            os.mkdir("d", dir_fd=above)
+            within = os.open("d", os.O_RDONLY, dir_fd=above)
+            os.close(above)
+            above = within
+        os.close(above)
+    clock.ahead_s = 2 * DAY_S
+    assert set(aging.collect((), (), keep_days=1)) == {first.key, second.key}
+    assert [os.path.exists(os.path.join(tree, "train.py")) for tree in trees] == [False, False]
+    subprocess.run(["rm", "-rf", aging._directory], check=True)  # too deep for shutil, and so for pytest
 
 
 def test_what_a_job_linked_to_stays(work: Work, repositories: LocalRepositories, aging: Trees, clock: Clock) -> None:
