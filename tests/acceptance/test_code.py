@@ -274,10 +274,10 @@ def test_two_jobs_differ(typist: Typist, work: Work) -> None:
     frozen = typist.submit("--hold", "--snapshot", "--", "python3", "train.py", "--lr", "0.2")
     told = typist.ok("diff", str(first), str(second))
     assert "command:      python3 train.py --lr 0.1\n              python3 train.py --lr 0.2\n" in told
-    assert "priority:     -\n              3\n" in told
+    assert "option:       --priority 0\n              --priority 3\n" in told
     assert "file:         A blob.bin\nfile:         M src/model.py\n" in told
     assert "-size = 1\n+size = 2\n" in told
-    assert "TOKEN #" in told and "secret" not in told
+    assert "variable:     TOKEN has another value\n" in told and "secret" not in told
     assert "-size = 2\n+size = 3\n" in typist.ok("diff", str(second), str(frozen))
     assert "+size = 3" not in typist.ok("diff", str(second), str(frozen), "--stat")
     found = typist.json("diff", str(first), str(second))

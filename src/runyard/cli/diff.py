@@ -10,16 +10,27 @@ import click
 from runyard.api import JobDetail
 from runyard.cli.context import App
 from runyard.cli.options import SELECTORS, as_json, complete_jobs
-from runyard.cli.render.facts import line_of
+from runyard.cli.render.facts import command, line_of
 from runyard.cli.render.json import plain
 from runyard.cli.render.text import harmless
 from runyard.cli.selecting import attempt_of, single
-from runyard.model.code import title
-from runyard.model.comparing import Comparison, Variable
+from runyard.model.code import COUNTED, WORK_TREE, title
+from runyard.model.comparing import HIDDEN, Comparison, Variable
 from runyard.model.spec import JobSpec
+from runyard.submitting.keys import KEYS, Shown
 
 TOLD = frozenset(("command", "code", "environment", "public", "python", "script", "user", "array_index"))
 """Fields of a spec that are told in a way of their own, or always differ."""
+
+FLAGS: dict[str, Shown] = {
+    **{f"--{key.name}": key.shown for key in KEYS if key.name not in ("command", "env")},
+    "--retry-on": lambda s: ",".join(s.retry.on),
+    "--param": lambda s: [f"{name}={value}" for name, value in s.params],
+    "--snapshot": lambda s: s.snapshot == WORK_TREE,
+    "--commit": lambda s: s.snapshot if s.snapshot != WORK_TREE else "",
+    "--drift": lambda s: s.drift,
+}
+"""How a user asks for what the other fields hold, and what a job has of each."""
 
 NOTHING = "-"
 
@@ -33,8 +44,8 @@ NOTHING = "-"
 def diff(app: App, first: str, second: str, stat: bool) -> int:
     """What is another between two jobs: code, command, options, environment, installed packages.
 
-    Of variables only the names are shown, with the beginning of a hash of each value; those that are public are shown
-    whole. The code is compared as it was when each job was submitted, or frozen.
+    Of variables only the names are shown; those that are public are shown with their values. The code is compared as
+    it was when each job was submitted, or frozen.
 
     \b
     Examples:
@@ -85,8 +96,11 @@ def _facts(first: JobDetail, second: JobDetail, found: Comparison) -> Iterator[t
         )
     if before.script != after.script:
         yield from _both("script", before.script[:10] or NOTHING, after.script[:10] or NOTHING)
-    for name, old, new in _options(before, after):
-        yield from _both(name.replace("_", "-"), _text(old), _text(new))
+    for flag, shown in FLAGS.items():
+        if shown(before) != shown(after):
+            yield from _both("option", *_typed(flag, shown(before), shown(after)))
+    if before.template != after.template:
+        yield from _both("template", before.template or NOTHING, after.template or NOTHING)
     for variable in found.environment:
         yield "variable", _variable(variable)
     for package in found.packages:
@@ -94,7 +108,8 @@ def _facts(first: JobDetail, second: JobDetail, found: Comparison) -> Iterator[t
     for line in found.files:
         yield "file", harmless(line)
     if found.more:
-        yield "", f"and {found.more} more files"
+        at_least = "at least " if len(found.files) + found.more >= COUNTED else ""
+        yield "", f"and {at_least}{found.more} more files"
     if found.problem and (before.code or after.code):
         yield "", harmless(f"the code is not compared: {found.problem}")
 
@@ -117,18 +132,25 @@ def _options(before: JobSpec, after: JobSpec) -> Iterator[tuple[str, Any, Any]]:
             yield name, old[name], new[name]
 
 
-def _text(value: Any) -> str:
-    """A value in one line."""
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_text(held)}" for name, held in value.items() if held) or NOTHING
-    if isinstance(value, (list, tuple)):
-        return " ".join(_text(item) for item in value) or NOTHING
-    return NOTHING if value in ("", None, False) else harmless(str(value))
+def _typed(flag: str, before: Any, after: Any) -> tuple[str, str]:
+    """Two values as they are asked for; of lists what only one of them has."""
+    sides = (before, after)
+    if isinstance(before, list) and set(before) != set(after):
+        sides = [one for one in before if one not in after], [one for one in after if one not in before]
+    return _words(flag, sides[0]), _words(flag, sides[1])
+
+
+def _words(flag: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return flag if value else f"no {flag}"
+    values = value if isinstance(value, list) else [value]
+    return command(word for one in values if one != "" for word in (flag, str(one))) or NOTHING
 
 
 def _variable(variable: Variable) -> str:
-    if not variable.before:
-        return harmless(f"{variable.name} is new ({variable.after})")
-    if not variable.after:
-        return harmless(f"{variable.name} is gone ({variable.before})")
+    if not variable.before or not variable.after:
+        how, value = ("new", variable.after) if variable.after else ("gone", variable.before)
+        return harmless(f"{variable.name} is {how}" + (f" ({value})" if value != HIDDEN else ""))
+    if variable.before == variable.after:
+        return harmless(f"{variable.name} has another value")
     return harmless(f"{variable.name} {variable.before} -> {variable.after}")

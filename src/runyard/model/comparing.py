@@ -5,6 +5,9 @@ from __future__ import annotations
 from runyard.model.code import Code
 from runyard.model.record import dataclass
 
+HIDDEN = "***"
+"""Nothing is told of a secret, not even a hash: a short one could be guessed by that."""
+
 
 @dataclass(frozen=True)
 class Side:
@@ -17,8 +20,8 @@ class Side:
 
 @dataclass(frozen=True)
 class Variable:
-    """A variable of the environment that differs: its value on both sides ("": not set) where it is public, else the
-    beginning of the value's hash."""
+    """A variable of the environment that differs: its value on both sides ("": not set), which is HIDDEN unless it is
+    public."""
 
     name: str
     before: str = ""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 
 from runyard.errors import NotFound
 from runyard.model.code import Code, CodeRecord, same_code
-from runyard.model.comparing import Comparison, Side, Variable
+from runyard.model.comparing import HIDDEN, Comparison, Side, Variable
 from runyard.model.drift import differences
 from runyard.model.job import Job, Outcome
 from runyard.model.record import changed
@@ -15,7 +14,6 @@ from runyard.model.spec import JobSpec
 from runyard.service.coding import record_of
 from runyard.service.verbs import Verbs
 
-HASH_SHOWN = 8
 ALIKE_MOST = 5
 
 SAME = (None, Outcome.SUCCEEDED)
@@ -100,12 +98,7 @@ def _variables(before: dict[str, str], after: dict[str, str], public: frozenset[
     def shown(held: dict[str, str], name: str) -> str:
         if name not in held:
             return ""
-        value = held[name]
-        return value if name in public else "#" + _hash(value)
+        return held[name] if name in public else HIDDEN
 
     names = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
     return tuple(Variable(name, shown(before, name), shown(after, name)) for name in names)
-
-
-def _hash(value: str) -> str:
-    return hashlib.sha256(value.encode("utf-8", "surrogateescape")).hexdigest()[:HASH_SHOWN]

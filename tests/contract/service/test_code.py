@@ -208,8 +208,8 @@ def test_two_jobs_are_compared(yard: Yard) -> None:
     assert found.packages == ("numpy 1 -> 2",)
     assert [(one.name, one.before, one.after) for one in found.environment] == [
         ("DQ_X", "7", "8"),
-        ("GONE", "#2d711642", ""),
-        ("KEY", "#2bb80d53", "#d9298a10"),
+        ("GONE", "***", ""),
+        ("KEY", "***", "***"),
     ]
     assert (found.files, found.patch) == ((), "tree-1 -> tree-1")
     (third,) = yard.submit(job(workdir="/tmp"))
