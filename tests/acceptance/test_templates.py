@@ -123,7 +123,7 @@ if __name__ == "__main__":
     main()
 """
 HOSTILE = """
-import argparse, os, socket, subprocess, sys
+import argparse, multiprocessing.util, os, socket, sqlite3, subprocess, sys
 what = os.environ.get("WHAT", "")
 if what == "exit":
     os._exit(3)
@@ -134,13 +134,18 @@ if what == "raise":
 for forbidden in (
     os.fork, lambda: os.system("touch broke-out"), lambda: subprocess.run(["touch", "broke-out"]),
     lambda: os.remove("kept"), lambda: os.rename("kept", "gone"), lambda: socket.create_connection(("127.0.0.1", 9)),
-    lambda: os.open("broke-out", os.O_CREAT | os.O_WRONLY),
+    lambda: os.open("broke-out", os.O_CREAT | os.O_WRONLY), lambda: os.mkfifo("broke-out"),
+    lambda: os.mknod("broke-out"), lambda: sqlite3.connect("broke-out"),
+    lambda: os.posix_spawn("/bin/sh", ["sh", "-c", "touch broke-out"], {}),
+    lambda: os.spawnv(os.P_WAIT, "/bin/sh", ["sh", "-c", "touch broke-out"]),
+    lambda: multiprocessing.util.spawnv_passfds(b"/bin/sh", ["sh", "-c", "touch broke-out"], []),
 ):
     try:
         forbidden()
     except PermissionError:
         continue
     raise SystemExit("it was let through")
+sqlite3.connect(":memory:").execute("create table t (a)")
 os.makedirs("made/here", exist_ok=True)
 open("written", "w").write("x")
 parser = argparse.ArgumentParser()
@@ -281,6 +286,20 @@ def test_a_hostile_script_is_contained(ry: Typist) -> None:
             assert says in told and "name them by hand" in told and "\x1b" not in told
     left = {path.name for path in ry.directory.iterdir()}
     assert left == {"kept", name}
+
+
+def test_what_lies_in_the_directory_is_not_taken_for_the_standard_library(ry: Typist) -> None:
+    for name in ("json", "argparse", "resource"):
+        (ry.directory / f"{name}.py").write_text("open('broke-out', 'w').write('x')")
+    for safe in ("", "1"):
+        assert "lr" in parameters(ry, "python", script(ry, TORCH), PYTHONSAFEPATH=safe)
+        assert not (ry.directory / "broke-out").exists()
+
+
+def test_what_is_asked_is_contained_too(ry: Typist) -> None:
+    (ry.directory / "click.py").write_text("import os\nos.system('touch broke-out')")
+    assert "os.system is not allowed" in ry.refused("template", "add", "t", "--", "python", script(ry, CLICK))
+    assert not (ry.directory / "broke-out").exists()
 
 
 def test_a_script_without_a_parser_is_not_run(ry: Typist) -> None:

@@ -21,7 +21,16 @@ from runyard.model.template import Parameter
 LOOKS = (("light", 20.0), ("real", 60.0), ("loose", 20.0))
 """What stands in for modules, and how many seconds that may take."""
 
-LAUNCH = "import sys; sys.path.insert(0, sys.argv.pop(1)); from probe.main import main; sys.path.pop(0); main()"
+LAUNCH = """import os, sys
+path, library = sys.path, os.path.dirname(os.__file__)
+sys.path = [sys.argv.pop(1), *(place for place in path if place.startswith(library) and "site-packages" not in place)]
+from probe.main import main
+sys.path = path
+main()
+"""
+"""The program is imported from where it lies, and what it imports from the standard library alone: a `json.py` in the
+user's directory is none of it, and would be run before anything is contained."""
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 REPORT_BYTES = 16 << 20
 SHEBANG_BYTES = 256

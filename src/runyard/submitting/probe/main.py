@@ -98,13 +98,13 @@ def look_at(probe: Probe, wanted: tuple[str, str, str, str]) -> None:
     imported = imports_of(str(path))
     if not imported & PARSERS:
         probe.failed("it has no parser: it imports none of argparse, click, typer, hydra")
+    probe.containment = Containment(os.path.dirname(os.path.abspath(out)))
     hook_argparse(probe)
     for name, hook in (("click", hook_click), ("rich_click", hook_click), ("typer", hook_typer), ("hydra", hook_hydra)):
         if name in imported and importlib.util.find_spec(name.partition(".")[0]) is not None:
             hook(probe, importlib.import_module(name))
     light, loose = LOOKS[look]
     probe.importer = builtins.__import__ = Importer(light, loose)
-    probe.containment = Containment(os.path.dirname(os.path.abspath(out)))
     run(probe, kind, target, probe.words)
 
 
@@ -118,7 +118,8 @@ def silence() -> None:
 def run(probe: Probe, kind: str, target: str, words: list[str]) -> None:
     """Run it as Python would. It comes back only where no parser was reached."""
     sys.argv = [target, *words]
-    sys.path[0] = os.path.dirname(os.path.abspath(target)) if kind == "file" else os.getcwd()
+    if not getattr(sys.flags, "safe_path", False):
+        sys.path[0] = os.path.dirname(os.path.abspath(target)) if kind == "file" else os.getcwd()
     try:
         if kind == "file":
             runpy.run_path(target, run_name="__main__")
@@ -142,7 +143,8 @@ def told(error: BaseException) -> str:
 
 def module_file(name: str) -> str | None:
     """The file that `-m NAME` runs."""
-    sys.path[0] = os.getcwd()
+    if not getattr(sys.flags, "safe_path", False):
+        sys.path[0] = os.getcwd()
     try:
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.submodule_search_locations is not None:
