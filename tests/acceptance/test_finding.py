@@ -29,6 +29,8 @@ def test_where(ry: Typist, cells: dict[str, int]) -> None:
         cells["0.01"],
     ]
     assert "where: at character 5, before '> 1': a value was expected" in ry.refused("ls", "--where", "lr >> 1")
+    assert "no job here has 'lrr'; did you mean 'lr'?" in ry("ls", scope, "--where", "lrr < 0.5").err
+    assert ry("ls", scope, "--where", "lr < 0.001").err == ""
     assert "gpus is a number" in ry.refused("ls", "--where", "gpus = '__import__(\"os\")'")
 
 

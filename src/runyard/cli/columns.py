@@ -14,6 +14,7 @@ from runyard.cli.render.output import shown
 from runyard.cli.render.text import clock, harmless, label, span, stamp
 from runyard.errors import UsageError
 from runyard.model.fields import FIELDS, METRIC, PARAM, SPAN, TIME, Scalar, Value, value_of
+from runyard.model.where import names_in, parse
 from runyard.submitting.nearest import meant
 
 FIRM = ("id", "state")
@@ -21,6 +22,18 @@ FIRM = ("id", "state")
 
 def check(names: Iterable[str], rows: Sequence[JobRow]) -> None:
     """UsageError names one that nobody can have, or that no job in the list has."""
+    told = _strange(names, rows)
+    if told:
+        raise UsageError(told)
+
+
+def unheard(where: str, rows: Sequence[JobRow]) -> str:
+    """Why nothing was found, if this condition has a name that none of these jobs has."""
+    told = _strange(sorted(names_in(parse(where))), rows)
+    return f"ry: {told}" if told else ""
+
+
+def _strange(names: Iterable[str], rows: Sequence[JobRow]) -> str:
     own = dict.fromkeys(
         name for row in rows for name in (*(name for name, _ in (*row.params, *row.public)), *row.metrics)
     )
@@ -28,8 +41,9 @@ def check(names: Iterable[str], rows: Sequence[JobRow]) -> None:
         if name in FIELDS or name.startswith((PARAM, METRIC)) or name in own or (name and not rows):
             continue
         here = f", and of these jobs {shown(map(harmless, own))}" if own else ""
-        close = meant(name, (*FIELDS, *own))
-        raise UsageError(f"no job here has {name!r}{close}; `ry ls --columns help` lists what all jobs have{here}")
+        listed = f"`ry ls --columns help` lists what all jobs have{here}"
+        return f"no job here has {name!r}{meant(name, (*FIELDS, *own), listed)}"
+    return ""
 
 
 def table(rows: Sequence[JobRow], columns: str, now: float, for_people: bool) -> Grid:

@@ -156,6 +156,9 @@ def ls(app: App, /, columns: str, **wished: Any) -> int:
     if wish.top and wish.limit:
         raise UsageError("--top and -n are two ways to say how many: give one")
     rows, left_out = _found(app.service(), wish, app.output.terminal)
+    if wish.where and not rows:
+        latest = replace(wish.query, where="", sort=(), order="-id", limit=LIMIT)
+        left_out = _columns().unheard(wish.where, app.service().jobs(latest))
     if wish.sort or columns:
         _columns().check((*(key.removeprefix("-") for key in wish.sort), *columns.split(",") * bool(columns)), rows)
     if app.output.as_json:

@@ -110,8 +110,8 @@ def _metric(wish: Wish, rows: Iterable[JobRow]) -> str:
     """What to rank by: the one that was named, or the only one that there is ("" if there are several)."""
     known = dict.fromkeys(name for row in rows for name in row.metrics)
     if wish.metric and wish.metric not in known:
-        have = f"; they have {', '.join(map(harmless, known))}" if known else ""
-        raise UsageError(f"none of these runs has reported {wish.metric!r}{meant(wish.metric, known)}{have}")
+        have = f"they have {', '.join(map(harmless, known))}" if known else ""
+        raise UsageError(f"none of these runs has reported {wish.metric!r}{meant(wish.metric, known, have)}")
     return wish.metric or (next(iter(known)) if len(known) == 1 else "")
 
 

@@ -47,9 +47,8 @@ def axis(text: str) -> Axis:
     if call is None:
         return Axis(name, items(value))
     if call[1] not in FUNCTIONS:
-        raise InvalidSpec(
-            f"{text!r}: there is no {call[1]}(){meant(call[1], FUNCTIONS)}; there are: {', '.join(FUNCTIONS)}", "param"
-        )
+        listed = f"there are: {', '.join(FUNCTIONS)}"
+        raise InvalidSpec(f"{text!r}: there is no {call[1]}(){meant(call[1], FUNCTIONS, listed)}", "param")
     try:
         return FUNCTIONS[call[1]](name, [part.strip() for part in call[2].split(",")])
     except (ValueError, TypeError, OverflowError, ZeroDivisionError):

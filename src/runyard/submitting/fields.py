@@ -308,7 +308,6 @@ def check_defaults(defaults: Mapping[str, str], here: Here) -> None:
     """Whether a queue may have these defaults."""
     for name in defaults:
         if name not in DEFAULTABLE:
-            raise InvalidSpec(
-                f"a queue has no default for it{meant(name, DEFAULTABLE)}; it may have: {', '.join(DEFAULTABLE)}", name
-            )
+            listed = f"it may have: {', '.join(DEFAULTABLE)}"
+            raise InvalidSpec(f"a queue has no default for it{meant(name, DEFAULTABLE, listed)}", name)
     read(defaults, here)

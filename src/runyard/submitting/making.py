@@ -35,8 +35,8 @@ def template_of(service: Service, name: str) -> Template:
     """The template of this name; NotFound names the nearest."""
     known = {one.name: one for one in service.templates()}
     if name not in known:
-        more = f"; there are: {', '.join(known)}" if known else "; `ry template add` makes one"
-        raise NotFound(f"there is no template {name!r}{meant(name, known) or more}")
+        listed = f"there are: {', '.join(known)}" if known else "`ry template add` makes one"
+        raise NotFound(f"there is no template {name!r}{meant(name, known, listed)}")
     return known[name]
 
 
@@ -74,8 +74,8 @@ def named(template: Template, given: Values) -> dict[str, str]:
         if one is None:
             known = [one.name for one in template.parameters]
             called = f"template {template.name!r}" if template.name else "the command"
-            has = f"; it has: {', '.join(known[:20])}" if known else ""
-            raise InvalidSpec(f"{called} has no parameter {name!r}{meant(name, known)}{has}", "param")
+            has = f"it has: {', '.join(known[:20])}" if known else ""
+            raise InvalidSpec(f"{called} has no parameter {name!r}{meant(name, known, has)}", "param")
         found[one.name] = value if "{" in value else checked(one, value)
     return found
 

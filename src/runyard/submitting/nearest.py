@@ -16,10 +16,12 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return best
 
 
-def meant(word: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?`, or "" where nothing is near."""
+def meant(word: str, known: Iterable[str], else_said: str = "") -> str:
+    """`; did you mean 'x'?`, or where nothing is near what else is to be said behind a semicolon, if anything."""
     found = nearest(word, known)
-    return f"; did you mean {found!r}?" if found else ""
+    if found:
+        return f"; did you mean {found!r}?"
+    return f"; {else_said}" if else_said else ""
 
 
 def distance(one: str, other: str) -> int:

@@ -72,7 +72,8 @@ class Redrafter:
             before = changed(before, checkpoint=_signalled(before, *NO_SIGNAL))
         for name in given:
             if name not in BY_NAME:
-                raise InvalidSpec(f"cannot be changed{meant(name, BY_NAME)}; these can: {', '.join(BY_NAME)}", name)
+                listed = f"these can: {', '.join(BY_NAME)}"
+                raise InvalidSpec(f"cannot be changed{meant(name, BY_NAME, listed)}", name)
         values = self._checked(fields.read(given, self._here), before)
         after = changed(before, **{PLAIN[name]: value for name, value in values.items() if name in PLAIN})
         after = changed(after, **{field: _part(before, field, values) for field in PARTS})

@@ -117,7 +117,8 @@ def _read(name: str, given: Any) -> Parameter:
 def _known(table: Mapping[str, Any], names: tuple[str, ...], what: str) -> None:
     for name in table:
         if name not in names:
-            raise InvalidSpec(f"{what} has no {name!r}{meant(name, names)}; it has: {', '.join(names)}", "template")
+            listed = f"it has: {', '.join(names)}"
+            raise InvalidSpec(f"{what} has no {name!r}{meant(name, names, listed)}", "template")
 
 
 def _table(table: Mapping[str, Any], name: str) -> Mapping[str, Any]:

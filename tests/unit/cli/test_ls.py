@@ -303,7 +303,9 @@ def test_what_can_be_a_column_is_told() -> None:
     assert cli.service.queries == []
     for option in ("--columns", "--sort"):
         error = refused(cli, option, "accc")
-        assert "no job here has 'accc'" in error and "'acc'" in error and "of these jobs lr, acc" in error
+        assert error == "ry: no job here has 'accc'; did you mean 'acc'?\n"
+        error = refused(cli, option, "weight")
+        assert "no job here has 'weight'; `ry ls" in error and "of these jobs lr, acc" in error
 
 
 def test_locations_of_que_are_views() -> None:
