@@ -12,7 +12,7 @@ from typing import Optional
 
 from runyard.agent.lines import Bar, Fact
 from runyard.model.attempt import AttemptKey
-from runyard.model.metrics import NAMES_MAX, Metric, Point, Progress, Reading, fits, stride_for
+from runyard.model.metrics import NAMES_MAX, POINTS_MAX, Metric, Progress, Reading, fits, stride_for
 from runyard.model.record import changed, dataclass
 
 FUTURE_S = 60.0
@@ -31,6 +31,37 @@ class Kept:
     explicit: bool = False
 
 
+class _Series:
+    """The values of one metric; `told` is the number of the last one that was told."""
+
+    def __init__(self, metric: Metric) -> None:
+        self.count, self.told = metric.count, 0
+        self._last, self._least, self._most = metric.last, metric.least, metric.most
+        self._step, self._at = metric.step, metric.at
+        self._points = list(metric.points)
+        self._stride = stride_for(metric.count)
+
+    def add(self, value: float, step: Optional[float], at: float) -> None:
+        """One value more. A longer history has wider strides."""
+        self.count += 1
+        self._last, self._at = value, at
+        self._step = float(self.count) if step is None else step
+        if value < self._least:
+            self._least = value
+        elif value > self._most:
+            self._most = value
+        if self.count > self._stride * POINTS_MAX:
+            self._stride *= 2
+            self._points = [one for one in self._points if fits(one[0], self._stride)]
+        if fits(self.count, self._stride):
+            self._points.append((self.count, self._step, at, value))
+
+    def metric(self, name: str, after: int = 0) -> Metric:
+        """As it is told and kept, with the points after this number."""
+        points = tuple(point for point in self._points if point[0] > after)
+        return Metric(name, self.count, self._last, self._least, self._most, self._step, self._at, points)
+
+
 class Board:
     """The summary of one attempt."""
 
@@ -38,9 +69,7 @@ class Board:
         self.progress = kept.progress
         self._bar = kept.bar
         self._explicit = kept.explicit
-        self._metrics = {metric.name: metric for metric in kept.metrics}
-        self._points = {metric.name: list(metric.points) for metric in kept.metrics}
-        self._told: dict[str, int] = {}
+        self._series = {metric.name: _Series(metric) for metric in kept.metrics}
 
     @property
     def empty(self) -> bool:
@@ -62,20 +91,20 @@ class Board:
     def reading(self, key: AttemptKey) -> Reading:
         """What was not told yet."""
         fresh = []
-        for name, metric in self._metrics.items():
-            told = self._told.get(name, 0)
-            if metric.count > told:
-                fresh.append(changed(metric, points=tuple(p for p in self._points[name] if p[0] > told)))
-                self._told[name] = metric.count
+        for name, series in self._series.items():
+            if series.count > series.told:
+                fresh.append(series.metric(name, series.told))
+                series.told = series.count
         return Reading(key, self.progress, tuple(fresh))
 
     def again(self) -> None:
         """Nobody may have heard what was told."""
-        self._told.clear()
+        for series in self._series.values():
+            series.told = 0
 
     def kept(self, output_at: int, file_at: int) -> Kept:
         """As it goes to disk."""
-        metrics = tuple(changed(metric, points=tuple(self._points[name])) for name, metric in self._metrics.items())
+        metrics = tuple(series.metric(name) for name, series in self._series.items())
         return Kept(output_at, file_at, self.progress, metrics, self._bar, self._explicit)
 
     def _take(self, fact: Fact, now: float) -> None:
@@ -90,24 +119,12 @@ class Board:
             self._advance(self.progress.stage, *fact.progress, now)
 
     def _add(self, name: str, value: float, step: Optional[float], at: float) -> None:
-        before = self._metrics.get(name)
-        if before is None and len(self._metrics) >= NAMES_MAX:
-            return
-        count = before.count + 1 if before is not None else 1
-        least = value if before is None else min(before.least, value)
-        most = value if before is None else max(before.most, value)
-        here = float(count) if step is None else step
-        self._metrics[name] = Metric(name, count, value, least, most, here, at)
-        self._keep(name, (count, here, at, value))
-
-    def _keep(self, name: str, point: Point) -> None:
-        """The point, if it belongs to the history; a longer one has wider strides."""
-        points = self._points.setdefault(name, [])
-        stride = stride_for(point[0])
-        if stride != stride_for(point[0] - 1):
-            points[:] = [one for one in points if fits(one[0], stride)]
-        if fits(point[0], stride):
-            points.append(point)
+        series = self._series.get(name)
+        if series is None:
+            if len(self._series) >= NAMES_MAX:
+                return
+            series = self._series[name] = _Series(Metric(name, 0, 0.0, value, value, 0.0, at))
+        series.add(value, step, at)
 
     def _draw(self, bar: Bar, now: float) -> bool:
         """A bar was drawn; whether that says something new of the job."""

@@ -14,7 +14,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from runyard.model.metrics import NAME, STAGE_MAX
 from runyard.model.record import dataclass
@@ -46,8 +46,7 @@ _UNITS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15}
 _NUMBER_MAX = 40
 
 
-@dataclass(frozen=True)
-class Fact:
+class Fact(NamedTuple):
     """One thing that a job has said: values (by `step`, if it gave one), how far it is, its stage."""
 
     values: tuple[tuple[str, float], ...] = ()
@@ -127,8 +126,10 @@ def _starts(data: bytes) -> Iterator[int]:
 
 
 def _line_end(data: bytes, start: int) -> int:
-    ends = [place for place in (data.find(b"\n", start), data.find(b"\r", start)) if place >= 0]
-    return min(ends, default=len(data))
+    newline = data.find(b"\n", start)
+    end = newline if newline >= 0 else len(data)
+    drawn = data.find(b"\r", start, end)
+    return drawn if drawn >= 0 else end
 
 
 def _marked(line: str) -> Optional[Fact]:
