@@ -55,6 +55,8 @@ BEHIND_BYTES = 512 * 1024
 """So much waits for a viewer; then it misses what follows until it has read that."""
 TYPED_BYTES = 64 * 1024
 """So much typed input waits for the job; then no more is taken."""
+SYNCS_MAX = 64
+"""Who asks more often than this before it has read the answers is let go."""
 VIEWERS_MAX = 64
 LINGER_S = 5.0
 """So long after the end a viewer may take to read the rest."""
@@ -98,6 +100,7 @@ class _Viewer:
         self.missed = 0
         self.typed = self.typed_to = 0
         self.syncs: deque[int] = deque()
+        self.unanswered = 0
 
     def show(self, framed: bytes, size: int) -> None:
         """More output, of so many bytes."""
@@ -108,11 +111,19 @@ class _Viewer:
         else:
             self.out += framed
 
+    def asks(self, typed: int) -> None:
+        """It wants to be told when so many bytes of what was typed are taken."""
+        self.unanswered += 1
+        if self.unanswered > SYNCS_MAX:
+            raise ProtocolError("it asks, and does not read the answers")
+        self.syncs.append(typed)
+
     def flush(self) -> bool:
         """Send what it takes. False: it is gone."""
         try:
             while self.out:
                 del self.out[: self.socket.send(self.out)]
+            self.unanswered = len(self.syncs)
         except BlockingIOError:
             return True
         except OSError:
@@ -286,7 +297,7 @@ class Terminal:
                 return False
             for kind, payload in viewer.reader.feed(data):
                 if kind == SYNC:
-                    viewer.syncs.append(self._typed_total)
+                    viewer.asks(self._typed_total)
                 elif kind == INPUT and not viewer.view.read_only and self._over_at is None:
                     self._resize(viewer.size)
                     self._typed += payload

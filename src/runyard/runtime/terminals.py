@@ -12,6 +12,9 @@ from runyard.runtime.terminal import Terminal, View, open_terminal
 
 NEVER = float("inf")
 
+LEFT_MAX = 16
+"""So many earlier attempts may have viewers who still read the rest."""
+
 
 class Terminals:
     """`due` says when `tick` has something to do."""
@@ -52,6 +55,8 @@ class Terminals:
         if terminal is not None:
             terminal.finish(why, wait_status)
             self._left.append(terminal)
+            for older in self._left[:-LEFT_MAX]:
+                older.tick(NEVER)
             self._look()
 
     def ready(self, fd: int) -> None:

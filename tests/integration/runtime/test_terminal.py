@@ -398,6 +398,25 @@ class TestTyping:
         other.told(ENDED)
         viewer.socket.close()
 
+    @pytest.mark.parametrize("takes", [True, False])
+    def test_who_asks_without_end_and_reads_nothing_is_let_go(self, rig: Rig, takes: bool) -> None:
+        key = tty(rig, f"stty raw -echo; echo ready; {'cat > /dev/null' if takes else 'sleep 1000'}")
+        viewer, other = Viewer(rig, key), Viewer(rig, key)
+        viewer.sees(b"ready")
+        viewer.type(b"x" * (1 if takes else 60_000))
+        viewer.socket.setblocking(True)
+        with pytest.raises(ConnectionError):
+            for _ in range(1_000):
+                viewer.socket.sendall(frame(SYNC) * 1_000)
+        assert resident_mb(rig.runner(key)) < 40
+        other.sees(b"ready")
+        other.say(frame(SYNC) * 50)
+        if takes:
+            other.until(lambda: sum(one.kind == SYNCED for one in other.frames) == 50, "the answers")
+        rig.stop(key)
+        rig.result(key)
+        viewer.socket.close()
+
     def test_ctrl_c_is_for_the_foreground_program(self, rig: Rig) -> None:
         key = rig.start(
             "bash", "-ic", "trap 'echo shell' INT; sleep 1000; echo next; sleep 1000 & fg; echo code $?", tty=True
