@@ -199,6 +199,14 @@ def test_another_version_over_there(laptop: Laptop, machine: Sshd, says: str, to
     assert ended.code in (69, 70) and told in ended.err
 
 
+def test_what_is_said_over_there_has_an_end(laptop: Laptop, machine: Sshd) -> None:
+    other = machine.home / "endless"
+    other.write_text("#!/bin/sh\nhead -c 3000000 /dev/zero | tr '\\0' x\n")
+    other.chmod(0o755)
+    told = laptop.refused("--host", "gpu1", "--ssh-command", "~/endless", "ls", code=1)
+    assert "what is printed at a login there has no end" in told
+
+
 def test_a_login_shell_that_talks(laptop: Laptop, machine: Sshd) -> None:
     profile = machine.home / ".profile"
     quiet = profile.read_text()

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Callable
 from typing import Optional
 
-from runyard.client.http import Request, Response, ResponseReader, encode_request
+from runyard.client.http import ENDLESS, Request, Response, ResponseReader, encode_request
 from runyard.client.remote import error_of, quote
 from runyard.client.transport import RECEIVE_BYTES
 from runyard.errors import ProtocolError, Unavailable
@@ -26,7 +26,7 @@ class Duplex:
     raises what the server answers: NotFound for a ticket that is none any more. `down` and `up` are its descriptors."""
 
     def __init__(self, dial: Callable[[], socket.socket], ticket: str) -> None:
-        self._reader = ResponseReader()
+        self._reader = ResponseReader(ENDLESS)
         self._early = bytearray()
         self._out = bytearray()
         self._ended = False

@@ -14,6 +14,12 @@ from runyard.model.record import dataclass
 
 HEAD_MAX = 64 * 1024
 
+BODY_MAX = 512 * 1024 * 1024
+"""A longer answer is none of ours: the yard may be another machine's, which is not to fill this one."""
+
+REFUSAL_MAX = 1024 * 1024
+"""The same for the body of an answer that says what is wrong."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -51,13 +57,19 @@ def encode_request(request: Request) -> bytes:
     return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii") + (request.body or b"")
 
 
+ENDLESS = float("inf")
+"""Of a body that is not kept."""
+
+
 class ResponseReader:
     """Takes bytes as they come. `head` is there once the headers are, `done` when the body is.
 
-    What is no HTTP raises ProtocolError, an end that comes too early Unavailable; the connection is of no use then.
+    What is no HTTP raises ProtocolError, and so does a body longer than `most`; an end that comes too early raises
+    Unavailable. The connection is of no use then.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most: float = BODY_MAX) -> None:
+        self._room = most
         self._buffer = bytearray()
         self._left = 0
         self._chunked = False
@@ -77,7 +89,10 @@ class ResponseReader:
         self._buffer += data
         if self.head is None and not self._read_head():
             return b""
-        return self._read_chunks() if self._chunked else self._read_plain()
+        body = self._read_chunks() if self._chunked else self._read_plain()
+        self._room -= len(body)
+        self._check(0)
+        return body
 
     @property
     def reusable(self) -> bool:
@@ -105,12 +120,19 @@ class ResponseReader:
         if not status:
             raise ProtocolError("this is not a Runyard server")
         self.head = Response(int(status[1]), headers)
+        if self.head.status >= 400:
+            self._room = REFUSAL_MAX
         bodiless = self.head.status in (204, 304)
         self._chunked = headers.get("transfer-encoding", "").lower() == "chunked" and not bodiless
         self._to_the_end = not self._chunked and "content-length" not in headers and not bodiless
         self._left = 0 if self._chunked or bodiless else _size(headers.get("content-length", "0"), 10)
         self.done = not self._chunked and not self._to_the_end and self._left == 0
+        self._check(self._left)
         return True
+
+    def _check(self, more: int) -> None:
+        if more > self._room:
+            raise ProtocolError("the server's answer is too long")
 
     def _read_plain(self) -> bytes:
         if self._to_the_end:

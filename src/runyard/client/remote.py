@@ -50,6 +50,9 @@ T = TypeVar("T")
 CALL_S = 60.0
 """How long a call may take that does not wait by intention."""
 
+MESSAGE_MAX = 10_000
+"""So many characters of an error are told."""
+
 SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 
@@ -247,7 +250,7 @@ def error_of(response: Response) -> RunyardError:
     """The error that the server answered with."""
     try:
         told = json.loads(response.body)["error"]
-        kind, message = str(told["kind"]), str(told["message"])
+        kind, message = str(told["kind"]), str(told["message"])[:MESSAGE_MAX]
     except (ValueError, KeyError, TypeError):
         return ProtocolError(f"the server answered {response.status} and nothing that we understand")
     if kind == "InvalidSpec":

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Optional, Protocol, TypeVar
 
-from runyard.client.http import Request, Response, ResponseReader, encode_request
+from runyard.client.http import ENDLESS, Request, Response, ResponseReader, encode_request
 from runyard.errors import NotAllowed, Unavailable
 from runyard.foreign import sockets
 
@@ -76,7 +76,7 @@ class UnixTransport:
 
     def stream(self, request: Request) -> tuple[Response, Iterator[bytes]]:
         connection = connect(self._path)
-        reader = ResponseReader()
+        reader = ResponseReader(ENDLESS)
         first = b""
         try:
             self._send(connection, encode_request(request), None)

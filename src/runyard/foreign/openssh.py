@@ -11,14 +11,16 @@ directory is called (a socket address holds 108 bytes).
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Optional
 
 from runyard.errors import UsageError
-from runyard.foreign.command import Completed, ProgramMissing, ProgramTimedOut, run
+from runyard.foreign.command import Completed, ProgramFailed, ProgramMissing, ProgramTimedOut, run
 from runyard.foreign.process import read_stat
 from runyard.model.record import dataclass
 
@@ -35,6 +37,9 @@ LOGIN_S = 120.0
 """How long a login may take, with all questions that it asks."""
 CONTROL_S = 5.0
 """How long a master may take to answer another ssh on this machine: one that does not, hangs."""
+
+TOLD_MAX = 1024 * 1024
+"""So much a command over there, and what a login prints before it, may say."""
 
 FAILED = 255
 """ssh's own exit code. (A remote command could end with it too.)"""
@@ -171,16 +176,29 @@ class Master:
                 raise _missing() from None
             with process:
                 try:
-                    stdout, _ = process.communicate(timeout=LOGIN_S)
-                except BaseException as error:
+                    stdout = self._told(process)
+                except BaseException:
                     process.kill()
-                    if isinstance(error, subprocess.TimeoutExpired):
-                        raise ProgramTimedOut(
-                            f"{self._destination.host}: the login has not come to its end within {LOGIN_S:.0f} s"
-                        ) from None
                     raise
-            complaints.seek(0)
-            return Completed(tuple(argv), process.returncode, stdout, complaints.read())
+            complaints.seek(max(0, os.fstat(complaints.fileno()).st_size - TOLD_MAX))
+            return Completed(tuple(argv), process.returncode, stdout, complaints.read(TOLD_MAX))
+
+    def _told(self, process: subprocess.Popen[bytes]) -> bytes:
+        """What it writes until it ends: in time, and with an end."""
+        assert process.stdout is not None
+        host, told, until = self._destination.host, bytearray(), time.monotonic() + LOGIN_S
+        try:
+            while select.select([process.stdout], [], [], max(0.0, until - time.monotonic()))[0]:
+                piece = os.read(process.stdout.fileno(), TOLD_MAX)
+                if not piece:
+                    process.wait(max(0.0, until - time.monotonic()))
+                    return bytes(told)
+                told += piece
+                if len(told) > TOLD_MAX:
+                    raise ProgramFailed(f"{host}: what is printed at a login there has no end")
+        except subprocess.TimeoutExpired:
+            pass
+        raise ProgramTimedOut(f"{host}: the login has not come to its end within {LOGIN_S:.0f} s")
 
 
 @dataclass(frozen=True)

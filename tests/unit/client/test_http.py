@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runyard.client.http import HEAD_MAX, Request, ResponseReader, encode_request
+from runyard.client.http import ENDLESS, HEAD_MAX, REFUSAL_MAX, Request, ResponseReader, encode_request
 from runyard.errors import ProtocolError, Unavailable
 
 BODY = bytes(range(256)) * 3 + b"\r\n\r\n0\r\n\r\n"
@@ -156,3 +158,29 @@ def test_a_request_on_the_wire() -> None:
     assert encode_request(Request("GET", "/jobs?mine=true")) == b"GET /jobs?mine=true HTTP/1.1\r\nHost: runyard\r\n\r\n"
     wire = encode_request(Request("POST", "/jobs", b"{}"))
     assert wire.endswith(b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
+
+
+@pytest.mark.parametrize("form", [plain, lambda body: chunked(body[:10], body[10:]), to_the_end])
+def test_an_answer_that_is_too_long(form: Callable[[bytes], bytes]) -> None:
+    for most, fits in ((len(BODY), True), (len(BODY) - 1, False)):
+        reader = ResponseReader(most)
+        if fits:
+            assert b"".join(reader.feed(piece) for piece in each_byte(form(BODY))) == BODY
+        else:
+            with pytest.raises(ProtocolError, match="too long"):
+                for piece in each_byte(form(BODY)):
+                    reader.feed(piece)
+
+
+def test_a_length_that_is_too_long_is_not_waited_for() -> None:
+    with pytest.raises(ProtocolError, match="too long"):
+        ResponseReader().feed(b"HTTP/1.1 200 OK\r\ncontent-length: 999999999999\r\n\r\n")
+
+
+def test_a_refusal_has_an_end_even_where_an_answer_has_none() -> None:
+    reader = ResponseReader(ENDLESS)
+    reader.feed(b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n")
+    piece = b"%x\r\n%b\r\n" % (REFUSAL_MAX, b"x" * REFUSAL_MAX)
+    assert len(reader.feed(piece)) == REFUSAL_MAX
+    with pytest.raises(ProtocolError, match="too long"):
+        reader.feed(piece)
