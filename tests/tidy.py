@@ -111,6 +111,8 @@ PRINTS = ("cli/render/", "cli/render.py")
 OUTERMOST = (
     "service/controller.py",
     "agent/main.py",
+    "agent/aside.py",
+    "agent/look.py",
     "server/app.py",
     "runtime/runner.py",
     "runtime/zygote.py",

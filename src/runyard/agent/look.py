@@ -7,8 +7,10 @@ Looks are numbered: one that is to count for something has a number that `ask` g
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Optional
 
@@ -22,6 +24,8 @@ IDLE_EVERY_S = 60.0
 
 MATERIAL_MB = 64
 """A change of a device's used memory by less than this is no news."""
+
+log = logging.getLogger("runyard.agent")
 
 
 class Looker:
@@ -83,10 +87,19 @@ class Looker:
             with self._lock:
                 self._begun += 1
                 number = self._begun
-            host = self._look()
+            host = self._seen()
             with self._lock:
                 self._fresh = (number, host)
                 os.write(self._write, b"\0")
+
+    def _seen(self) -> Host:
+        """A look. One that fails is tried again: without it nothing could be started here."""
+        while True:
+            try:
+                return self._look()
+            except Exception:  # whatever a driver or this machine has come up with, the next look may be better
+                log.exception("this machine cannot be looked at")
+                time.sleep(self._busy_every_s)
 
 
 def busy_device(order: Order, host: Host, foreign_mb: int, ours: frozenset[str]) -> str:

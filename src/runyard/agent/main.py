@@ -16,9 +16,10 @@ from typing import Optional
 
 from runyard.agent.attach import Attachments
 from runyard.agent.blobs import BlobCache
+from runyard.agent.devices import Devices
 from runyard.agent.identity import Identity
 from runyard.agent.link import Arrived, Link
-from runyard.agent.look import Looker, any_withheld, busy_device, is_news
+from runyard.agent.look import Looker, is_news
 from runyard.agent.ports import Ports
 from runyard.agent.prepare import Preparer
 from runyard.agent.reconcile import (
@@ -40,7 +41,7 @@ from runyard.agent.watch import Watcher
 from runyard.engines.base import Engine
 from runyard.errors import Conflict, RunyardError, Unavailable
 from runyard.model.attempt import AttemptKey, Result
-from runyard.model.beat import OVER, Answer, Observed, Order, Report, StopOrder, Terms
+from runyard.model.beat import OVER, Answer, Observed, Order, Report, StopOrder
 from runyard.model.code import Note
 from runyard.model.host import Host
 from runyard.model.record import changed
@@ -88,10 +89,8 @@ class Agent:
         self._news_at: Optional[float] = None
         self._host_news: Optional[Host] = None
         self._told_at = 0.0
-        self._looking: dict[AttemptKey, tuple[int, Order]] = {}
-        self._holding: dict[AttemptKey, tuple[str, ...]] = {}
+        self._devices = Devices(looker, identity.foreign_mb)
         self._notes: dict[AttemptKey, tuple[Note, ...]] = {}
-        self._withheld = False
         self._incarnation = 0
         self._applied = 0
         self._reports = 0
@@ -103,8 +102,9 @@ class Agent:
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
         self._poll = select.poll()
-        for descriptor in (engine.fileno(), link.fileno(), looker.fileno(), preparer.fileno(), self._wake_read):
-            self._poll.register(descriptor, select.POLLIN)
+        for woken_by in (engine, link, looker, preparer, self._watcher):
+            self._poll.register(woken_by.fileno(), select.POLLIN)
+        self._poll.register(self._wake_read, select.POLLIN)
 
     @property
     def seen(self) -> Seen:
@@ -120,8 +120,14 @@ class Agent:
         """Until `end`."""
         self.begin()
         while not self._ending:
-            self.turn()
-            self._wait()
+            try:
+                self.turn()
+            except Exception:  # attempts must be watched on; what this turn has lost comes again with the next hello
+                log.exception("a turn of the loop failed")
+                self._desired = replace(self._desired, stopped={})
+                self._begin_anew()
+                time.sleep(self._pause_s)
+            self._poll.poll(max(0.0, self._pause()) * 1000.0)
         self._remember()
         self.close()
 
@@ -137,7 +143,6 @@ class Agent:
         self._look()
         self._start_prepared()
         self._act()
-        self._watcher.look()
         self._tell()
         if self._seen != self._remembered and self._monotonic() >= self._remember_at:
             self._remember()
@@ -145,13 +150,11 @@ class Agent:
     def close(self) -> None:
         """Let go of everything; attempts run on."""
         self._link.close()
+        self._preparer.close()
         self._watcher.close()
         self._engine.close()
         os.close(self._wake_read)
         os.close(self._wake_write)
-
-    def _wait(self) -> None:
-        self._poll.poll(max(0.0, self._pause()) * 1000.0)
 
     def _pause(self) -> float:
         """Seconds until something is due even if nothing happens."""
@@ -171,6 +174,8 @@ class Agent:
 
     def _observe(self) -> None:
         self._note(self._engine.poll())
+        for key in self._watcher.look():
+            self._news(self._observed[key])
 
     def _note(self, observed: list[Observed]) -> None:
         for seen in observed:
@@ -179,15 +184,18 @@ class Agent:
                 continue
             seen = changed(seen, notes=self._notes[seen.key]) if seen.key in self._notes else seen
             self._observed[seen.key] = seen
-            self._news(seen)
-            self._watcher.see(seen)
+            if not self._watcher.see(seen):
+                self._news(seen)
             if seen.stage in OVER:
-                self._holding.pop(seen.key, None)
+                self._devices.release(seen.key)
                 self._starter.ports.release(seen.key)
             elif seen.ports:
                 self._starter.ports.keep(seen.key, seen.ports)
 
     def _news(self, seen: Observed) -> None:
+        notes = self._watcher.notes(seen.key) if seen.stage in OVER else ()
+        if notes:
+            seen = self._observed[seen.key] = changed(seen, notes=seen.notes + notes)
         self._unsent[seen.key] = seen
         if self._news_at is None:
             self._news_at = self._monotonic()
@@ -207,6 +215,10 @@ class Agent:
         self._watcher.again(reading.key for reading in arrived.report.readings)
         if self._incarnation:
             log.info("the link broke: %s", arrived.error)
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """Say hello again, after a pause that grows with each try."""
         self._incarnation = 0
         self._again_at = self._monotonic() + self._pause_s
         self._pause_s = min(AGAIN_MOST_S, self._pause_s * 2)
@@ -230,34 +242,22 @@ class Agent:
         if host is not None:
             if is_news(before, host):
                 self._host_news = host
-            self._withheld = any_withheld(host, self._identity.foreign_mb, self._held_devices())
-            self._start_looked_for(host)
+            for order, why in self._devices.looked(host):
+                if why:
+                    self._note([replace(self._engine.revoke(order.key), why=why)])
+                else:
+                    self._start(order)
         if self._looker.due_s(self._monotonic(), self._busy()) <= 0:
             self._looker.ask()
 
     def _busy(self) -> bool:
         """Whether what is seen on the devices may soon matter: to attempts here, or to a job that waits for one."""
-        return self._withheld or bool(self._observed or self._desired.start)
-
-    def _held_devices(self) -> frozenset[str]:
-        return frozenset(uuid for devices in self._holding.values() for uuid in devices)
-
-    def _start_looked_for(self, host: Host) -> None:
-        """The devices have been looked at again: start what waited for that, or refuse it."""
-        ready = [order for number, order in self._looking.values() if number <= self._looker.number]
-        for order in ready:
-            del self._looking[order.key]
-            why = busy_device(order, host, self._identity.foreign_mb, self._held_devices())
-            if why:
-                self._note([replace(self._engine.revoke(order.key), why=why)])
-            else:
-                self._holding[order.key] = order.devices
-                self._start(order)
+        return self._devices.withheld or bool(self._observed or self._desired.start)
 
     def _act(self) -> None:
         here: Mapping[AttemptKey, Observed] = self._observed
-        if self._looking or self._preparer.keys:
-            here = {**here, **{key: Observed(key, "claimed") for key in (*self._looking, *self._preparer.keys)}}
+        if self._devices.keys or self._preparer.keys:
+            here = {**here, **{key: Observed(key, "claimed") for key in (*self._devices.keys, *self._preparer.keys)}}
         actions, self._desired = reconcile(self._desired, here, self._looker.boot_id)
         for action in actions:
             self._carry_out(action)
@@ -265,17 +265,19 @@ class Agent:
     def _carry_out(self, action: Action) -> None:
         if isinstance(action, Start):
             if action.order.devices:
-                self._looking[action.order.key] = (self._looker.ask(), action.order)
+                self._devices.ask(action.order)
             else:
                 self._start(action.order)
         elif isinstance(action, Stop):
             self._stop(action.order)
         elif isinstance(action, Adjust):
-            self._adjust(action.terms)
+            if not (self._devices.adjust(action.terms) or self._preparer.adjust(action.terms)):
+                self._engine.adjust(action.terms)
         elif isinstance(action, Revoke):
             self._note([self._engine.revoke(action.key)])
         elif isinstance(action, Lose):
-            self._lose(action.order)
+            why = "the host was rebooted; it may have started before"
+            self._end_unstarted(action.order, Result("inferred", None, "lost", why))
         elif isinstance(action, Forget):
             self._engine.forget(action.key)
             self._observed.pop(action.key, None)
@@ -288,54 +290,54 @@ class Agent:
     def _start(self, order: Order) -> None:
         try:
             ready = self._starter.prepare(order)
-        except NotNow as why:
-            self._note([replace(self._engine.revoke(order.key), why=str(why))])
-        except Unavailable:
-            self._desired = replace(self._desired, start={**self._desired.start, order.key: order})
-        except (RunyardError, OSError) as error:
-            result = Result("runner", None, "not-started", f"what it needs to start cannot be had: {error}")
-            self._engine.revoke(order.key)
-            self._note([Observed(order.key, "ended", order.rank, result=result)])
-        else:
             if order.code is not None or order.python is not None:
                 self._preparer.ask(ready)
             else:
                 self._launch(ready)
+        except Exception as error:  # noqa: BLE001  # whatever is wrong with one order, the others must be started
+            self._not_started(order, error)
 
     def _start_prepared(self) -> None:
         """Start what has been prepared, or give it back for a person to decide."""
         for one in self._preparer.take():
-            key = one.ready.order.key
+            order = one.ready.order
             if one.why:
-                self._note([replace(self._engine.revoke(key), why=one.why, hold=True)])
+                self._note([replace(self._engine.revoke(order.key), why=one.why, hold=True)])
                 continue
             if one.notes:
-                self._notes[key] = one.notes
-            self._launch(one.ready)
+                self._notes[order.key] = one.notes
+            try:
+                self._launch(one.ready)
+            except Exception as error:  # noqa: BLE001  # as above
+                self._not_started(order, error)
 
     def _launch(self, ready: Ready) -> None:
+        ready = self._starter.with_ports(ready)
         self._observed[ready.order.key] = Observed(ready.order.key, "claimed", ready.order.rank)
         self._watcher.begin(ready.order.key)
         self._engine.start(ready.order, ready.environment, ready.script)
 
+    def _not_started(self, order: Order, error: Exception) -> None:
+        """It waits for another time, or for the server, or it can never be started."""
+        if isinstance(error, NotNow):
+            self._note([replace(self._engine.revoke(order.key), why=str(error))])
+        elif isinstance(error, Unavailable):
+            self._desired = replace(self._desired, start={**self._desired.start, order.key: order})
+        else:
+            log.warning("%s cannot be started", order.key, exc_info=error)
+            why = f"what it needs to start cannot be had: {error}"
+            self._end_unstarted(order, Result("runner", None, "not-started", why))
+
     def _stop(self, order: StopOrder) -> None:
-        if self._looking.pop(order.key, None) is not None or self._preparer.drop(order.key):
+        if self._devices.drop(order.key) or self._preparer.drop(order.key):
             self._note([self._engine.revoke(order.key)])
         else:
             self._engine.stop(order)
 
-    def _adjust(self, terms: Terms) -> None:
-        looked_for = self._looking.get(terms.key)
-        if looked_for is not None:
-            number, order = looked_for
-            self._looking[terms.key] = number, changed(order, time_limit_s=terms.time_limit_s)
-        else:
-            self._engine.adjust(terms)
-
-    def _lose(self, order: Order) -> None:
+    def _end_unstarted(self, order: Order, result: Result) -> None:
+        """It is over with this result, unless it has been started here."""
         seen = self._engine.revoke(order.key)
         if seen.stage == "revoked":
-            result = Result("inferred", None, "lost", "the host was rebooted; it may have started before")
             seen = Observed(order.key, "ended", order.rank, result=result)
         self._note([seen])
 
@@ -381,8 +383,7 @@ class Agent:
         try:
             welcome = self._link.hello(hello(me, host, self._seen))
         except (RunyardError, OSError) as error:
-            self._again_at = self._monotonic() + self._pause_s
-            self._pause_s = min(AGAIN_MOST_S, self._pause_s * 2)
+            self._begin_anew()
             log.log(logging.WARNING if isinstance(error, Conflict) else logging.DEBUG, "no hello: %s", error)
             return False
         self._incarnation, self._applied, self._reports, self._whole = welcome.incarnation, 0, 0, True

@@ -1,8 +1,9 @@
 """Ports of this host, granted to attempts as GPUs are: two jobs never get the same one.
 
 The agent knows which it has granted; whether somebody else has a port is asked of the kernel, by binding it for a
-moment. Grants go round the range, so that a port is given again late: what a job leaves behind on it (connections that
-linger) is gone by then. Another account's agent on the same host has its own grants; it begins elsewhere in the range.
+moment, right before the start. (It cannot be held until the job binds it: the job could not bind it then.) Grants go
+round the range, so that a port is given again late: what a job leaves behind on it (connections that linger) is gone by
+then. Another account's agent on the same host has its own grants; it begins elsewhere in the range.
 """
 
 from __future__ import annotations

@@ -1,30 +1,34 @@
-"""What has to be done before some starts, in a thread of its own: it may take its time, and the agent's loop may not.
+"""What has to be done before some starts, aside of the agent's loop: it may take its time, and the loop may not.
 
 Frozen code is laid out, and what is installed for the command's Python is compared with what was when the job was
-submitted. `ask` takes a ready order; `fileno()` is readable when `take` has what became of one.
+submitted. `ask` takes a ready order; `fileno()` is readable when `take` has what became of one. Orders that need the
+same are prepared one after the other, others beside them: a repository that hangs holds up its own jobs alone.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
 import os
-import queue
-import threading
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Optional
 
+from runyard.agent.aside import Aside
 from runyard.agent.starting import Ready
 from runyard.errors import RunyardError
 from runyard.foreign.installed import listing, sources
 from runyard.model.attempt import AttemptKey
-from runyard.model.beat import Order
+from runyard.model.beat import Order, Terms
 from runyard.model.code import ENVIRONMENT_CHANGED, Code, Note
 from runyard.model.drift import differences
 from runyard.model.record import changed
+from runyard.runtime.spawn import NotStarted, environment_of
+
+AT_ONCE = 8
+"""So many are prepared at a time."""
 
 NAMED = 4
 """So many differences are told."""
@@ -44,74 +48,86 @@ class Prepared:
     why: str = ""
 
 
+class Unprepared(Exception):
+    """It cannot be prepared; the message says why."""
+
+
 class Preparer:
-    """Prepares orders, one after the other. `lay_out` gives the directory of frozen code."""
+    """Prepares orders. `lay_out` gives the directory of frozen code."""
 
     def __init__(self, lay_out: Callable[[Code], str]) -> None:
         self._lay_out = lay_out
-        self._orders: queue.SimpleQueue[Ready] = queue.SimpleQueue()
-        self._done: queue.SimpleQueue[Prepared] = queue.SimpleQueue()
+        self._aside: Aside[Ready, Prepared] = Aside("prepare", AT_ONCE, self._prepared, _failed)
+        self._lines: dict[str, deque[Ready]] = {}
         self._listings: dict[str, tuple[float, str]] = {}
-        self._read, self._write = os.pipe()
-        os.set_blocking(self._read, False)
-        self._thread: Optional[threading.Thread] = None
-        self._asked = 0
-        self.keys: set[AttemptKey] = set()
-        """The orders that are being prepared."""
+        self._wanted: dict[AttemptKey, Optional[Terms]] = {}
 
     def fileno(self) -> int:
-        return self._read
+        return self._aside.fileno()
+
+    @property
+    def keys(self) -> Collection[AttemptKey]:
+        """The orders that are being prepared."""
+        return self._wanted
 
     def ask(self, ready: Ready) -> None:
         """Prepare this one."""
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="prepare", daemon=True)
-            self._thread.start()
-        self.keys.add(ready.order.key)
-        self._asked += 1
-        self._orders.put(ready)
+        self._wanted[ready.order.key] = None
+        line = self._lines.get(_needed(ready.order))
+        if line is not None:
+            line.append(ready)
+            return
+        self._lines[_needed(ready.order)] = deque()
+        self._aside.ask(ready)
 
     def close(self) -> None:
         """Let go of everything; what is being prepared is prepared again by the next agent."""
-        os.close(self._read)
+        self._aside.close()
 
     def take(self) -> list[Prepared]:
         """Those that are done since the last call, less those that were dropped."""
-        taken: list[Prepared] = []
-        if not self._asked:
-            return taken
-        with contextlib.suppress(BlockingIOError):
-            os.read(self._read, 4096)
-        with contextlib.suppress(queue.Empty):
-            while True:
-                taken.append(self._done.get_nowait())
-        self._asked -= len(taken)
-        wanted = [one for one in taken if one.ready.order.key in self.keys]
-        self.keys.difference_update(one.ready.order.key for one in wanted)
-        return wanted
+        taken = self._aside.take()
+        for one in taken:
+            self._next(_needed(one.ready.order))
+        return [_under(self._wanted.pop(key), one) for one in taken if (key := one.ready.order.key) in self._wanted]
 
     def drop(self, key: AttemptKey) -> bool:
         """It is not wanted any more; whether it was."""
-        wanted = key in self.keys
-        self.keys.discard(key)
+        wanted = key in self._wanted
+        self._wanted.pop(key, None)
         return wanted
 
-    def _run(self) -> None:
-        while True:
-            self._done.put(self._prepared(self._orders.get()))
-            os.write(self._write, b"\0")
+    def adjust(self, terms: Terms) -> bool:
+        """It is to start under these terms; whether it is being prepared."""
+        wanted = terms.key in self._wanted
+        if wanted:
+            self._wanted[terms.key] = terms
+        return wanted
+
+    def _next(self, needed: str) -> None:
+        """The next one that is still wanted, of those that need this."""
+        line = self._lines[needed]
+        while line:
+            ready = line.popleft()
+            if ready.order.key in self._wanted:
+                self._aside.ask(ready)
+                return
+        del self._lines[needed]
 
     def _prepared(self, ready: Ready) -> Prepared:
         order = ready.order
         try:
-            told = self._drift(order, ready.listing)
+            with _about("its Python environment cannot be compared with that of its submit"):
+                told = self._drift(order, ready.listing)
             if told and order.drift == "hold":
                 return Prepared(ready, why=f"its Python environment is another than at submit: {told}")
             if order.code is not None:
-                tree = self._lay_out(order.code)
-                ready = ready._replace(order=in_tree(order, order.code, tree, ready.environment))
-        except (RunyardError, OSError, ValueError) as error:
-            return Prepared(ready, why=f"its frozen code cannot be had: {error}")
+                with _about("its frozen code cannot be had"):
+                    tree = self._lay_out(order.code)
+                with _about("it cannot be moved into its frozen code"):
+                    ready = ready._replace(order=in_tree(order, order.code, tree, ready.environment))
+        except Unprepared as why:
+            return Prepared(ready, why=str(why))
         return Prepared(ready, (Note(ENVIRONMENT_CHANGED, told),) if told else ())
 
     def _drift(self, order: Order, before: str) -> str:
@@ -140,7 +156,8 @@ def in_tree(order: Order, code: Code, tree: str, environment: str) -> Order:
     if workdir != order.workdir:
         os.makedirs(workdir, exist_ok=True)  # git keeps no empty directories
     python = order.python.python if order.python is not None else ""
-    paths = import_path(_variable(environment, PYTHONPATH), sources(python) if python else (), code.root, tree)
+    given = os.fsdecode(environment_of(environment).get(PYTHONPATH.encode("ascii"), b"")) if environment else ""
+    paths = import_path(given, sources(python) if python else (), code.root, tree)
     variables = {
         **dict(order.variables),
         "RUNYARD_CODE": tree,
@@ -174,9 +191,25 @@ def moved(path: str, root: str, tree: str) -> str:
     return os.path.join(tree, path[len(root) + 1 :]).rstrip("/")
 
 
-def _variable(environment: str, name: str) -> str:
-    """Out of a copy of an environment's blob."""
-    if not environment:
-        return ""
-    with open(environment, encoding="ascii") as file:
-        return str(json.load(file).get(name, ""))
+def _needed(order: Order) -> str:
+    """What its preparation waits for, and that of others."""
+    return order.code.key if order.code is not None else order.python.python if order.python is not None else ""
+
+
+def _under(terms: Optional[Terms], one: Prepared) -> Prepared:
+    """The same under what was told meanwhile: only what runs can be paused, so that is its time limit."""
+    if terms is None:
+        return one
+    return replace(one, ready=one.ready._replace(order=changed(one.ready.order, time_limit_s=terms.time_limit_s)))
+
+
+@contextmanager
+def _about(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (RunyardError, OSError, ValueError, NotStarted) as error:
+        raise Unprepared(f"{what}: {error}") from error
+
+
+def _failed(ready: Ready, error: Exception) -> Prepared:
+    return Prepared(ready, why=f"it cannot be prepared: {type(error).__name__}: {error}")

@@ -1,4 +1,4 @@
-"""What an attempt needs on this host before its engine gets it: space, blobs, a checkpoint directory, ports.
+"""What an attempt needs on this host before its engine gets it: space, blobs, a checkpoint directory; last its ports.
 
 Called by the agent's loop for each order. Nothing has begun yet: what is missing for now is no failure of the job.
 """
@@ -63,10 +63,18 @@ class Starter:
         variables = {HOME: self._home.root, METRICS: self._metrics(order.key)}
         if order.checkpoint.has_directory:
             variables.update(self._checkpoint(order))
-        if order.ports:
-            order = self._with_ports(order)
-            variables.update(_rendezvous(order.granted))
         return Ready(changed(order, variables=(*order.variables, *variables.items())), environment, script, listing)
+
+    def with_ports(self, ready: Ready) -> Ready:
+        """The last step, so that it starts as soon as its ports were seen to be free. Raises NotNow."""
+        order = ready.order
+        if not order.ports:
+            return ready
+        granted = self.ports.grant(order.key, order.ports)
+        if granted is None:
+            raise NotNow(f"its host has no {order.ports} free port{'s' if order.ports > 1 else ''} to give")
+        variables = (*order.variables, *_rendezvous(granted).items())
+        return ready._replace(order=changed(order, granted=granted, variables=variables))
 
     def _checkpoint(self, order: Order) -> dict[str, str]:
         path = self._checkpoints.make(order.key.job_id)
@@ -74,12 +82,6 @@ class Starter:
         if order.key.number > 1 and os.listdir(path):
             variables[RESUME_VARIABLE] = "1"
         return variables
-
-    def _with_ports(self, order: Order) -> Order:
-        granted = self.ports.grant(order.key, order.ports)
-        if granted is None:
-            raise NotNow(f"its host has no {order.ports} free port{'s' if order.ports > 1 else ''} to give")
-        return changed(order, granted=granted)
 
 
 def _rendezvous(ports: tuple[int, ...]) -> dict[str, str]:

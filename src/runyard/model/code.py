@@ -107,6 +107,7 @@ class Note:
 
 CODE_CHANGED = "code changed"
 ENVIRONMENT_CHANGED = "environment changed"
+METRICS_MISSED = "metrics missed"
 
 
 def short(commit: str) -> str:

@@ -200,7 +200,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Noted:
-    """Something about an attempt that its user should know: its code or its environment is another than at submit."""
+    """Something about an attempt that its user should know: its code is another than at submit, say."""
 
     at: float
     key: AttemptKey
