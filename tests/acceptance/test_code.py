@@ -244,6 +244,8 @@ def test_what_was_left_in_the_directory(ry: Typist) -> None:
     (ry.directory / "other").mkdir()
     made = ry.run("-D", "other", "mkdir -p wandb/run-$(date +%Y%m%d_%H%M%S)-abc123 wandb/run-20200101_000000-old")
     assert "its wandb run is abc123" in ry.refused("open", str(made.id))
+    printed = ry.run(f"echo wandb: View run at {PAGE}")
+    assert ry.refused("open", "--project", str(printed.id)).endswith("its wandb run is 3k7xq1ab\n")
     board = ry.run("mkdir -p lightning_logs/version_0; touch lightning_logs/version_0/events.out.tfevents.1.host")
     assert f"tensorboard --logdir {ry.directory}/lightning_logs" in ry.refused("open", str(board.id))
     assert "has named no page" in ry.refused("open", str(ry.run("echo https://example.org/wandb").id))

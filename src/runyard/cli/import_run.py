@@ -50,7 +50,7 @@ def import_run(
 
     \b
     Example:
-      ry import-run -J baseline --param lr=0.1 --metric acc=0.93 --ended 2026-11-01T12:30 -- python train.py
+      ry import-run --param lr=0.1 --metric acc=0.93 -- python train.py --lr 0.1
     """
     place = here(app)
     ended_at = past_moment(ended, place.now, "ended") if ended else place.now

@@ -39,8 +39,8 @@ TIMES = {"started": attrgetter("started_at"), "ended": attrgetter("ended_at")}
 
 EPILOG = f"""\b
 new, cur, old and fail (also to_run, cur_run, old_runs, fail_runs, and tr, cr,
-or, fr) list your jobs that wait, run, have succeeded or have not; state: takes
-the words of other systems too (state:PD, state:crash).
+or, fr) list your jobs that wait, run, have succeeded or have not; state:
+takes the words of other systems too (state:PD, state:crash).
 {SELECTORS}"""
 
 

@@ -70,7 +70,7 @@ def _nothing(job_id: int, links: Sequence[Link], project: bool) -> str:
         if link.kind in SHOWN_BY and link.path:
             return f"{told}; `{SHOWN_BY[link.kind].format(link.path)}` shows what it left"
         if link.run:
-            return f"{told}; its {link.kind} run is {link.run}, in {link.path}"
+            return f"{told}; its {link.kind} run is {link.run}{link.path and f', in {link.path}'}"
     return told
 
 

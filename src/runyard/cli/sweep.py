@@ -91,14 +91,15 @@ def add(app: App, /, called: str, words: tuple[str, ...], dry_run: bool, **optio
 
     The command is that of a template, or stands after `--`, with {lr} where the value of lr goes; values without a
     place come at its end as `--lr 0.1`. Cells are numbered from 0: NAME[3] is one of them, and RUNYARD_PARAMS has its
-    parameters. `sweep:NAME` selects all of them, for every verb.
+    parameters. `sweep:NAME` selects all of them, for every verb. Parentheses and brackets mean something to a shell:
+    quote them.
 
     \b
     Examples:
-      ry sweep add lr -p lr=0.1,0.01,0.001 -p seed=1,2 --parallel 4 -- python train.py
-      ry sweep add train -p lr=loguniform(1e-5,1e-1) --random 20 --seed 1 --canary
-      ry sweep add parts -p data=part[0-5] -p out=o[0-5] --zip -- ./convert {data} {out}
-      ry sweep add runs --csv runs.csv --template train --stop-when 'acc >= 0.99'
+      ry sweep add lr -p lr=0.1,0.01 -p seed=1,2 --parallel 4 -- python train.py
+      ry sweep add train -p 'lr=loguniform(1e-5,1e-1)' --random 20 --canary
+      ry sweep add parts -p 'x=part[0-5]' -p 'to=o[0-5]' --zip -- cp {x} {to}
+      ry sweep add runs --csv runs.csv --stop-when 'acc >= 0.99'
     """
     own = {key: options.pop(key) for key in ("from_template", "parallel", "canary", "rules", "style")}
     cells = sweeping.cells_of(_wish(app, options))

@@ -176,8 +176,8 @@ def add(app: App, /, called: str, words: tuple[str, ...], **options: Any) -> int
     \b
     Examples:
       ry template add train -G1 -t 2h -- python train.py
-      ry template add fit -p lr:float=0.01 -p 'opt:choice(adam,sgd)=adam' -- ./fit --rate {lr}
-      ry template add run --name '{opt}-{n:03d}' -- python train.py --out runs/{n:03d}
+      ry template add fit -p lr:float=0.01 -p 'm:choice(a,b)=a' -- ./fit -r {lr}
+      ry template add run --name 'r{n:03d}' -- python train.py --out runs/{n}
       ry template add train --file train.toml
     """
     name = called

@@ -45,6 +45,8 @@ def axis(text: str) -> Axis:
         raise InvalidSpec(f"{text!r}: say NAME=VALUES, as in lr=0.1,0.01", "param")
     call = _CALL.fullmatch(value)
     if call is None:
+        if value.partition("(")[0] in FUNCTIONS and "(" in value:
+            raise InvalidSpec(f"{text!r}: {USES[value.partition('(')[0]]}", "param")
         return Axis(name, items(value))
     if call[1] not in FUNCTIONS:
         listed = f"there are: {', '.join(FUNCTIONS)}"

@@ -21,13 +21,14 @@ Written by `python -m tests.unit.cli.reference` from the commands themselves; a 
 
 def docs() -> str:
     """The whole page."""
-    return HEAD + "".join(_section(*found) for found in _commands(root, None, "ry"))
+    return HEAD + "".join(_section(*found) for found in commands(root, None, "ry"))
 
 
-def _commands(
-    command: click.Command, parent: click.Context | None, name: str
+def commands(
+    command: click.Command, parent: click.Context | None, name: str, width: int = WIDTH
 ) -> Iterator[tuple[str, click.Command, click.Context, tuple[str, ...]]]:
-    ctx = click.Context(command, parent=parent, info_name=name, terminal_width=WIDTH, max_content_width=WIDTH)
+    """Every command below this one, by its path, and with a context in which its help has this width."""
+    ctx = click.Context(command, parent=parent, info_name=name, terminal_width=width, max_content_width=width)
     ctx.help_option_names = ["-h", "--help"]
     aliases: tuple[str, ...] = ()
     if parent is not None and isinstance(parent.command, LazyGroup):
@@ -37,7 +38,7 @@ def _commands(
         for inner in command.list_commands(ctx):
             found = command.get_command(ctx, inner)
             assert found is not None
-            yield from _commands(found, ctx, inner)
+            yield from commands(found, ctx, inner, width)
 
 
 def _section(path: str, command: click.Command, ctx: click.Context, aliases: tuple[str, ...]) -> str:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import pytest
 
+from runyard.cli.app import root
 from tests.unit.cli.fake import Cli
+from tests.unit.cli.reference import commands
 
 
 @pytest.mark.parametrize("words", [(), ("submit",), ("ps",), ("queue",), ("queue", "add"), ("help",)])
 def test_it_says_what_the_flag_says(words: tuple[str, ...]) -> None:
     assert Cli().ok("help", *words) == Cli().ok(*words, "--help")
+
+
+def test_it_fits_a_terminal_of_80_columns() -> None:
+    texts = {path: command.get_help(ctx) for path, command, ctx, _ in commands(root, None, "ry", 80)}
+    assert not [(path, line) for path, text in texts.items() for line in text.splitlines() if len(line) > 80]
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_rows_of_numbers(text: str, expected: tuple[str, ...]) -> None:
     [
         "x", "=1", "x=loguniform(0,1)", "x=loguniform(1)", "x=uniform(2,1)", "x=uniform(a,b)", "x=int(2,1)",
         "x=range()", "x=range(1,2,0)", "x=linspace(1,2)", "x=logspace(0,1,3)", "x=unifrom(0,1)", "x=[a,b",
-        "x=range(9e9)", "x=uniform(0,inf)", "x=choice()",
+        "x=range(9e9)", "x=uniform(0,inf)", "x=choice()", "x=range(0,3", "x=range(0,3)4",
     ],
 )  # fmt: skip
 def test_no_values(text: str) -> None:
