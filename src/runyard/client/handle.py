@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Optional, Protocol, Union
 
 from runyard.api import (
@@ -40,21 +40,27 @@ if TYPE_CHECKING:  # what is shipped to hosts runs under Python 3.9, which has n
     from typing import Unpack  # novm
 
 Command = Union[str, Sequence[Union[PathText, int, float]]]
-Prepare = Callable[[Service, Command, Mapping[str, Any]], Submission]
-Redraft = Callable[[Service, JobSpec, Mapping[str, Any]], JobSpec]
-"""A job's spec with these options changed."""
+Options = Mapping[str, Any]
+"""By the names that Python gives them, with jobs as their ids."""
+
+Made = tuple[Submission, Sequence[str]]
+"""What is to be submitted, and what its user should know of it."""
 
 
 class Maker(Protocol):
-    """Makes submissions of templates and sweeps."""
+    """Makes what is submitted, as the command line does (`submitting.maker`)."""
 
-    def create(self, template: str, values: Mapping[str, Any], options: Mapping[str, Any]) -> Submission:
+    def job(self, command: Command, options: Options) -> Made:
+        """One job, or one array."""
+
+    def create(self, template: str, values: Mapping[str, Any], options: Options) -> Made:
         """One job of a template."""
 
-    def sweep(
-        self, name: str, params: Mapping[str, Any], command: Optional[Command], options: Mapping[str, Any]
-    ) -> Submission:
+    def sweep(self, name: str, params: Mapping[str, Any], command: Optional[Command], options: Options) -> Made:
         """The cells of a sweep."""
+
+    def changed(self, spec: JobSpec, options: Options) -> JobSpec:
+        """A job with these options changed."""
 
 
 WAIT_S = 60.0
@@ -68,21 +74,17 @@ FOLLOW_S = 0.2
 
 PIECE_BYTES = 1024 * 1024
 KEY_BYTES = 16
-CALLER = 4
-"""Who is warned: _submitted <- _submit <- submit <- the user's line."""
+CALLER = 3
+"""Who is warned: _submitted <- submit <- the user's line."""
 SIGKILL = 9
 
 
 class Yard:
     """One yard, as its caller sees it. Made by `runyard.connect`."""
 
-    def __init__(
-        self, service: Service, prepare: Prepare, redraft: Redraft, home: str = "", maker: Optional[Maker] = None
-    ) -> None:
+    def __init__(self, service: Service, maker: Maker, home: str = "") -> None:
         self.service = service
         self.home = home
-        self._prepare = prepare
-        self._redraft = redraft
         self._maker = maker
 
     def __repr__(self) -> str:
@@ -98,14 +100,11 @@ class Yard:
         """
         if "array" in options:
             raise InvalidSpec("an array is several jobs, and `submit` gives one: use `submit_all`", "array")
-        return self._submit(command, options)[0]
+        return self._submitted(self._maker.job(command, _by_id(options)))[0]
 
     def submit_all(self, command: Command, **options: Unpack[JobOptions]) -> list[Job]:
         """As `submit`, for arrays (`array=range(10)`, `array="0-9%2"`): all the jobs, in the order of the indices."""
-        return self._submit(command, options)
-
-    def _submit(self, command: Command, options: JobOptions) -> list[Job]:
-        return self._submitted(self._prepare(self.service, command, _by_id(options)))
+        return self._submitted(self._maker.job(command, _by_id(options)))
 
     def create(self, template: str, options: Optional[JobOptions] = None, **params: Any) -> Job:
         """Queue a job that is made of a template: `yard.create("train", lr=0.1, opt="sgd", options={"gpus": 2})`.
@@ -113,7 +112,7 @@ class Yard:
         What is not given has its default. InvalidSpec names a parameter that is unknown, wrong or missing; NotFound a
         template that there is not.
         """
-        return self._submitted(self._making.create(template, params, _by_id(options or {})))[0]
+        return self._submitted(self._maker.create(template, params, _by_id(options or {})))[0]
 
     def sweep(
         self,
@@ -129,24 +128,19 @@ class Yard:
         template of that name is taken, or `template=`. `{lr}` in the command stands for the value of lr; what stands
         nowhere comes at its end. Further options are in `SweepOptions`; those of jobs may have places too.
         """
-        return self._submitted(self._making.sweep(name, params, command, _by_id(options)))
+        return self._submitted(self._maker.sweep(name, params, command, _by_id(options)))
 
-    @property
-    def _making(self) -> Maker:
-        if self._maker is None:
-            raise Conflict("this yard was not made by runyard.connect(), which knows how to make jobs of templates")
-        return self._maker
-
-    def _submitted(self, submission: Submission) -> list[Job]:
+    def _submitted(self, made: Made) -> list[Job]:
+        submission, remarks = made
         receipt = self.service.submit(submission)
-        for remark in receipt.remarks:
+        for remark in (*remarks, *receipt.remarks):
             warnings.warn(remark, stacklevel=CALLER)
         return [Job(self, job_id) for job_id in receipt.ids]
 
     def draft(self, job_id: int, changes: Mapping[str, Any]) -> Draft:
         """A job as it would be with these options; InvalidSpec names the one that is wrong."""
         for draft in self.service.drafts((job_id,)):
-            return Draft(job_id, self._redraft(self.service, draft.spec, _by_id(changes)), draft.version)
+            return Draft(job_id, self._maker.changed(draft.spec, _by_id(changes)), draft.version)
         raise NotFound(f"there is no job {job_id}")
 
     def job(self, job_id: int) -> Job:
@@ -282,8 +276,7 @@ class Job:
     def copy(self, command: Optional[Command] = None, **changes: Unpack[JobOptions]) -> Job:
         """The same job once more, under a new id, changed if there are changes."""
         spec = self._yard.draft(self.id, _with(command, changes)).spec
-        receipt = self._yard.service.submit(Submission((spec,), os.urandom(KEY_BYTES).hex()))
-        return Job(self._yard, receipt.ids[0])
+        return self._yard._submitted((Submission((spec,), os.urandom(KEY_BYTES).hex()), ()))[0]
 
     def remove(self) -> ChangeResult:
         """Remove it with its events and output, unless it runs or another job waits for it."""

@@ -1,16 +1,20 @@
-"""What `Yard.create` and `Yard.sweep` of the Python API submit: the same as the command line, from Python's values."""
+"""What the Python API submits (`client.handle.Maker`): the same as the command line, from Python's values and names."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from runyard.api import Service, Submission
+from runyard.api import Service
+from runyard.client.handle import Command, Made, Options
 from runyard.errors import InvalidSpec
-from runyard.submitting import making, sweeping
+from runyard.model.spec import JobSpec
+from runyard.submitting import bulk, making, sweeping
 from runyard.submitting.build import Builder
 from runyard.submitting.cells import Axis, axis
+from runyard.submitting.fields import Here
+from runyard.submitting.redraft import Redrafter
 from runyard.submitting.script import words_of
 from runyard.submitting.sweeping import Plan, Wish
 
@@ -18,38 +22,51 @@ OWN = ("template", "side_by_side", "random", "seed", "parallel", "canary", "stop
 """What a sweep takes beside the options of its jobs."""
 
 
-def create(
-    builder: Builder, service: Service, name: str, values: Mapping[str, Any], options: Mapping[str, Any]
-) -> Submission:
-    """One job of a template."""
-    template = making.with_options(making.template_of(service, name), options, builder.here)
-    making.check_places(template)
-    given = making.named(template, {key: text(value) for key, value in values.items()})
-    return making.submission(builder, template, given)
+class Maker:
+    """Makes submissions for this service; `here` says where and when each of them is made."""
+
+    def __init__(self, service: Service, here: Callable[[], Here]) -> None:
+        self._service = service
+        self._here = here
+
+    def job(self, command: Command, options: Options) -> Made:
+        builder = self._builder()
+        return bulk.single(builder, {**_flags(options), "command": command}), builder.remarks
+
+    def create(self, template: str, values: Mapping[str, Any], options: Options) -> Made:
+        builder = self._builder()
+        made = making.with_options(making.template_of(self._service, template), _flags(options), builder.here)
+        making.check_places(made)
+        given = making.named(made, {key: text(value) for key, value in values.items()})
+        return making.submission(builder, made, given), builder.remarks
+
+    def sweep(self, name: str, params: Mapping[str, Any], command: Command | None, options: Options) -> Made:
+        builder = self._builder()
+        own = {key: options[key] for key in OWN if key in options}
+        axes = tuple(_axis(key, value) for key, value in params.items())
+        drawn, seed = int(own.get("random", 0)), int(own.get("seed", 0))
+        cells = sweeping.cells_of(Wish(axes, bool(own.get("side_by_side")), drawn, seed))
+        if command is None:
+            template = making.template_of(self._service, own.get("template") or name)
+        else:
+            template = sweeping.plain_template(*words_of(command), cells)
+        rest = {key: value for key, value in options.items() if key not in OWN}
+        template = making.with_options(template, _flags(rest), builder.here)
+        rules = own.get("stop_when", ())
+        rules = [rules] if isinstance(rules, str) else rules
+        plan = Plan(name, template, cells, int(own.get("parallel", 0)), bool(own.get("canary")), rules)
+        return sweeping.submission(builder, plan), builder.remarks
+
+    def changed(self, spec: JobSpec, options: Options) -> JobSpec:
+        return Redrafter(self._service, self._here()).spec(spec, _flags(options))
+
+    def _builder(self) -> Builder:
+        return Builder(self._service, self._here())
 
 
-def sweep(
-    builder: Builder, service: Service, name: str, params: Mapping[str, Any], command: Any, options: Mapping[str, Any]
-) -> Submission:
-    """The cells of a sweep over a command, or over a template."""
-    own = {key: options[key] for key in OWN if key in options}
-    wish = Wish(
-        tuple(_axis(key, value) for key, value in params.items()),
-        bool(own.get("side_by_side")), int(own.get("random", 0)), int(own.get("seed", 0)),
-    )  # fmt: skip
-    cells = sweeping.cells_of(wish)
-    if command is None:
-        template = making.template_of(service, own.get("template") or name)
-    else:
-        template = sweeping.plain_template(*words_of(command), cells)
-    rest = {key: value for key, value in options.items() if key not in OWN}
-    template = making.with_options(template, rest, builder.here)
-    rules = own.get("stop_when", ())
-    plan = Plan(
-        name, template, cells, int(own.get("parallel", 0)), bool(own.get("canary")),
-        [rules] if isinstance(rules, str) else rules,
-    )  # fmt: skip
-    return sweeping.submission(builder, plan)
+def _flags(options: Options) -> dict[str, Any]:
+    """The options by their names on the command line."""
+    return {name.replace("_", "-"): value for name, value in options.items()}
 
 
 def text(value: Any) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 import runyard
 from runyard.model.spec import Retry
+from runyard.model.template import Template
 from runyard.wiring import python
 from tests.unit.cli.fake import FakeService
 
@@ -46,8 +47,18 @@ def test_a_script_is_copied_if_it_is_said_to_be_one(service: FakeService, tmp_pa
 
 def test_remarks_are_warnings_at_the_line_that_submits(service: FakeService, tmp_path: Path) -> None:
     yard = runyard.connect(str(tmp_path))
-    for submit in (yard.submit, yard.submit_all):
-        with pytest.warns(UserWarning, match="there is no program 'no-such-program'") as told:
-            submit(["no-such-program"])
-        assert told[0].filename == __file__
-    assert len(service.submissions) == 2
+    service.template_list["t"] = Template("t", ("no-such-program",))
+    service.remarks = ("and so says the server",)
+    for submit in (
+        lambda: yard.submit(["no-such-program"]),
+        lambda: yard.submit_all(["no-such-program"]),
+        lambda: yard.create("t"),
+        lambda: yard.sweep("s", {"a": [1]}, ["no-such-program"]),
+    ):
+        with pytest.warns(UserWarning) as told:
+            submit()
+        assert [str(one.message)[:20] for one in told] == ["there is no program ", "and so says the serv"]
+        assert {one.filename for one in told} == {__file__}
+    with pytest.warns(UserWarning, match="and so says the server") as told:
+        yard.job(1).copy()
+    assert told[0].filename == __file__

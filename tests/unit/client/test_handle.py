@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 import runyard
-from runyard.api import Chunk, Service, Submission
-from runyard.client.handle import Command, Job, Yard
+from runyard.api import Chunk
+from runyard.client.handle import Job, Yard
 from runyard.errors import Conflict, InvalidSpec
 from runyard.model.editing import MoveCall, RetryCall
-from runyard.model.spec import ArraySpec, JobSpec
-from runyard.submitting import bulk
-from runyard.submitting.build import Builder
+from runyard.model.spec import ArraySpec
 from runyard.submitting.fields import FIELDS, Here
-from runyard.submitting.redraft import Redrafter
+from runyard.submitting.maker import Maker
 from tests.unit.cli.fake import FakeService, ended, row, running
 
 HERE = Here({"HOME": "/h", "PATH": "/usr/bin:/bin"}, "/", 1_700_000_000.0)
 
 
 def yard_of(service: FakeService) -> Yard:
-    def prepare(service: Service, command: Command, options: Mapping[str, Any]) -> Submission:
-        return bulk.single(Builder(service, HERE), {**options, "command": command})
-
-    def redraft(service: Service, spec: JobSpec, options: Mapping[str, Any]) -> JobSpec:
-        return Redrafter(service, HERE).spec(spec, {name.replace("_", "-"): one for name, one in options.items()})
-
-    return Yard(service, prepare, redraft, "/home/ada/.runyard")
+    return Yard(service, Maker(service, lambda: HERE), "/home/ada/.runyard")
 
 
 def test_a_yard_says_which_it_is() -> None:
