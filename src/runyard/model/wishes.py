@@ -47,7 +47,8 @@ def edit_ended(job: Job, event: Edited) -> Job:
 def _edit_only(job: Job, event: Edited, changeable: tuple[str, ...], instead: str) -> Job:
     fixed = [name for name in differing(job.spec, event.spec) if name not in changeable]
     if fixed:
-        raise IllegalMove(f"job {job.id} is {job.word}: {', '.join(fixed)} cannot be changed any more; {instead}")
+        named = ", ".join(name.removesuffix("_s").replace("_", " ") for name in fixed)
+        raise IllegalMove(f"job {job.id} is {job.word}: {named} cannot be changed any more; {instead}")
     return changed(job, spec=event.spec)
 
 

@@ -122,7 +122,7 @@ def test_what_runs_changes_only_in_what_still_can(store: Store) -> None:
     assert ids(store.jobs(Criteria(selectors("state:running")))) == [1]
     assert len(store.active("ann@a")) == 1
     commit(store, end(1))
-    assert "time_limit_s cannot be changed any more" in told(store, 1, Edited(5.0, spec(name="three")))
+    assert "time limit cannot be changed any more" in told(store, 1, Edited(5.0, spec(name="three")))
     check_stories(store)
 
 
