@@ -10,6 +10,7 @@ import os
 
 from runyard.errors import InvalidSpec
 from runyard.submitting.ground import Ground
+from runyard.submitting.script import INTERPRETERS
 
 
 def look_for_program(program: str, workdir: str, path: str, ground: Ground) -> str:
@@ -23,6 +24,10 @@ def look_for_program(program: str, workdir: str, path: str, ground: Ground) -> s
         if ground.has_program(places):
             return ""
         where = f"; there is one in {workdir}: say ./{program}" if ground.exists(whole) else ""
+        if not where and os.path.splitext(program)[1] in INTERPRETERS:
+            raise InvalidSpec(
+                f"there is no script {program} in {workdir}{ground.where}, nor on the job's PATH", "command"
+            )
         return f"there is no program {program!r} on the job's PATH{ground.where}{where}"
     shown = os.path.normpath(whole)
     if ground.is_directory(whole):

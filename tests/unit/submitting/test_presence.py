@@ -44,7 +44,13 @@ def test_what_is_on_no_path(place: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("program", "told"), [("./nosuch", "there is no file .*/nosuch"), ("./bin", "directory"), ("/", "directory")]
+    ("program", "told"),
+    [
+        ("./nosuch", "there is no file .*/nosuch"),
+        ("./bin", "directory"),
+        ("/", "directory"),
+        ("trian.py", "there is no script trian.py in .*nor on"),
+    ],
 )
 def test_what_cannot_start(place: Path, program: str, told: str) -> None:
     with pytest.raises(InvalidSpec, match=f"command: .*{told}"):
