@@ -54,6 +54,7 @@ def test_what_they_mean(ry: Typist, ids: dict[str, int]) -> None:
     assert ry.json("show", "@")["name"] == "last"
     assert [row["id"] for row in ry.json("ls", "arr")] == group
     assert [row["id"] for row in ry.json("ls", "arr[2]")] == group[1:]
+    assert [row["id"] for row in ry.json("ls", "arr[*]")] == group
     assert "there is no queue 'none'" in ry.refused("ls", "queue:none")
     assert "no job matches nothing-like-*" in ry.refused("wait", "nothing-like-*")
     assert [row["id"] for row in ry.json("ls", f"group:{ry.row(group[0]).group}")] == group

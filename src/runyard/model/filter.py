@@ -21,6 +21,7 @@ from runyard.errors import InvalidSpec
 from runyard.model.job import WORDS, JobState
 from runyard.model.old_words import OLD_STATES
 from runyard.model.record import dataclass
+from runyard.model.spec import ARRAY_INDEX_MAX
 
 ME = "me"
 RANGE_MAX = 1_000_000
@@ -30,7 +31,7 @@ SORT_MAX = 16
 _ID = re.compile(r"\d{1,18}")
 _ID_RANGE = re.compile(r"(\d{1,18})-(\d{1,18})")
 _LAST = re.compile(r"@(?:~(\d{1,9}))?")
-_ELEMENTS = re.compile(r"(.+)\[(\d{1,9})(?:-(\d{1,9}))?\]", re.DOTALL)
+_ELEMENTS = re.compile(r"(.+)\[(?:\*|(\d{1,9})(?:-(\d{1,9}))?)\]", re.DOTALL)
 _NAME_RANGE = re.compile(r"(.*)\[(\d{1,9})-(\d{1,9})\](.*)", re.DOTALL)
 PREFIXES = ("state", "queue", "group", "sweep", "user", "name", "note", "after")
 """What stands before the colon of a selector by a field."""
@@ -41,7 +42,7 @@ _FIELD = re.compile(rf"({'|'.join(PREFIXES)}):(.*)", re.DOTALL)
 @dataclass(frozen=True)
 class Selector:
     """One parsed selector; exactly one of the fields is set, but for names: `train[0-5]` also means these elements of
-    an array (its name, the first and the last index)."""
+    an array (its name, the first and the last index), and `train[*]` all of them."""
 
     ids: Optional[tuple[int, int]] = None
     last: Optional[int] = None
@@ -120,10 +121,10 @@ def parse_selector(text: str) -> Selector:
 
 def _names(text: str) -> Selector:
     match = _ELEMENTS.fullmatch(text)
-    if match is None or is_pattern(text):
+    if match is None or is_pattern(match[1]):
         return Selector(names=expand_names(text))
-    name, first, last = match[1], int(match[2]), int(match[3] or match[2])
-    return Selector(names=expand_names(text), elements=(name, first, last))
+    first, last = match[2] or 0, match[3] or match[2] or ARRAY_INDEX_MAX
+    return Selector(names=expand_names(text), elements=(match[1], int(first), int(last)))
 
 
 def _field(field: str, value: str) -> Selector:

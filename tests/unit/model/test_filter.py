@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from runyard.errors import InvalidSpec
 from runyard.model.filter import NAMES_MAX, RANGE_MAX, Selector, expand_names, parse_selector, spreads
 from runyard.model.job import WORDS, JobState
+from runyard.model.spec import ARRAY_INDEX_MAX
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,8 @@ from runyard.model.job import WORDS, JobState
         ("name:all", Selector(names=("all",))),
         ("name:a[1-2]", Selector(names=("a1", "a2"), elements=("a", 1, 2))),
         ("a[08-10]", Selector(names=("a08", "a09", "a10"), elements=("a", 8, 10))),
+        ("a[*]", Selector(names=("a[*]",), elements=("a", 0, ARRAY_INDEX_MAX))),
+        ("a*[*]", Selector(names=("a*[*]",))),
         ("a[3]", Selector(names=("a[3]",), elements=("a", 3, 3))),
         ("a[1-2]b", Selector(names=("a1b", "a2b"))),
         ("a*[3]", Selector(names=("a*[3]",))),
