@@ -111,7 +111,8 @@ def test_what_changes_says_where(laptop: Laptop) -> None:
 def test_the_second_command_starts_no_ssh(laptop: Laptop) -> None:
     laptop.far_ok("ls")
     path = ":".join(place for place in laptop.environ["PATH"].split(":") if "sshd" not in place)
-    assert laptop.far("submit", "--", "true", PATH=path.replace("/usr/bin", NO_SSH)).code == 0
+    for words in (("submit", "--", "true"), ("hooks", "--json")):
+        assert laptop.far(*words, PATH=path.replace("/usr/bin", NO_SSH)).code == 0
     held = Path(laptop.home.far)
     assert stat.S_IMODE(held.stat().st_mode) == 0o700
     (place,) = held.iterdir()

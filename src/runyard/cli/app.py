@@ -52,7 +52,7 @@ VERBS = (
     Verb("shell", "shell", "All verbs at a prompt.", (), YARD),
     Verb("export", "transfer", "Write jobs to a file.", (), YARD),
     Verb("import", "transfer", "Take jobs of another yard in.", (), YARD),
-    Verb("hooks", "hooks", "Who is told what happens to jobs.", ("notify",), YARD, there=True),
+    Verb("hooks", "hooks", "Who is told what happens to jobs.", ("notify",), YARD),
     Verb("import-run", "import_run", "Add a run that was done elsewhere, with its results.", (), YARD),
     Verb("clean", "clean", "Collect the output of old jobs.", (), YARD),
     Verb("doctor", "doctor", "Check this yard and say what to do.", (), YARD, there=True),

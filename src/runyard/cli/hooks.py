@@ -45,7 +45,7 @@ def hooks(app: App, tested: str | None) -> int:
         now, for_people = app.now(), app.output.terminal
         app.output.grid(Grid(COLUMNS, tuple(_row(row, now, for_people) for row in rows)))
     else:
-        app.output.note(f"no hooks; [hooks.NAME] in {app.home.config} makes one")
+        app.output.note(f"no hooks; [hooks.NAME] in {service.status().config} makes one")
     return 0
 
 

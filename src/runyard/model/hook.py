@@ -137,7 +137,7 @@ def check_wish(text: str, hooks: Mapping[str, Hook]) -> Optional[str]:
     wish = parse_wish(text)
     hook = hooks.get(wish.hook)
     if hook is None:
-        known = f"there are: {', '.join(hooks)}" if hooks else "this yard has none; see docs/notifications.md"
+        known = f"there are: {', '.join(hooks)}" if hooks else "[hooks.NAME] in its config.toml makes one"
         return f"there is no hook {wish.hook!r}; {known}"
     if wish.to and (hook.kind != MAIL or wish.to.partition("@")[2].lower() not in hook.to_domains):
         return f"{wish.to}: the hook {wish.hook!r} sends no mail there (see to_domains in config.toml)"

@@ -17,6 +17,7 @@ from runyard.config import load
 from runyard.errors import Conflict, RunyardError, Unavailable
 from runyard.foreign import interpreter
 from runyard.foreign.daemon import settle
+from runyard.foreign.delivery import Delivery
 from runyard.foreign.filesystem import free_mb, is_network
 from runyard.model.hook import hooks_of
 from runyard.model.job import JobState
@@ -43,7 +44,6 @@ from runyard.store.sql import SqlStore
 from runyard.store.sqlite import sqlite_url
 from runyard.wiring.door import Door
 from runyard.wiring.home import READY, TAKEN, home_at, prepare, server_lock, user_name
-from runyard.wiring.hooks import Delivery
 from runyard.wiring.host import host_id
 from runyard.wiring.keeper import Keeper
 from runyard.wiring.logs import cap_all
