@@ -116,6 +116,10 @@ BROKEN: dict[Rule, list[tuple[str, str, str]]] = {
         ("agent/main.py", SWALLOW, "without a comment that says why"),
         ("agent/main.py", SWALLOW.replace(":\n    log", ":  # noqa: BLE001\n    log"), "without a comment"),
     ],
+    tidy.threads_last: [
+        ("server/app.py", "threading.Thread(target=work).start()", "calls threading.Thread; use foreign.lasting"),
+        ("agent/main.py", "from threading import Timer\nTimer(1.0, work)", ":2: calls Timer;"),
+    ],
     tidy.prints: [
         ("cli/ls.py", "print('hello')", "only cli/render does"),
     ],
@@ -175,6 +179,10 @@ KEPT: dict[Rule, list[tuple[str, str]]] = {
     tidy.broad_except: [
         ("store/sql.py", "try: work()\nexcept BaseException:\n    undo()\n    raise"),
         ("agent/main.py", SWALLOW.replace(":\n    log", ":  # A bad beat must not end the agent.\n    log")),
+    ],
+    tidy.threads_last: [
+        ("wiring/server.py", "lasting('tidy', work).start()"),
+        ("foreign/lasting.py", "return threading.Thread(target=run)"),
     ],
     tidy.prints: [
         ("cli/render/table.py", "print('hello')"),

@@ -106,10 +106,23 @@ ASYNC_MODULES = frozenset({"asyncio", "anyio", "trio"})
 IMPORTS_LATE = ("cli/main.py", "__init__.py")
 """Lazy command groups, and public names that are loaded when they are first used."""
 
+STARTS_THREADS = (
+    "foreign/lasting.py",
+    "service/controller.py",
+    "agent/aside.py",
+    "agent/attach.py",
+    "agent/gpus.py",
+    "agent/look.py",
+    "cli/status_line.py",
+)
+"""Who may make a thread of its own: the yard thread guards each of its turns, and the agent's all that they do; a look
+at the driver and a viewer end with what they are for, the line below a prompt with the shell."""
+
 PRINTS = ("cli/render/",)
 
 OUTERMOST = (
     "service/controller.py",
+    "foreign/lasting.py",
     "agent/main.py",
     "agent/aside.py",
     "agent/look.py",
@@ -328,6 +341,15 @@ def broad_except(module: Module) -> Iterator[Finding]:
             yield Finding(node.lineno, "suppresses everything; name the errors")
 
 
+def threads_last(module: Module) -> Iterator[Finding]:
+    """A thread that nobody would begin again goes on whatever its work raises."""
+    if module.within(STARTS_THREADS):
+        return
+    for line, name in _calls(module):
+        if name.rpartition(".")[2] in ("Thread", "start_new_thread", "Timer"):
+            yield Finding(line, f"calls {name}; use foreign.lasting, or say in STARTS_THREADS why its end does no harm")
+
+
 def prints(module: Module) -> Iterator[Finding]:
     """What the user sees goes through one place."""
     if module.within(PRINTS):
@@ -363,6 +385,7 @@ RULES: tuple[Rule, ...] = (
     function_size,
     parameters,
     broad_except,
+    threads_last,
     prints,
     never,
 )

@@ -8,9 +8,10 @@ from runyard.errors import InvalidSpec, NotFound
 from runyard.model import codec
 from runyard.model.hook import Hook, check_wish
 from runyard.model.job import Job
-from runyard.model.notice import NOTIFIED, OUTBOX, HookRow, Told
+from runyard.model.notice import NOTIFIED, HookRow, Told
 from runyard.model.spec import JobSpec
 from runyard.service.notices import test_notice
+from runyard.service.postman import waiting
 from runyard.service.verbs import Verbs
 from runyard.store.base import Store
 
@@ -24,7 +25,7 @@ class HookVerbs(Verbs):
     def hooks(self) -> tuple[HookRow, ...]:
         store = self._store
         return tuple(
-            HookRow(hook.name, hook.kind, hook.on, len(store.documents(OUTBOX + hook.name)), told_by(store, hook.name))
+            HookRow(hook.name, hook.kind, hook.on, sum(1 for _ in waiting(store, hook.name)), told_by(store, hook.name))
             for hook in self._controller.hooks.values()
         )
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from runyard.model import codec
 from runyard.model.events import Change, DependencyFailed, Ended, Revoked, Started, StopRequested
 from runyard.model.group import Group
-from runyard.model.hook import Hook
+from runyard.model.hook import Hook, check_wish
 from runyard.model.job import Job, JobState, Outcome
 from runyard.model.notice import OUTBOX, Notice
 from runyard.model.wish import RETRIED, STARTED, Wish, matches, parse_wish
@@ -40,7 +40,7 @@ def note(turn: Turn, hooks: Mapping[str, Hook], changes: Sequence[Change], jobs:
     for job in wishing:
         happened = list(_happened(job, kinds.get(job.id, set())))
         for event in happened:
-            for wish in map(parse_wish, job.spec.notify):
+            for wish in _wishes(job, hooks):
                 if job.group is None or wish.each:
                     _offer(turn, hooks, wish, event, _of_job(turn, job, event))
         if job.group is not None and job.outcome is not None and happened:
@@ -76,15 +76,20 @@ def _end_of_group(turn: Turn, hooks: Mapping[str, Hook], number: int, last: Job)
     words = dict(Counter(cell.word for cell in turn.store.cells([number])[number]).most_common())
     well = set(words) == {SUCCEEDED}
     notice = _of_group(turn, found[0], last, words, well)
-    for wish in map(parse_wish, last.spec.notify):
+    for wish in _wishes(last, hooks):
         if not wish.each:
             _offer(turn, hooks, wish, SUCCEEDED if well else FAILED, notice)
 
 
+def _wishes(job: Job, hooks: Mapping[str, Hook]) -> list[Wish]:
+    """Those that the hooks of now allow, however the job came to have them."""
+    return [parse_wish(text) for text in job.spec.notify if check_wish(text, hooks) is None]
+
+
 def _offer(turn: Turn, hooks: Mapping[str, Hook], wish: Wish, event: str, notice: Notice) -> None:
     """Put it into the outbox of the wished hook, if that is told of such events."""
-    hook = hooks.get(wish.hook)
-    if hook is not None and matches(wish.events or hook.on, event):
+    hook = hooks[wish.hook]
+    if matches(wish.events or hook.on, event):
         _put(turn, Notice(**{**notice.__dict__, "id": f"{notice.id}/{hook.name}", "hook": hook.name, "to": wish.to}))
 
 
@@ -103,7 +108,7 @@ def _of_job(turn: Turn, job: Job, event: str) -> Notice:
         hook="",
         event=event,
         at=turn.now,
-        text=_plain(text),
+        text=plain(text),
         job_id=job.id,
         group=job.group,
         body={"job": _job(job)},
@@ -118,7 +123,7 @@ def _of_group(turn: Turn, group: Group, last: Job, words: Mapping[str, int], wel
         hook="",
         event=event,
         at=turn.now,
-        text=_plain(f"{group.kind} {group.id} ({group.name}) has ended: {counts}"),
+        text=plain(f"{group.kind} {group.id} ({group.name}) has ended: {counts}"),
         group=group.id,
         body={
             "group": {
@@ -152,6 +157,6 @@ def _past(event: str) -> str:
     return PAST.get(event, event)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """One line, without what a terminal or a mail's header could take for more than text."""
     return "".join(one if one.isprintable() else "?" for one in text)

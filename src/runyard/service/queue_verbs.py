@@ -11,6 +11,7 @@ from runyard.model.events import Change, Edited, Moved, Retried, StopRequested
 from runyard.model.job import Job, JobState, Resumption, StopRequest
 from runyard.model.links import Variables, resuming
 from runyard.model.record import changed
+from runyard.service.hook_verbs import check_wishes
 from runyard.service.lining import line_up
 from runyard.service.submissions import check_resources
 from runyard.service.turn import Turn
@@ -139,6 +140,7 @@ class QueueVerbs(Verbs):
         for draft in drafts:
             try:
                 check_resources((draft.spec,), hosts)
+                check_wishes((draft.spec,), self._controller.hooks)
             except InvalidSpec as error:
                 refused[draft.id] = error.message
         return refused

@@ -308,8 +308,8 @@ class Store(Protocol):
     def save_document(self, kind: str, key: str, value: Any) -> None:
         """Make or replace a document."""
 
-    def documents(self, kind: str) -> dict[str, Any]:
-        """All documents of a kind by key."""
+    def documents(self, kind: str, after: str = "", most: int = 0) -> dict[str, Any]:
+        """The documents of a kind by key, in its order: those behind the key `after`, at most so many (0: all)."""
 
     def remove_document(self, kind: str, key: str) -> None:
         """Remove a document; nothing happens where there is none."""

@@ -30,9 +30,10 @@ class MemoryDocuments:
     def save_document(self, kind: str, key: str, value: Any) -> None:
         self._changing.documents[kind, key] = json.dumps(value)
 
-    def documents(self, kind: str) -> dict[str, Any]:
+    def documents(self, kind: str, after: str = "", most: int = 0) -> dict[str, Any]:
         kept = self._seen.documents
-        return {key: json.loads(kept[of, key]) for of, key in sorted(kept) if of == kind}
+        keys = sorted(key for of, key in kept if of == kind and (key > after or not after))
+        return {key: json.loads(kept[kind, key]) for key in keys[: most or None]}
 
     def remove_document(self, kind: str, key: str) -> None:
         self._changing.documents.pop((kind, key), None)

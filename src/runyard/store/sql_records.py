@@ -135,8 +135,10 @@ class SqlRecords:
         if not self._db.write(update(documents).where(*where).values(value=text, version=version)):
             self._db.write(insert(documents), {"kind": kind, "key": key, "value": text, "version": 1})
 
-    def documents(self, kind: str) -> dict[str, Any]:
+    def documents(self, kind: str, after: str = "", most: int = 0) -> dict[str, Any]:
         query = select(documents.c.key, documents.c.value).where(documents.c.kind == kind).order_by(documents.c.key)
+        query = query.where(documents.c.key > after) if after else query
+        query = query.limit(most) if most else query
         return {row.key: json.loads(row.value) for row in self._db.read(query)}
 
     def remove_document(self, kind: str, key: str) -> None:

@@ -109,10 +109,10 @@ class Keeper:
 
 
 def _pidfd(pid: int) -> int | None:
-    """A descriptor that is readable when this process has ended; None if there is no such process."""
+    """A descriptor that is readable when this process has ended; None where none is to be had."""
     try:
         return os.pidfd_open(pid) if pid else None
-    except ProcessLookupError:
+    except OSError:
         return None
 
 

@@ -19,6 +19,7 @@ from runyard.foreign import interpreter
 from runyard.foreign.daemon import settle
 from runyard.foreign.delivery import Delivery
 from runyard.foreign.filesystem import free_mb, is_network
+from runyard.foreign.lasting import lasting
 from runyard.model.hook import hooks_of
 from runyard.model.job import JobState
 from runyard.runtime.cgroup import leave
@@ -151,17 +152,18 @@ def serve(environ: Mapping[str, str], ready_fd: int = -1, accept_older_store: bo
         streams.end()
 
     ended = threading.Event()
-    coder = threading.Thread(target=yard.code.run, name="code", daemon=True)
     keeper = Keeper(home, environ)
-    agent = threading.Thread(target=keeper.run, name="agent", daemon=True)
-    tidier = threading.Thread(target=keep_tidy, args=(yard, home, ended), name="tidy", daemon=True)
-    coder.start()
+    agent = lasting("agent", keeper.run)
     delivery = Delivery(home.root, yard.controller.yard.id, environ)
     postmen = [Postman(yard.controller, hook, delivery, time.time) for hook in yard.controller.hooks.values()]
-    agent.start()
-    tidier.start()
-    for postman in postmen:
-        postman.start()
+    threads = [
+        agent,
+        lasting("code", yard.code.run),
+        lasting("tidy", lambda: keep_tidy(yard, home, ended)),
+        *(lasting(f"hook {postman.hook.name}", postman.run) for postman in postmen),
+    ]
+    for thread in threads:
+        thread.start()
     log.info("serving %s (pid %d, epoch %d)", home.root, os.getpid(), yard.controller.yard.epoch)
     try:
         run(

@@ -59,18 +59,20 @@ def test_a_draft_of_what_has_changed_meanwhile_is_refused(yard: Yard) -> None:
 
 def test_many_are_checked_one_by_one_as_a_submit_is(yard: Yard) -> None:
     yard.agent()
-    good, large, nowhere = yard.submit(job(hold=True), job(hold=True), job(hold=True))
+    good, large, nowhere, untold = yard.submit(*[job(hold=True)] * 4)
     told = yard.service.edit(
         (
             draft(yard, good, priority=1),
             draft(yard, large, resources=Resources(99)),
             draft(yard, nowhere, queue="nowhere"),
+            draft(yard, untold, notify=("nobody",)),
             Draft(77, job()),
         )
     )
     assert told.changed == (good,)
     assert "99 CPUs are asked for" in told.refused[large]
     assert "no queue 'nowhere'" in told.refused[nowhere]
+    assert "no hook 'nobody'" in told.refused[untold]
     assert told.refused[77] == "there is no job 77"
 
 

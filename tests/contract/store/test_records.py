@@ -111,6 +111,11 @@ class TestDocuments:
         assert list(store.documents("notes")) == ["0", "1"]
         assert store.document("templates", "1") == []
         assert store.documents("none") == {}
+        with store.transaction():
+            store.save_document("notes", "2", 2)
+        assert list(store.documents("notes", most=2)) == ["0", "1"]
+        assert list(store.documents("notes", after="1", most=2)) == ["2"]
+        assert store.documents("notes", after="2", most=2) == {}
 
     def test_what_was_handed_out_is_the_callers(self, store: Store) -> None:
         given = [1]
