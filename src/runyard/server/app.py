@@ -21,12 +21,10 @@ from runyard.errors import InvalidSpec, RunyardError, UsageError
 from runyard.model import codec
 from runyard.model.beat import Answer, Report
 from runyard.server.auth import App, Guard, caller_uid
-from runyard.server.routes import BODY_MAX, ROUTES, Call, Route, encode, encode_answer
+from runyard.server.routes import BODY_MAX, LANES, ROUTES, Call, Route, encode, encode_answer
 from runyard.server.schema import complete
 from runyard.server.streams import Streams
 from runyard.server.waiting import Topics, beat, changed
-
-THREADS = 8
 
 LARGE_BYTES = 1 << 20
 RETURN_AFTER_S = 10.0
@@ -54,11 +52,11 @@ class Backend:
 def make_app(backend: Backend) -> App:
     """The ASGI application."""
     app = FastAPI(title="Runyard", version=backend.version, docs_url=None, redoc_url=None, redirect_slashes=False)
-    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="call")
+    lanes = {lane: ThreadPoolExecutor(threads, thread_name_prefix=lane) for lane, threads in LANES.items()}
     for route in ROUTES:
-        _add(app, route, _endpoint(route, backend, pool))
+        _add(app, route, _endpoint(route, backend, lanes[route.lane]))
     _add(app, CHANGES, _changes(backend))
-    _add(app, BEAT, _beat(backend, pool))
+    _add(app, BEAT, _beat(backend, lanes[BEAT.lane]))
     _add(app, STREAM_DOWN, _stream_down(backend))
     _add(app, STREAM_UP, _stream_up(backend))
     app.add_exception_handler(RunyardError, _told)

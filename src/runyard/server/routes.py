@@ -45,6 +45,11 @@ BODY_MAX = 256 * 1024 * 1024
 
 CHUNK_MAX = 1024 * 1024
 
+QUICK, LISTS, SUBMITS, SLOW = "quick", "lists", "submits", "slow"
+LANES = {QUICK: 8, LISTS: 4, SUBMITS: 4, SLOW: 4}
+"""Threads for each kind of call, so that a beat or a stop never waits behind what may take long: lists of everything,
+submits that freeze code, and what looks through files, repositories or whole stories."""
+
 _NUMBER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
 
@@ -79,6 +84,7 @@ class Route:
     gives: Any
     takes: Any = None
     query: dict[str, str] = field(default_factory=dict)
+    lane: str = QUICK
 
 
 def number(text: str, name: str) -> int:
@@ -141,10 +147,10 @@ GREP = {
 
 ROUTES = (
     Route("POST", "/jobs", "Accept jobs; the ids in the answer are on disk",
-          lambda service, call: service.submit(call.body), Receipt, takes=Submission),
-    Route("GET", "/jobs", "List jobs by selectors", _jobs, tuple[JobRow, ...], query=JOBS),
+          lambda service, call: service.submit(call.body), Receipt, takes=Submission, lane=SUBMITS),
+    Route("GET", "/jobs", "List jobs by selectors", _jobs, tuple[JobRow, ...], query=JOBS, lane=LISTS),
     Route("GET", "/jobs/{job_id}", "All about one job",
-          lambda service, call: service.job(call.job_id), JobDetail),
+          lambda service, call: service.job(call.job_id), JobDetail, lane=SLOW),
     Route("GET", "/jobs/{job_id}/why", "Why it waits and when it may start",
           lambda service, call: service.explain(call.job_id), Explanation),
     Route("POST", "/jobs/stop", "End jobs: signal, grace, kill",
@@ -164,13 +170,15 @@ ROUTES = (
     Route("POST", "/jobs/move", "Give waiting jobs another place in line",
           lambda service, call: service.move(call.body), ChangeResult, takes=MoveCall),
     Route("POST", "/jobs/retry", "Another attempt of jobs that have ended",
-          lambda service, call: service.retry(call.body), ChangeResult, takes=RetryCall),
+          lambda service, call: service.retry(call.body), ChangeResult, takes=RetryCall,
+          lane=SUBMITS),
     Route("POST", "/jobs/remove", "Remove jobs with their events and output",
           lambda service, call: service.remove(call.body), ChangeResult, takes=tuple[int, ...]),
     Route("PUT", "/draining", "Start nothing new (true), or go on (false)",
           lambda service, call: service.drain(call.body), bool, takes=bool),
     Route("GET", "/jobs/{job_id}/diff", "How another job's code, environment and packages differ",
-          lambda service, call: service.compare(call.job_id, call.number("to")), Comparison, query={"to": INT}),
+          lambda service, call: service.compare(call.job_id, call.number("to")), Comparison, query={"to": INT},
+          lane=SLOW),
     Route("POST", "/jobs/alike", "Jobs with the same code, command and parameters as this one would have",
           lambda service, call: service.alike(call.body), tuple[int, ...], takes=JobSpec),
     Route("GET", "/jobs/{job_id}/output", "A range of an attempt's output", _output, Chunk,
@@ -181,14 +189,15 @@ ROUTES = (
     Route("GET", "/jobs/{job_id}/head", "The first lines of an attempt's output",
           lambda service, call: service.head(call.job_id, call.number("attempt"), call.number("lines", 10)), Chunk,
           query={"attempt": INT, "lines": INT}),
-    Route("GET", "/jobs/{job_id}/grep", "Search an attempt's output; what grep prints", _grep, bytes, query=GREP),
+    Route("GET", "/jobs/{job_id}/grep", "Search an attempt's output; what grep prints", _grep, bytes, query=GREP,
+          lane=SLOW),
     Route("POST", "/jobs/attach", "A ticket for the stream to a job's terminal",
           lambda service, call: service.attach(call.body), Ticket, takes=AttachCall),
     Route("GET", "/jobs/{job_id}/metrics", "What its attempts have reported, with histories",
           lambda service, call: service.metrics(call.job_id), tuple[Measured, ...]),
     Route("GET", "/usage", "Jobs and GPU hours by user and queue",
           lambda service, call: service.usage(UsageQuery(call.one("since"))), tuple[UsageRow, ...],
-          query={"since": TEXT}),
+          query={"since": TEXT}, lane=LISTS),
     Route("GET", "/queues", "All queues", lambda service, call: service.queues(), tuple[QueueRow, ...]),
     Route("PUT", "/queues/{name}", "Make or change a queue", _save_queue, Queue, takes=Queue),
     Route("DELETE", "/queues/{name}", "Remove an empty queue",
@@ -207,11 +216,11 @@ ROUTES = (
           lambda service, call: service.status(), ServerStatus),
     Route("GET", "/places", "What is at these paths of the server's machine",
           lambda service, call: service.places(tuple(call.query.get("path", ()))), tuple[Place, ...],
-          query={"path": TEXT}),
+          query={"path": TEXT}, lane=SLOW),
     Route("POST", "/exports", "Jobs as their events, for an export",
-          lambda service, call: service.pack(call.body), Cargo, takes=tuple[int, ...]),
-    Route("POST", "/imports", "Take jobs of another yard in: all or none, and once",
-          lambda service, call: service.unload(call.body), Unloaded, takes=Cargo),
+          lambda service, call: service.pack(call.body), Cargo, takes=tuple[int, ...], lane=SLOW),
+    Route("POST", "/imports", "Take jobs of another yard in, once; again after a failure, it goes on",
+          lambda service, call: service.unload(call.body), Unloaded, takes=Cargo, lane=SLOW),
     Route("GET", "/hooks", "Hooks, and how their last notices went",
           lambda service, call: service.hooks(), tuple[HookRow, ...]),
     Route("POST", "/hooks/{name}/test", "Tell a hook that this is a test",
@@ -222,7 +231,7 @@ ROUTES = (
           lambda service, call: service.blob(call.path["name"]), bytes),
     Route("POST", "/clean", "Collect the output of old jobs now",
           lambda service, call: service.clean(call.one("dry") == "true"), tuple[int, ...], takes=tuple[int, ...],
-          query={"dry": BOOL}),
+          query={"dry": BOOL}, lane=SLOW),
     Route("POST", "/agents/hello", "An agent has started",
           lambda service, call: service.hello(call.body), Welcome, takes=Hello),
 )  # fmt: skip

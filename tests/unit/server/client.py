@@ -9,6 +9,7 @@ from typing import Any
 
 from runyard.server.app import Backend, make_app
 from runyard.server.auth import UID, App
+from runyard.server.waiting import Topics
 
 JSON = ("content-type", "application/json")
 
@@ -48,14 +49,33 @@ class Told:
     body: bytes = b""
 
 
-def application(service: Any, allowed: bool = True, body_max: int = 100_000) -> App:
-    return make_app(Backend(lambda uid: service, NoTopics(), lambda uid: allowed, "test", body_max))
+class Silent:
+    """Topics of which nobody ever hears."""
+
+    position = 1
+
+    def publish(self, topics: tuple[str, ...]) -> None:
+        pass
+
+    def watch(self, topics: tuple[str, ...], after: int, wake: Callable[[], object]) -> Callable[[], None]:
+        return lambda: None
+
+
+def application(service: Any, allowed: bool = True, body_max: int = 100_000, topics: Topics | None = None) -> App:
+    return make_app(Backend(lambda uid: service, topics or NoTopics(), lambda uid: allowed, "test", body_max))
 
 
 def call(
     app: App, method: str, path: str, body: bytes | Sequence[bytes] = b"", headers: Sequence[tuple[str, str]] = ()
 ) -> Told:
-    """One request of uid 1000. A body may come in pieces."""
+    """One request of uid 1000, by itself. A body may come in pieces."""
+    return asyncio.run(asyncio.wait_for(exchange(app, method, path, body, headers), 30))
+
+
+async def exchange(
+    app: App, method: str, path: str, body: bytes | Sequence[bytes] = b"", headers: Sequence[tuple[str, str]] = ()
+) -> Told:
+    """One request, beside others."""
     pieces = [body] if isinstance(body, bytes) else list(body)
     plain, _, query = path.partition("?")
     scope: dict[str, Any] = {
@@ -74,6 +94,6 @@ def call(
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    asyncio.run(asyncio.wait_for(app(scope, receive, send), 30))
+    await app(scope, receive, send)
     head = {name.decode().lower(): value.decode() for name, value in sent[0]["headers"]}
     return Told(sent[0]["status"], head, b"".join(message.get("body", b"") for message in sent[1:]))

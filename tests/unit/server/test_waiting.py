@@ -10,18 +10,7 @@ import pytest
 
 from runyard.model.beat import Answer, Report
 from runyard.server import waiting
-
-
-class Silent:
-    """Topics of which nobody ever hears."""
-
-    position = 1
-
-    def publish(self, topics: tuple[str, ...]) -> None:
-        pass
-
-    def watch(self, topics: tuple[str, ...], after: int, wake: Callable[[], object]) -> Callable[[], None]:
-        return lambda: None
+from tests.unit.server.client import Silent
 
 
 class Idle:
