@@ -68,8 +68,9 @@ class Wiring(Protocol):
     def start_server(self, settings: Settings, accept_older_store: bool = False) -> int:
         """Start a server in the background and return its pid when it answers; one that runs already is left alone."""
 
-    def stop_server(self, settings: Settings) -> bool:
-        """End the server and its agent, never a job, and return when they are gone. False if none ran."""
+    def stop_server(self, settings: Settings, account: str = "") -> bool:
+        """End the server of this account ("": of whoever has the home) and its agent, never a job, and return when
+        they are gone. False if none ran."""
 
     def run_server(self, settings: Settings) -> None:
         """Be the server, in the foreground."""

@@ -233,7 +233,7 @@ def _remove_line(app: App, place: Service, force: bool, dry: bool) -> bool:
 
 def _take_over(app: App, place: Service, kind: str) -> None:
     if kind == SYSTEMD:
-        app.wiring.stop_server(replace(app.settings, home=place.home))
+        app.wiring.stop_server(replace(app.settings, home=place.home), place.account)
         systemd.systemctl(place, "restart", "--", place.file)
         app.output.line(f"{place.file} runs; its log: journalctl {' '.join([*place.scope, '-u', place.file])}")
     elif not place.account or place.account == pwd.getpwuid(os.getuid()).pw_name:

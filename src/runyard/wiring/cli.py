@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import select
 import signal
 import sys
@@ -11,7 +12,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from runyard.errors import TimedOut
+from runyard.errors import NotAllowed, TimedOut
 from runyard.settings import Settings
 from runyard.wiring.connect import connect as connect
 from runyard.wiring.connect import home as home
@@ -32,16 +33,22 @@ def far(settings: Settings, tell: Callable[[str], None], asks: bool) -> Far:
     return made
 
 
-def stop_server(settings: Settings) -> bool:
-    """End the server and its agent; jobs run on. False if none ran."""
+def stop_server(settings: Settings, account: str = "") -> bool:
+    """End the server and its agent; jobs run on. False if none ran.
+
+    It is that of `account` ("": of whoever has the home), who could write any pid into the home's lock.
+    """
     place = home(settings)
     pid = server_pid(place)
     if pid is None:
         return False
-    with suppress(ProcessLookupError):
+    whose = pwd.getpwnam(account).pw_uid if account else os.stat(place.root).st_uid
+    with suppress(ProcessLookupError, FileNotFoundError):
         descriptor = os.pidfd_open(pid)
         try:
             if server_pid(place) == pid:
+                if os.stat(f"/proc/{pid}").st_uid != whose:
+                    raise NotAllowed(f"{place.server_lock} names pid {pid}, a process of another account: not ended")
                 signal.pidfd_send_signal(descriptor, signal.SIGTERM)
             if not select.select([descriptor], [], [], STOP_S)[0]:
                 raise TimedOut(f"the server (pid {pid}) has not ended after {STOP_S:.0f} s; its log says why")
