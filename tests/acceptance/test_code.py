@@ -238,6 +238,12 @@ def test_a_desktop_opens_it(ry: Typist, tmp_path: Path) -> None:
     (tmp_path / "opened").unlink()
     assert PAGE in ry.seen("open", str(made.id), DISPLAY=":0", PATH=path, SSH_CONNECTION="a b c d")
     assert not (tmp_path / "opened").exists()
+    strange = ry.run("echo wandb: View run at https://elsewhere.example/ada/digits/runs/1")
+    with ry.terminal("open", str(strange.id), DISPLAY=":0", PATH=path) as terminal:
+        terminal.until(r"open https://elsewhere.example/ada/digits/runs/1\? ")
+        terminal.send("n\n")
+        assert terminal.end() == 0
+    assert not (tmp_path / "opened").exists()
 
 
 def test_what_was_left_in_the_directory(ry: Typist) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -141,7 +142,8 @@ class TestEdit:
         said = ry.refused("edit", job, EDITOR=editor(tmp_path, r"'s/^mem = .*/mem = \"lots\"/'"), VISUAL="")
         kept = Path(said.rpartition("kept in ")[2].strip().rstrip(")"))
         assert 'mem = "lots"' in kept.read_text()
-        kept.unlink()
+        assert [path.stat().st_mode & 0o777 for path in (kept, kept.parent)] == [0o600, 0o700]
+        shutil.rmtree(kept.parent)
 
     def test_nothing_changed_is_no_change(self, ry: Typist) -> None:
         job = str(ry.submit("--hold", "--", "true"))

@@ -9,11 +9,11 @@ import click
 from runyard.cli.context import App
 from runyard.cli.options import SELECTORS, as_json, complete_jobs
 from runyard.cli.render.text import harmless
-from runyard.cli.selecting import attempt_of, single
+from runyard.cli.selecting import YES, attempt_of, single
 from runyard.errors import NotFound
 from runyard.foreign import browser
 from runyard.model.link import Link
-from runyard.model.links import MLFLOW, TENSORBOARD
+from runyard.model.links import MLFLOW, TENSORBOARD, is_well_known
 
 API = "api"
 SHOWN_BY = {TENSORBOARD: "tensorboard --logdir {}", MLFLOW: "mlflow ui --backend-store-uri {}"}
@@ -49,6 +49,8 @@ def open(app: App, selector: str, project: bool, printed: bool) -> int:
     if chosen is None:
         raise NotFound(_nothing(row.id, links, project))
     shows = app.output.terminal and not printed and browser.has_desktop(app.environ)
+    if shows and not is_well_known(chosen.address):  # the job alone says what is there
+        shows = app.output.asks and app.output.ask(f"open {harmless(chosen.address)}? [y/N]") in YES
     if shows and browser.show(chosen.address, app.environ):
         app.output.note(f"ry: opened {harmless(chosen.address)}")
     else:

@@ -29,12 +29,14 @@ def editor_of(environ: Mapping[str, str]) -> list[str]:
 
 
 class EditedFile:
-    """A private file that an editor changes, again and again if need be. It goes with `close`, unless it is kept."""
+    """A file that an editor changes, again and again if need be, in a directory of its own that only its owner may
+    enter: so nobody else reads what the editor leaves beside it. All goes with `close`, unless it is kept."""
 
     def __init__(self, argv: list[str], suffix: str) -> None:
         self._argv = argv
-        descriptor, self.path = tempfile.mkstemp(prefix="ry-", suffix=suffix)
-        os.close(descriptor)
+        self._directory = tempfile.mkdtemp(prefix="ry-")
+        self.path = os.path.join(self._directory, f"job{suffix}")
+        os.close(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
 
     def edit(self, text: str) -> str:
         """What the user makes of the text. ProgramMissing or ProgramFailed: the editor could not be run, or gave up."""
@@ -52,6 +54,5 @@ class EditedFile:
             return file.read()
 
     def close(self) -> None:
-        """The file goes."""
-        if os.path.exists(self.path):
-            os.unlink(self.path)
+        """The file goes, and what lies beside it."""
+        shutil.rmtree(self._directory, ignore_errors=True)

@@ -17,6 +17,12 @@ ADDRESS_MAX = 2_048
 WANDB, MLFLOW, COMET, TENSORBOARD, CLEARML, NEPTUNE = "wandb", "mlflow", "comet", "tensorboard", "clearml", "neptune"
 KINDS = (WANDB, COMET, MLFLOW, CLEARML, NEPTUNE, TENSORBOARD)
 
+_HOSTED = re.compile(
+    r"https://(?:[a-z0-9-]+\.)*(?:wandb\.ai|comet\.com|comet\.ml|clear\.ml|neptune\.ai)(?:/|$)"
+    r"|http://(?:localhost|127\.0\.0\.1)(?::[0-9]{1,5})?(?:/|$)"
+)
+"""The services themselves, and what is served on this machine."""
+
 _ADDRESS = re.compile(rb"https?://[\x21\x23-\x3b\x3d\x3f-\x7e]{4,2048}")
 _RUN = re.compile(r"/runs/([A-Za-z0-9_-]{1,128})(?:[/?#]|$)")
 _LINE = 512
@@ -32,12 +38,17 @@ def resuming(links: Sequence[Link]) -> Variables:
     return (("WANDB_RUN_ID", runs[-1]), ("WANDB_RESUME", "allow")) if runs else ()
 
 
+def is_well_known(address: str) -> bool:
+    """Whether the page is a tracking service's, or of this machine. Any other may be whatever a job likes to print."""
+    return _HOSTED.match(address) is not None
+
+
 def found_in(output: bytes) -> tuple[Link, ...]:
     """The pages that a piece of output names, each once."""
     found: dict[str, Link] = {}
     for match in _ADDRESS.finditer(output):
-        start = max(output.rfind(b"\n", 0, match.start()), match.start() - _LINE) + 1
-        link = link_of(match[0].decode("ascii"), output[start : match.start()].decode("utf-8", "replace"))
+        before = output[max(0, match.start() - _LINE) : match.start()].rpartition(b"\n")[2]
+        link = link_of(match[0].decode("ascii"), before.decode("utf-8", "replace"))
         if link is not None and link.address not in found:
             found[link.address] = link
             if len(found) == LINKS_MAX:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runyard.model.link import Link
-from runyard.model.links import LINKS_MAX, found_in, resuming
+from runyard.model.links import LINKS_MAX, found_in, is_well_known, resuming
 
 WANDB_TOLD = (
     "wandb: ⭐️ View project at https://wandb.ai/ada/digits\n"
@@ -20,6 +20,26 @@ def test_weights_and_biases() -> None:
         Link("wandb", "https://wandb.ai/ada/digits", "project"),
         Link("wandb", "https://wandb.ai/ada/digits/runs/3k7xq1ab", "run", "3k7xq1ab"),
     )
+
+
+@pytest.mark.parametrize(
+    ("address", "known"),
+    [
+        ("https://wandb.ai/ada/digits", True),
+        ("https://lab.wandb.ai/ada", True),
+        ("https://www.comet.com/ada", True),
+        ("http://localhost:6006/", True),
+        ("http://127.0.0.1:5000", True),
+        ("http://wandb.ai/ada", False),
+        ("https://wandb.ai.evil.example/ada", False),
+        ("https://evilwandb.ai/ada", False),
+        ("https://evil.example/wandb.ai/", False),
+        ("https://wandb.ai:8443/ada", False),
+        ("http://mlflow.lab.example:5000/", False),
+    ],
+)
+def test_which_pages_are_well_known(address: str, known: bool) -> None:
+    assert is_well_known(address) is known
 
 
 def test_a_server_of_ones_own() -> None:
