@@ -7,6 +7,7 @@ import os
 import re
 import time
 from collections.abc import Iterator
+from itertools import islice
 from typing import Optional
 
 from runyard.errors import RunyardError
@@ -24,6 +25,12 @@ EARLY_S = 1.0
 """A directory may say that it is so much older than its attempt: its name has whole seconds."""
 
 ENTRIES_MAX = 2_000
+"""So many entries of a directory, and of a level of directories, are looked at."""
+
+LOOKS_MAX = 500
+LOOKS_S = 2.0
+"""So many directories are read for a job, and for so long: what is found by then is told."""
+
 BOARDS = ("lightning_logs", "runs", "tb_logs", "logs")
 
 _WANDB_RUN = re.compile(r"(?:offline-)?run-(\d{8}_\d{6})-([A-Za-z0-9_-]{1,128})")
@@ -42,8 +49,9 @@ class Tracking:
             return ()
         found = list(self._printed(job.id, job.attempt.number))
         known = {link.run for link in found if link.run}
+        entries = _Entries(LOOKS_MAX, time.monotonic() + LOOKS_S)
         for directory in self._directories(job):
-            found += [link for link in _left(directory, _span(job)) if not link.run or link.run not in known]
+            found += [link for link in _left(directory, _span(job), entries) if not link.run or link.run not in known]
         return tuple(dict.fromkeys(found))
 
     def _printed(self, job_id: int, number: int) -> tuple[Link, ...]:
@@ -72,9 +80,28 @@ def _span(job: Job) -> tuple[float, float]:
     return (started or 0.0) - EARLY_S, job.ended_at or time.time()
 
 
-def _left(directory: str, span: tuple[float, float]) -> Iterator[Link]:
+class _Entries:
+    """Reads directories: so many at most, and none after `end` (monotonic)."""
+
+    def __init__(self, most: int, end: float) -> None:
+        self._most = most
+        self._end = end
+
+    def __call__(self, path: str) -> list[os.DirEntry[str]]:
+        """Some entries of this directory; none where it cannot be read."""
+        if self._most <= 0 or time.monotonic() >= self._end:
+            return []
+        self._most -= 1
+        try:
+            with os.scandir(path) as entries:
+                return list(islice(entries, ENTRIES_MAX))
+        except OSError:
+            return []
+
+
+def _left(directory: str, span: tuple[float, float], entries: _Entries) -> Iterator[Link]:
     """What was left in this directory within this time."""
-    for entry in _entries(os.path.join(directory, "wandb")):
+    for entry in entries(os.path.join(directory, "wandb")):
         named = _WANDB_RUN.fullmatch(entry.name)
         began = _when(named.group(1)) if named else None
         if named and began is not None and span[0] <= began <= span[1]:
@@ -83,18 +110,18 @@ def _left(directory: str, span: tuple[float, float]) -> Iterator[Link]:
         yield Link(MLFLOW, about="project", path=os.path.join(directory, "mlruns"))
     for name in BOARDS:
         place = os.path.join(directory, name)
-        if _has_board(place, span):
+        if _has_board(place, span, entries):
             yield Link(TENSORBOARD, about="project", path=place)
 
 
-def _has_board(place: str, span: tuple[float, float]) -> bool:
+def _has_board(place: str, span: tuple[float, float], entries: _Entries) -> bool:
     """Whether TensorBoard would show something of this time: event files, at most three levels down."""
     level = [place]
     for _ in range(4):
-        entries = [entry for path in level for entry in _entries(path)][:ENTRIES_MAX]
-        if any(entry.name.startswith("events.out.tfevents") and _touched(entry.path, span) for entry in entries):
+        found = list(islice((entry for path in level for entry in entries(path)), ENTRIES_MAX))
+        if any(entry.name.startswith("events.out.tfevents") and _touched(entry.path, span) for entry in found):
             return True
-        level = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+        level = [entry.path for entry in found if entry.is_dir(follow_symlinks=False)]
     return False
 
 
@@ -110,11 +137,3 @@ def _when(stamp: str) -> Optional[float]:
     with contextlib.suppress(ValueError, OverflowError):
         return time.mktime(time.strptime(stamp, "%Y%m%d_%H%M%S"))
     return None
-
-
-def _entries(path: str) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(path) as entries:
-            return [entry for _, entry in zip(range(ENTRIES_MAX), entries)]
-    except OSError:
-        return []
