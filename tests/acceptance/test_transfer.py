@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,6 +96,7 @@ def test_what_waits_can_go_on_with_its_environment(ry: Typist, there: Typist) ->
         (lambda text: text + "x\n", "not JSON"),
         (lambda text: text + '{"script": {"hash": "00", "data": "?"}}\n', "not in base64"),
         (lambda text: text.replace('{"end": {', '{"end": {"more": 1, '), "more: unknown; End has: jobs"),
+        (lambda text: re.sub('"at": [0-9.]+', '"at": 1e300', text), "at is 1e+300, which is no time since 1970"),
     ],
 )
 def test_what_is_no_export(ry: Typist, there: Typist, change: object, says: str) -> None:

@@ -7,6 +7,7 @@ what waited is held; all else, to the last event and attempt, comes back.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -19,14 +20,23 @@ from runyard.model.events import Change, Held, Recorded, Released
 from runyard.model.job import Job, JobState, Outcome
 from runyard.model.queue import Queue
 from runyard.model.transfer import Cargo, Story, Unloaded
+from runyard.service import unloading as module
 from runyard.service.controller import Controller, Surroundings
-from runyard.service.transfer_verbs import Unloading
 from runyard.service.turn import Turn
+from runyard.service.unloading import Unloading
 from runyard.store.base import Store
 from runyard.store.memory import MemoryStore
 from tests.contract.store.support import FAILURE, SUCCESS, add, assign, check_stories, commit, end, revoke, spec
 from tests.contract.store.support import start as started
 from tests.contract.store.support import stop as stopped
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_at_a_time() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "TOGETHER", 3)
+        yield
+
 
 STEPS = st.lists(
     st.tuples(st.sampled_from(["add", "array", "hold", "release", "assign", "start", "end", "fail", "retry", "revoke",
@@ -74,9 +84,13 @@ def packed(store: Store, ids: list[int], **fields: object) -> Cargo:
 
 
 def unload(store: Store, cargo: Cargo) -> Unloaded:
+    """A few at a time."""
     controller = Controller(store, Surroundings(lambda: 100.0, lambda: "t"))
-    with store.transaction():
-        return Unloading(Turn(controller, 100.0), cargo, lambda name: True, "me").run()
+    unloading, done = Unloading(cargo, lambda name: True, "me"), None
+    while done is None:
+        with store.transaction():
+            done = unloading.step(Turn(controller, 100.0))
+    return done
 
 
 def as_text(value: object, ids: dict[int, int], groups: dict[int, int]) -> str:

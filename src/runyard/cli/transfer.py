@@ -67,7 +67,7 @@ def export(app: App, selectors: tuple[str, ...], output: str | None, whole: bool
 @as_json
 @click.pass_obj
 def import_(app: App, file: str, source: str | None, command: str | None, release: bool, dry_run: bool) -> int:
-    """Take jobs of another yard in: all of them or none, and once, however often it is said.
+    """Take jobs of another yard in, once, however often it is said: again after a failure, it goes on where it was.
 
     They get new ids, and what waits for them follows. A job that was running over there is lost; one that waited is
     held. Queues that are not here are made.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import field
-from typing import Optional
+from collections.abc import Iterator, Mapping
+from dataclasses import field, fields, is_dataclass
+from functools import cache
+from typing import Any, Optional
 
 from runyard.errors import InvalidSpec
 from runyard.model.attempt import Attempt, AttemptKey, Placement, Result
@@ -17,6 +18,9 @@ from runyard.model.spec import JobSpec
 
 TOKEN = "import"
 """That of attempts which were no yard's."""
+
+AT_MAX = 1e11
+"""Wall times of an import are before this, in seconds: no calendar shows what is far beyond."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,7 @@ def reported(number: int, values: Mapping[str, float], at: float) -> Reading:
 
 @dataclass(frozen=True)
 class Cargo:
-    """Jobs of another yard, to be taken in: all of them or none, and once for each `export_id`.
+    """Jobs of another yard, to be taken in once for each `export_id`; what was broken off goes on when it comes again.
 
     Groups and queues are those that the stories name. `at` is when they were exported. Jobs that wait are held, unless
     `release` says otherwise. `readings` are the metrics of attempts; `outputs` the files (by job) that hold what its
@@ -69,6 +73,11 @@ class Cargo:
     readings: tuple[Reading, ...] = ()
     outputs: dict[int, str] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        for name, at in _moments(self):
+            if not 0 <= at < AT_MAX:
+                raise InvalidSpec(f"{name} is {at!r}, which is no time since 1970", "import")
+
 
 @dataclass(frozen=True)
 class Unloaded:
@@ -83,3 +92,22 @@ class Unloaded:
     held: tuple[int, ...] = ()
     lacking: tuple[int, ...] = ()
     before: bool = False
+
+
+def _moments(value: Any) -> Iterator[tuple[str, float]]:
+    """All wall times that this record holds, with the names of their fields. (Those of a spec it checks itself.)"""
+    if isinstance(value, tuple):
+        for one in value:
+            yield from _moments(one)
+    elif is_dataclass(value) and not isinstance(value, (type, JobSpec)):
+        for name in _names(type(value)):
+            one = getattr(value, name)
+            if name != "at" and not name.endswith("_at"):
+                yield from _moments(one)
+            elif one is not None:
+                yield name, one
+
+
+@cache
+def _names(record: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(record))

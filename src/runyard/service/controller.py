@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from runyard.errors import RunyardError, Unavailable
@@ -119,6 +120,8 @@ class Controller:
         self.draining = bool(self.store.document(*DRAINING))
         self.feed = self.store.feed()
         self.changes.begin(self.yard.epoch)
+        for group in self.store.documents(sweeps.ENDING):
+            self.post(partial(sweeps.go_on, group=group))
 
     def drain(self, turn: Turn, on: bool) -> None:
         """Finish what runs and start nothing new, or go on (inside a turn)."""
@@ -254,6 +257,8 @@ class Controller:
         try:
             for action in turn.after:
                 action()
+            for work in turn.next:
+                self._inbox.put((work, Future()))
             self.changes.publish(turn.topics)
         finally:
             for future, value, error in results:

@@ -1,18 +1,24 @@
-"""What is left of the rows that were found: those for which `--where` holds, in the order that was asked for."""
+"""What is left of the jobs that were found: those for which `--where` holds, in the order that was asked for; and what
+should have been found."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from operator import attrgetter
 
 from runyard.api import JobRow
-from runyard.errors import InvalidSpec
+from runyard.errors import InvalidSpec, NotFound
 from runyard.model.fields import rank, value_of
-from runyard.model.filter import JobQuery
+from runyard.model.filter import JobQuery, Selector
+from runyard.model.job import Job
 from runyard.model.moments import Calendar, moment_in
 from runyard.model.spans import span_seconds
 from runyard.model.where import parse, predicate
+from runyard.store.selection import is_element
+
+_id, _label, _queue = attrgetter("id"), attrgetter("spec.label"), attrgetter("spec.queue")
 
 
 def needs_rows(query: JobQuery) -> bool:
@@ -20,15 +26,23 @@ def needs_rows(query: JobQuery) -> bool:
     return bool(query.where or query.sort)
 
 
-def narrowed(rows: Iterable[JobRow], query: JobQuery, now: float) -> tuple[JobRow, ...]:
-    """The rows that are meant, sorted and cut."""
-    found = list(rows)
-    if query.where:
-        matches = predicate(parse(query.where), calendar(now))
-        found = [row for row in found if matches(partial(value_of, row, now=now))]
+def narrowed(batches: Iterable[Iterable[JobRow]], query: JobQuery, now: float) -> tuple[JobRow, ...]:
+    """The rows that are meant, sorted and cut. Of all others no more than one batch is held."""
+    matches = predicate(parse(query.where), calendar(now)) if query.where else lambda field: True
+    found: list[JobRow] = []
+    for rows in batches:
+        found += [row for row in rows if matches(partial(value_of, row, now=now))]
+        if query.limit:
+            found = _sorted(found, query, now)[: query.limit]
+            if len(found) == query.limit and not query.sort:
+                break
+    return tuple(found if query.limit else _sorted(found, query, now))
+
+
+def _sorted(rows: list[JobRow], query: JobQuery, now: float) -> list[JobRow]:
     for key in reversed(query.sort):
-        found = in_order(found, key, now)
-    return tuple(found[: query.limit] if query.limit else found)
+        rows = in_order(rows, key, now)
+    return rows
 
 
 def in_order(rows: Iterable[JobRow], key: str, now: float) -> list[JobRow]:
@@ -38,6 +52,44 @@ def in_order(rows: Iterable[JobRow], key: str, now: float) -> list[JobRow]:
     known = [(rank(value), row) for value, row in values if value is not None]
     known.sort(key=lambda pair: pair[0], reverse=key.startswith("-"))
     return [row for _, row in known] + [row for value, row in values if value is None]
+
+
+class Demands:
+    """Selectors that name one job, or a queue: each has to find something."""
+
+    def __init__(self, texts: Iterable[str], selectors: Iterable[Selector]) -> None:
+        named = zip(texts, selectors, strict=True)
+        self._open = [(text, selector) for text, selector in named if selector.queue or not selector.spreads]
+
+    def meet(self, found: Sequence[Job]) -> None:
+        """These are some of those that were found."""
+        if not self._open or not found:
+            return
+        ids, labels, queues = ({of(job) for job in found} for of in (_id, _label, _queue))
+
+        def met(selector: Selector) -> bool:
+            if selector.queue:
+                return selector.queue in queues
+            if selector.ids is not None:
+                return selector.ids[0] in ids
+            if selector.last is not None:
+                return True
+            return selector.names[0] in labels or any(is_element(job, selector) for job in found)
+
+        self._open = [(text, selector) for text, selector in self._open if not met(selector)]
+
+    def insist(self, queues: Callable[[], Iterable[str]]) -> None:
+        """NotFound names what has found nothing. A queue may be empty."""
+        for text, selector in self._open:
+            if selector.queue:
+                if selector.queue not in queues():
+                    raise NotFound(f"there is no queue {selector.queue!r}")
+            elif selector.ids is not None:
+                raise NotFound(f"there is no job {text}")
+            elif selector.last is not None:
+                raise NotFound(f"{text}: you have no such job")
+            else:
+                raise NotFound(f"there is no job named {text!r}")
 
 
 def since_at(text: str, now: float) -> float:

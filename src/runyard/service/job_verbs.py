@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from itertools import islice
 
 from runyard.api import ChangeResult, Explanation, JobDetail, JobRow, Receipt, StopCall, Submission
 from runyard.errors import Conflict, NotFound, StorageFull
@@ -14,7 +16,7 @@ from runyard.model.job import Job, JobState, StopRequest
 from runyard.service import reported
 from runyard.service.coding import record_of
 from runyard.service.explain import explain
-from runyard.service.finding import narrowed, needs_rows
+from runyard.service.finding import Demands, narrowed, needs_rows
 from runyard.service.hook_verbs import check_wishes, told_of
 from runyard.service.orders import stop_order
 from runyard.service.rows import row_of
@@ -23,7 +25,9 @@ from runyard.service.sweeps import check_growth, note_cells
 from runyard.service.turn import Turn
 from runyard.service.verbs import Verbs
 from runyard.store.base import Criteria
-from runyard.store.selection import is_element
+
+TOGETHER = 1_000
+"""So many jobs are held at a time where all are looked through."""
 
 SILENT_S = 90.0
 """A host whose agent has not beaten for this long is shown as unreachable."""
@@ -65,16 +69,28 @@ class JobVerbs(Verbs):
         if selectors and not meant:
             return ()
         by_row = needs_rows(query)
-        found = self._store.jobs(
-            Criteria(
-                selectors=meant, user=self._caller.user, mine=query.mine, recent=query.recent,
-                order=query.order, limit=0 if by_row else query.limit, after_id=query.after_id, cells=query.cells,
-            )
+        criteria = Criteria(
+            selectors=meant, user=self._caller.user, mine=query.mine, recent=query.recent,
+            order=query.order, limit=0 if by_row else query.limit, after_id=query.after_id, cells=query.cells,
         )  # fmt: skip
+        demands = Demands(query.selectors, selectors)
+        if by_row:
+            rows = narrowed(self._batches(criteria, demands), query, self._yard.now())
+        else:
+            found = self._store.jobs(criteria)
+            demands.meet(found)
+            rows = self._rows(found)
         if not (query.limit or query.after_id):
-            self._demand(query.selectors, selectors, found)
-        rows = self._rows(found)
-        return narrowed(rows, query, self._yard.now()) if by_row else rows
+            demands.insist(lambda: [queue.name for queue in self._store.queues()])
+        return rows
+
+    def _batches(self, criteria: Criteria, demands: Demands) -> Iterator[tuple[JobRow, ...]]:
+        """All that are meant, some at a time."""
+        ids = iter(self._store.ids(criteria))
+        while some := list(islice(ids, TOGETHER)):
+            jobs = list(self._store.load(some).values())
+            demands.meet(jobs)
+            yield self._rows(jobs)
 
     def job(self, job_id: int) -> JobDetail:
         job = self._store.job(job_id)
@@ -180,27 +196,6 @@ class JobVerbs(Verbs):
         notes = tuple(dict.fromkeys(note.kind for note in job.attempt.notes))
         unreachable = any(placement.agent in silent for placement in job.attempt.placements)
         return ("unreachable",) * unreachable + ("unkillable",) * (name in self._controller.unkillable) + notes
-
-    def _demand(self, texts: tuple[str, ...], selectors: tuple[Selector, ...], found: list[Job]) -> None:
-        """A selector that names one job, or a queue, has to find it."""
-        ids, labels = {job.id for job in found}, {job.spec.label for job in found}
-        for text, selector in zip(texts, selectors, strict=True):
-            if selector.queue:
-                self._demand_queue(selector.queue, found)
-            elif selector.spreads:
-                continue
-            elif selector.ids is not None and selector.ids[0] not in ids:
-                raise NotFound(f"there is no job {text}")
-            elif selector.last is not None and not found:
-                raise NotFound(f"{text}: you have no such job")
-            elif selector.names and not (
-                selector.names[0] in labels or any(is_element(job, selector) for job in found)
-            ):
-                raise NotFound(f"there is no job named {text!r}")
-
-    def _demand_queue(self, name: str, found: list[Job]) -> None:
-        if all(job.spec.queue != name for job in found) and all(queue.name != name for queue in self._store.queues()):
-            raise NotFound(f"there is no queue {name!r}")
 
     def _environment(self, job: Job) -> tuple[str, ...]:
         if not job.spec.environment:

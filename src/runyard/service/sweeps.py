@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import NamedTuple
 
 from runyard.errors import NotAllowed, NotFound
@@ -15,6 +16,12 @@ from runyard.model.group import SWEEP, SweepRequest
 from runyard.model.job import Job, JobState, StopRequest
 from runyard.model.rule import Rule
 from runyard.service.turn import Turn
+
+ENDING = "ending"
+"""Kind of the documents that say, by sweep, which cells a rule has still to end."""
+
+TOGETHER = 500
+"""So many are ended in a turn."""
 
 
 class Reported(NamedTuple):
@@ -53,12 +60,12 @@ def heard(turn: Turn, reports: Iterable[tuple[Job, Iterable[Reported]]]) -> None
         if rule is None:
             continue
         if rule.after is not None:
-            _end(turn, rule, [job.id])
+            _end(turn, rule.text, [job.id])
         elif not group.sweep.stopped:
             why = f"{rule.text}: job {job.id} ({job.spec.title})"
             groups[group.id] = stopped = replace(group, sweep=replace(group.sweep, stopped=why))
             turn.store.save_group(stopped)
-            _end(turn, rule, [cell.id for cell in turn.store.cells([group.id])[group.id] if cell.id != job.id])
+            _end_others(turn, rule, job)
 
 
 def _holds(rule: Rule, told: Reported) -> bool:
@@ -69,10 +76,32 @@ def _holds(rule: Rule, told: Reported) -> bool:
     return rule.holds(told.most if rule.comparison.startswith(">") else told.least, None)
 
 
-def _end(turn: Turn, rule: Rule, ids: list[int]) -> None:
+def _end_others(turn: Turn, rule: Rule, job: Job) -> None:
+    """End the cells beside this one: those that wait first, so that none starts where another has ended."""
+    cells = sorted(turn.store.cells([job.group or 0])[job.group or 0], key=lambda cell: cell.started_at is not None)
+    ids = [cell.id for cell in cells if cell.id != job.id and cell.ended_at is None]
+    turn.store.save_document(ENDING, str(job.group), {"rule": rule.text, "ids": ids})
+    go_on(turn, str(job.group))
+
+
+def go_on(turn: Turn, group: str) -> None:
+    """End some of the cells of this sweep that a rule ends; the rest in the next turns."""
+    left = turn.store.document(ENDING, group)
+    if left is None:
+        return
+    some, rest = left["ids"][:TOGETHER], left["ids"][TOGETHER:]
+    _end(turn, left["rule"], some)
+    if rest:
+        turn.store.save_document(ENDING, group, {**left, "ids": rest})
+        turn.next.append(partial(go_on, group=group))
+    else:
+        turn.store.remove_document(ENDING, group)
+
+
+def _end(turn: Turn, rule: str, ids: list[int]) -> None:
     """End these cells, as `stop` does."""
     jobs = turn.store.load(ids)
-    wish = StopRequest(turn.now, f"the rule {rule.text}")
+    wish = StopRequest(turn.now, f"the rule {rule}")
     changes = [
         Change(job.id, StopRequested(turn.now, wish))
         for job in jobs.values()

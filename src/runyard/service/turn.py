@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Turn:
-    """One round of the yard thread: what its items may use."""
+    """One round of the yard thread: what its items may use. `next` is work that goes on in another one."""
 
     def __init__(self, controller: Controller, now: float) -> None:
         self.store = controller.store
@@ -27,6 +27,7 @@ class Turn:
         self.draining = controller.draining
         self.topics: set[str] = set()
         self.after: list[Callable[[], None]] = []
+        self.next: list[Callable[[Turn], None]] = []
         self.groups_moved: set[int] = set()
         self.joined: set[str] = set()
         self.left: set[str] = set()

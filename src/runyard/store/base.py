@@ -179,9 +179,12 @@ class Store(Protocol):
         one. Jobs of one call never depend in a circle (the caller has checked), but may name later ones.
         """
 
-    def restore(self, new: NewJobs, tales: Sequence[Tale]) -> Added:
-        """Add jobs that have a story already: theirs, from then on, is replayed and changes no other job. Dependencies
-        are ids of here, perhaps of this very call. IllegalMove where a story cannot be.
+    def reserve(self, count: int) -> int:
+        """Give so many ids to jobs that will be restored, and to no others; the first of them."""
+
+    def restore(self, new: NewJobs, tales: Sequence[Tale], first: int) -> Added:
+        """Add jobs that have a story already: theirs, from then on, is replayed and changes no other job. Their ids,
+        from `first` on, and those of their dependencies were reserved. IllegalMove where a story cannot be.
         """
 
     def job(self, job_id: int) -> Job:
@@ -189,6 +192,9 @@ class Store(Protocol):
 
     def jobs(self, criteria: Criteria) -> list[Job]:
         """Jobs by criteria."""
+
+    def ids(self, criteria: Criteria) -> list[int]:
+        """The ids of what `jobs` gives, in its order; for many it takes a small part of the memory."""
 
     def attempts(self, job_id: int) -> list[Attempt]:
         """All attempts of a job, oldest first."""

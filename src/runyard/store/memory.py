@@ -124,14 +124,19 @@ class MemoryStore(MemoryCodes):
             state.jobs[job.id] = job
             state.job_shapes[job.id] = self._shape_id(shape_of(job.spec, entry.group if entry.apart else None))
             state.story[job.id] = (Recorded(job.id, job.version, event),)
-            state.last_job = job.id
+            state.last_job = max(state.last_job, job.id)
             state.feed += 1
             for on, kind in entry.links:
                 state.dependants[on] = (*state.dependants.get(on, ()), (job.id, kind))
 
-    def restore(self, new: NewJobs, tales: Sequence[Tale]) -> Added:
+    def reserve(self, count: int) -> int:
         state = self._changing
-        admission = admit(bare(new), state.last_job + 1, state.last_group + 1, self)
+        state.last_job += count
+        return state.last_job - count + 1
+
+    def restore(self, new: NewJobs, tales: Sequence[Tale], first: int) -> Added:
+        state = self._changing
+        admission = admit(bare(new), first, state.last_group + 1, self)
         admission, applied = told(new, admission, tales)
         self._admit(new, admission)
         state.jobs.update(applied.jobs)
@@ -199,6 +204,9 @@ class MemoryStore(MemoryCodes):
         state = self._seen
         sweeps = set[int]() if criteria.cells else {group.id for group in state.groups.values() if group.kind == SWEEP}
         return select((job for job in state.jobs.values() if job.group not in sweeps), criteria)
+
+    def ids(self, criteria: Criteria) -> list[int]:
+        return [job.id for job in self.jobs(criteria)]
 
     def load(self, ids: Iterable[int]) -> dict[int, Job]:
         jobs = self._seen.jobs

@@ -48,7 +48,8 @@ def insert_jobs(database: Database, shapes: SqlShapes, new: NewJobs, admission: 
     database.run(INSERT_LINK, [(on, entry.id, kind) for entry in entries for on, kind in entry.links])
     database.run(INSERT_CODE, code_rows(entries))
     shapes.count(desk.tally())
-    database.count(replace(counters, last_job=counters.last_job + len(entries), feed=counters.feed + len(entries)))
+    last = max((entry.id for entry in entries), default=0)
+    database.count(replace(counters, last_job=max(counters.last_job, last), feed=counters.feed + len(entries)))
 
 
 def code_rows(entries: list[Entry]) -> list[tuple[int, int | None, str]]:

@@ -157,8 +157,13 @@ class SqlJobs(SqlRecords):
         rows = self._db.fetch(_UNIQUE, (plain(user), plain(unique)))
         return rows[0][0] if rows else None
 
-    def restore(self, new: NewJobs, tales: Sequence[Tale]) -> Added:
-        admission = admit(bare(new), self._db.counters.last_job + 1, self._db.counters.last_group + 1, self)
+    def reserve(self, count: int) -> int:
+        counters = self._db.counters
+        self._db.count(replace(counters, last_job=counters.last_job + count))
+        return counters.last_job + 1
+
+    def restore(self, new: NewJobs, tales: Sequence[Tale], first: int) -> Added:
+        admission = admit(bare(new), first, self._db.counters.last_group + 1, self)
         admission, applied = told(new, admission, tales)
         insert_jobs(self._db, self._shapes, new, admission)
         if applied.jobs:
@@ -273,6 +278,12 @@ class SqlJobs(SqlRecords):
                 found |= self._decoded(self._db.read(query))
         jobs = [job for job, _ in found.values()]
         return jobs if len(queries) == 1 else finish(jobs, criteria)
+
+    def ids(self, criteria: Criteria) -> list[int]:
+        queries = selections(criteria)
+        if len(queries) > 1:
+            return [job.id for job in self.jobs(criteria)]
+        return [job_id for (job_id,) in self._db.read(queries[0].with_only_columns(_J.id))]
 
     def attempts(self, job_id: int) -> list[Attempt]:
         with self._db.reading():

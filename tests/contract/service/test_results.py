@@ -139,3 +139,19 @@ def test_usage(yard: Yard) -> None:
     assert third
     with pytest.raises(InvalidSpec):
         yard.service.usage(UsageQuery("soon"))
+
+
+def test_all_are_looked_through_a_few_at_a_time(yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runyard.service.job_verbs.TOGETHER", 2)
+    yard.submit(*(job(name=f"n{place}", priority=priority) for place, priority in enumerate([3, 1, 3, 2, 3, 1])))
+
+    def found(*selectors: str, **query: Any) -> list[str]:
+        return [row.name for row in yard.service.jobs(JobQuery(selectors, **query))]
+
+    assert found(sort=("-priority",)) == ["n0", "n2", "n4", "n3", "n1", "n5"]
+    assert found(sort=("-priority",), limit=4) == ["n0", "n2", "n4", "n3"]
+    assert found(sort=("priority", "-id"), limit=3) == ["n5", "n1", "n3"]
+    assert found(where="priority = 3", order="-id", limit=2) == ["n4", "n2"]
+    assert found("n0", "n5", where="priority = 1") == ["n5"]
+    with pytest.raises(NotFound, match="there is no job named 'n7'"):
+        found("n0", "n7", where="priority = 1")

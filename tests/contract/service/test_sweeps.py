@@ -16,6 +16,7 @@ from runyard.model.job import Job
 from runyard.model.rule import Rule
 from runyard.model.spec import ArraySpec, Dependency, JobSpec
 from runyard.model.template import Template
+from runyard.service import sweeps
 from runyard.service.sweeps import Reported, heard
 from tests.contract.service.harness import Yard, job
 
@@ -186,6 +187,21 @@ class TestRules:
         words = yard.words()
         assert words[made[0]] == "running" and {words[made[1]], words[made[2]]} <= {"cancelled", "stopping"}
         assert row(yard).group.sweep.stopped == f"acc >= 0.9: job {made[0]} (lr[0])"  # type: ignore[union-attr]
+
+    def test_a_large_sweep_ends_some_at_a_time(self, yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Those that wait first; others have their turns in between."""
+        monkeypatch.setattr(sweeps, "TOGETHER", 2)
+        rules = (Rule("acc", ">=", 0.9),)
+        made = sweep(yard, *map(cell, range(7)), sweep=Sweep(TRAIN.template, ("lr",), rules), parallel=2)
+        hand = yard.agent()
+        hand.starts(made[0])
+        hand.starts(made[1])
+        report(yard, made[0], "acc", 0.95)
+        seen = []
+        for _ in range(4):
+            yard.controller.call(lambda turn: seen.append([turn.store.job(one).word for one in made]))
+        assert seen[-1] == ["running", "stopping", *["cancelled"] * 5]
+        assert yard.store.documents(sweeps.ENDING) == {}
 
     def test_too_bad_ends_that_cell(self, yard: Yard) -> None:
         rules = (Rule("loss", ">", 2.0, 100),)

@@ -29,7 +29,10 @@ def busy(store: Store) -> Store:
 
 
 def found(store: Store, *texts: str, **criteria: object) -> list[int]:
-    return ids(store.jobs(Criteria(selectors(*texts), **criteria)))  # type: ignore[arg-type]
+    meant = Criteria(selectors(*texts), **criteria)  # type: ignore[arg-type]
+    jobs = ids(store.jobs(meant))
+    assert store.ids(meant) == jobs
+    return jobs
 
 
 @pytest.mark.parametrize(

@@ -190,7 +190,7 @@ class FakeService:
             if not selector.spreads and not any(self._means(selector, one) for one in found):
                 raise NotFound(f"there is no job {text}")
         if needs_rows(query):
-            return narrowed(found, query, NOW)
+            return narrowed([found], query, NOW)
         name, down = query.order.removeprefix("-"), query.order.startswith("-")
         time_of = attrgetter(f"{name}_at" if name in ("started", "ended") else "id")
         found.sort(key=lambda one: (time_of(one) is None, time_of(one), one.id), reverse=down)
@@ -414,7 +414,7 @@ class FakeWiring:
         self.runs = True
         return 77
 
-    def stop_server(self, settings: Settings) -> bool:
+    def stop_server(self, settings: Settings, account: str = "") -> bool:
         ran, self.runs = self.runs, False
         return ran
 

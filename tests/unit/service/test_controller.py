@@ -17,6 +17,7 @@ from runyard.model.job import Job
 from runyard.model.spec import JobSpec
 from runyard.model.view import Plan, View
 from runyard.service import controller as module
+from runyard.service import sweeps
 from runyard.service.controller import Controller, Surroundings, Work
 from runyard.service.turn import Turn
 from runyard.store.base import NewJobs
@@ -280,3 +281,16 @@ def test_each_start_raises_the_epoch(store: Watched) -> None:
         epochs.append(controller.start().epoch)
         controller.stop()
     assert epochs == [1, 2, 3]
+
+
+def test_cells_that_a_rule_had_still_to_end(store: Watched) -> None:
+    """The server was ended in between."""
+    with store.transaction():
+        store.add(NewJobs([JobSpec(("true",), hold=True)] * 3, "", "me", 1.0))
+        store.save_document(sweeps.ENDING, "1", {"rule": "acc >= 0.9", "ids": [1, 3]})
+    controller = Controller(store, Surroundings(lambda: 100.0, lambda: "token"))
+    controller.start()
+    controller.call(lambda turn: None)
+    controller.stop()
+    assert [store.job(one).word for one in (1, 2, 3)] == ["cancelled", "held", "cancelled"]
+    assert store.documents(sweeps.ENDING) == {}
