@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
@@ -17,18 +17,15 @@ from runyard.cli.selecting import attempt_of, single
 from runyard.model.code import COUNTED, WORK_TREE, title
 from runyard.model.comparing import HIDDEN, Comparison, Variable
 from runyard.model.spec import JobSpec
-from runyard.submitting.keys import KEYS, Shown
+from runyard.submitting.fields import FIELDS
 
 TOLD = frozenset(("command", "code", "environment", "public", "python", "script", "user", "array_index"))
 """Fields of a spec that are told in a way of their own, or always differ."""
 
-FLAGS: dict[str, Shown] = {
-    **{f"--{key.name}": key.shown for key in KEYS if key.name not in ("command", "env")},
-    "--retry-on": lambda s: ",".join(s.retry.on),
-    "--param": lambda s: [f"{name}={value}" for name, value in s.params],
+FLAGS: dict[str, Callable[[JobSpec], Any]] = {
+    **{f"--{name}": option.shown for name, option in FIELDS.items() if option.at},
     "--snapshot": lambda s: s.snapshot == WORK_TREE,
     "--commit": lambda s: s.snapshot if s.snapshot != WORK_TREE else "",
-    "--drift": lambda s: s.drift,
 }
 """How a user asks for what the other fields hold, and what a job has of each."""
 

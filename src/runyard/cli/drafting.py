@@ -20,7 +20,7 @@ from runyard.cli.submit import here
 from runyard.errors import InvalidSpec, RunyardError, UsageError
 from runyard.foreign.editor import VARIABLES, EditedFile, editor_of
 from runyard.model.editing import Draft
-from runyard.submitting.keys import KEYS, keys_for
+from runyard.submitting.keys import CHANGEABLE, keys_for
 from runyard.submitting.redraft import Redrafter, assignments
 from runyard.submitting.sheet import Part, Sheet, with_mistake
 
@@ -32,7 +32,7 @@ Apply = Callable[[Sequence[Draft]], Mapping[int, str]]
 
 setting = click.option(
     "--set", "sets", multiple=True, metavar="KEY=VALUE",
-    shell_complete=complete_words(*(f"{key.name}=" for key in KEYS)),
+    shell_complete=complete_words(*(f"{name}=" for name in CHANGEABLE)),
     help="Change this, as in time=2h; several times for more.",
 )  # fmt: skip
 

@@ -16,7 +16,7 @@ from runyard.model.job import Outcome
 from runyard.model.lifecycle import replay
 from runyard.model.spec import DEFAULT_QUEUE, JobSpec
 from runyard.model.transfer import Cargo, reported, retold
-from runyard.submitting import fields
+from runyard.submitting import spelling
 from runyard.submitting.ground import Ground
 from runyard.submitting.past import past_moment
 
@@ -62,7 +62,7 @@ def import_run(
         name=name,
         workdir=_path(workdir, place.ground),
         queue=queue,
-        params=fields.parameters(params, "param", place),
+        params=spelling.parameters(params, "param", place),
         note=note,
     )
     story = retold(ID, spec, PLACE, (started_at, started_at, ended_at), _result(outcome, exit_code))

@@ -161,7 +161,7 @@ JOB_OPTIONS: tuple[Callable[[F], F], ...] = (
     click.option("--retries", metavar="N", help="Try again by itself so often (default: 0)."),
     click.option("--backoff", metavar="SPAN", help="Pause before a retry, doubled each time (default: none)."),
     click.option(
-        "--retry-on", metavar="CAUSES", shell_complete=complete_words(*RETRY_CAUSES),
+        "--retry-on", multiple=True, metavar="CAUSES", shell_complete=complete_words(*RETRY_CAUSES),
         help="fail, oom, lost, timeout or codes (default: fail,oom,timeout).",
     ),
     click.option(

@@ -9,22 +9,20 @@ import click
 from runyard.api import JobDetail, JobRow
 from runyard.cli.code_facts import code_facts
 from runyard.cli.context import App
-from runyard.cli.contract import asked, contract
+from runyard.cli.contract import asked, wishes
 from runyard.cli.ls import elapsed, gpus, progress
 from runyard.cli.options import SELECTORS, as_json, one_job
 from runyard.cli.render.facts import line_of
 from runyard.cli.render.json import plain
-from runyard.cli.render.text import harmless, label, memory, moment, numbers, span, words
+from runyard.cli.render.text import harmless, label, memory, moment, numbers, span
 from runyard.cli.selecting import attempt_of, single
 from runyard.errors import NotFound
 from runyard.model.attempt import Attempt
 from runyard.model.checkpoint import GOES_ON
 from runyard.model.ending import describe, exit_code
 from runyard.model.events import KIND_OF
-from runyard.model.job import JobState
 from runyard.model.metrics import Measured, Metric
 from runyard.model.notice import Told
-from runyard.model.spec import JobSpec
 
 NAMES_SHOWN = 8
 METRICS_SHOWN = 12
@@ -100,7 +98,9 @@ def _facts(detail: JobDetail, now: float, measured: Sequence[Measured]) -> Itera
     yield "asks for", asked(spec)
     if detail.limits:
         yield "limits", harmless(detail.limits)
-    yield from _wishes(spec)
+    if spec.after:
+        yield "after", ", ".join(f"{after.kind}:{after.job_id}" for after in spec.after)
+    yield from wishes(spec)
     yield from _place(row)
     yield "user", harmless(row.user)
     yield "submitted", moment(row.submitted_at)
@@ -109,12 +109,6 @@ def _facts(detail: JobDetail, now: float, measured: Sequence[Measured]) -> Itera
         yield "progress", progress(row)
     if measured:
         yield from _metrics(measured[-1].metrics)
-    if spec.output:
-        yield "output", harmless(spec.output)
-    if spec.input:
-        yield "input", harmless(spec.input)
-    if spec.tty:
-        yield "terminal", f"its own; `ry attach {row.id}`" if row.state == JobState.RUNNING.value else "its own"
     if detail.environment:
         shown = ", ".join(harmless(name) for name in detail.environment[:NAMES_SHOWN])
         more = len(detail.environment) - NAMES_SHOWN
@@ -140,25 +134,6 @@ def _state(row: JobRow) -> str:
     code = f", exit code {row.exit_code}" if row.exit_code is not None else ""
     flags = "".join(f", {flag}" for flag in row.flags)
     return row.word + code + flags
-
-
-def _wishes(spec: JobSpec) -> Iterator[tuple[str, str]]:
-    for after in spec.after:
-        yield "after", f"{after.kind}:{after.job_id}"
-    if spec.begin_at is not None:
-        yield "begin", moment(spec.begin_at)
-    if spec.priority:
-        yield "priority", str(spec.priority)
-    if spec.retry.limit:
-        on = ", ".join(spec.retry.on) or "fail, oom, timeout"
-        pause = f", first after {words(spec.retry.backoff_s)}" if spec.retry.backoff_s else ""
-        yield "retries", f"{spec.retry.limit} on {on}{pause}"
-    if spec.on_lost:
-        yield "on-lost", spec.on_lost
-    for name, text in contract(spec):
-        yield name, harmless(text)
-    if spec.unique:
-        yield "unique", harmless(spec.unique)
 
 
 def _place(row: JobRow) -> Iterator[tuple[str, str]]:

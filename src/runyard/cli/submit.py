@@ -12,18 +12,16 @@ import click
 
 from runyard.api import Receipt, Submission
 from runyard.cli.context import App
-from runyard.cli.contract import asked, contract
+from runyard.cli.contract import asked, wishes
 from runyard.cli.job_options import WordsCommand, given, job_options, request
 from runyard.cli.options import as_json, complete_files, dry_run
 from runyard.cli.render.output import shown
-from runyard.cli.render.text import clock, counted, harmless, label, numbers, words
+from runyard.cli.render.text import counted, harmless, label, numbers
 from runyard.errors import StorageFull, Unavailable, UsageError
-from runyard.model.code import WORK_TREE
 from runyard.model.filter import JobQuery
-from runyard.model.spec import DEFAULT_GRACE_S
 from runyard.submitting.build import Builder
 from runyard.submitting.dependencies import DEFAULT_KIND
-from runyard.submitting.fields import Here, here_of
+from runyard.submitting.ground import Here, here_of
 
 if TYPE_CHECKING:
     from runyard.model.spec import JobSpec
@@ -191,7 +189,8 @@ def _asked(app: App, submission: Submission, place: int) -> str:
     array = submission.arrays.get(place)
     limit = [f"at most {array.parallel} at a time"] if array is not None and array.parallel else []
     spec = submission.specs[place - 1]
-    return asked(spec, [*limit, *_before(spec, submission), *_wishes(spec, app.now())])
+    more = (name if text == "true" else f"{name} {text}" for name, text in wishes(spec))
+    return asked(spec, [*limit, *_before(spec, submission), *more])
 
 
 def _before(spec: JobSpec, submission: Submission) -> Iterator[str]:
@@ -201,33 +200,6 @@ def _before(spec: JobSpec, submission: Submission) -> Iterator[str]:
         names = [harmless(submission.specs[-job_id - 1].label) for job_id in mine if job_id < 0]
         ids = [numbers([job_id for job_id in mine if job_id > 0])] if max(mine) > 0 else []
         yield f"{'after' if kind == DEFAULT_KIND else kind} {shown([*ids, *names])}"
-
-
-def _wishes(spec: JobSpec, now: float) -> Iterator[str]:
-    """What differs from the defaults."""
-    if spec.begin_at is not None:
-        yield f"not before {clock(spec.begin_at, now)}"
-    if spec.priority:
-        yield f"priority {spec.priority}"
-    if spec.retry.limit:
-        causes = f" on {' or '.join(spec.retry.on)}" if spec.retry.on else ""
-        pause = f" after {words(spec.retry.backoff_s)}" if spec.retry.backoff_s else ""
-        yield f"{spec.retry.limit} {'retry' if spec.retry.limit == 1 else 'retries'}{causes}{pause}"
-    if spec.grace_s != DEFAULT_GRACE_S:
-        yield f"{words(spec.grace_s)} of grace"
-    for name, value in (("on-lost", spec.on_lost), ("unique", spec.unique), ("output", spec.output)):
-        if value:
-            yield f"{name} {harmless(value)}"
-    if spec.input:
-        yield f"input {harmless(spec.input)}"
-    if spec.detach:
-        yield "detach"
-    for name, text in contract(spec):
-        yield harmless(f"{name} {text}")
-    if spec.snapshot:
-        yield "snapshot" if spec.snapshot == WORK_TREE else f"snapshot of {harmless(spec.snapshot)}"
-    if spec.drift:
-        yield f"drift {spec.drift}"
 
 
 def preview(app: App, submission: Submission) -> None:

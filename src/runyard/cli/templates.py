@@ -13,7 +13,7 @@ from runyard.cli.submit import here
 from runyard.errors import InvalidSpec, RunyardError, UsageError
 from runyard.model.rendering import NUMBER, names_in
 from runyard.model.template import Parameter, Template
-from runyard.submitting.fields import Here
+from runyard.submitting.ground import Here
 from runyard.submitting.parameters import merged, parse, style_of
 from runyard.submitting.script import command_of
 from runyard.submitting.venv import programs_in

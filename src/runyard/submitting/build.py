@@ -18,21 +18,17 @@ from runyard.model.filter import JobQuery, parse_selector
 from runyard.model.params import Params
 from runyard.model.queue import Queue
 from runyard.model.spec import (
-    DEFAULT_GRACE_S,
     DEFAULT_QUEUE,
     DEFAULT_SHELL,
     Dependency,
-    GpuRequest,
     JobSpec,
     Resources,
-    Retry,
 )
 from runyard.submitting import environment as environments
 from runyard.submitting import fields, venv
-from runyard.submitting.checkpoints import checkpoint_of
 from runyard.submitting.dependencies import resolve
-from runyard.submitting.fields import Here
-from runyard.submitting.ground import Ground
+from runyard.submitting.fields import BLANK
+from runyard.submitting.ground import Ground, Here
 from runyard.submitting.nearest import meant
 from runyard.submitting.presence import look_for_output, look_for_program
 from runyard.submitting.pythons import Pythons
@@ -154,41 +150,24 @@ class Builder:
             self.remark(remark)
         if command.python_path and ground.is_far:
             self.remark(f"{command.words[0]}: only a copy of it is sent; what it imports has to be{ground.where}")
+        asked = fields.placed(values)
+        self._await_first_host(asked.get("resources", BLANK.resources))
+        asked.setdefault("note", " ".join(self.here.environ.get(NOTE_VARIABLE, "").split()))
         environment = self.environment(values, command.python_path)
-        return JobSpec(
-            command=command.words,
-            name=values.get("name", ""),
-            workdir=workdir,
-            shell=shell,
-            script=self.blob(command.script) if command.script is not None else "",
-            environment=environment,
-            setup=self.setup(values, workdir),
-            output=output,
-            input=_input(values, workdir, ground),
-            queue=values.get("queue", DEFAULT_QUEUE),
-            priority=values.get("priority", 0),
-            after=resolve(values.get("after", ()), self.jobs_of) if after is None else after,
-            hold=values.get("hold", False),
-            begin_at=values.get("begin"),
-            time_limit_s=values.get("time"),
-            grace_s=values.get("grace", DEFAULT_GRACE_S),
-            detach=values.get("detach", False),
-            tty=values.get("tty", False),
-            retry=_retry(values),
-            on_lost=values.get("on-lost", ""),
-            resources=self.resources(values),
-            unique=values.get("unique", ""),
-            params=values.get("param", ()),
-            note=values.get("note", " ".join(self.here.environ.get(NOTE_VARIABLE, "").split())),
-            slurm_env=values.get("slurm-env", False),
-            public=self._public[environment],
-            notify=values.get("notify", ()),
-            checkpoint=checkpoint_of(values),
-            ports=values.get("ports"),
-            snapshot=values.get("snapshot", ""),
-            drift=values.get("drift", ""),
-            python=self.pythons.named(values, command.script, workdir),
-        )
+        own = {
+            "command": command.words,
+            "workdir": workdir,
+            "shell": shell,
+            "script": self.blob(command.script) if command.script is not None else "",
+            "environment": environment,
+            "public": self._public[environment],
+            "setup": self.setup(values),
+            "output": output,
+            "input": _input(values, workdir, ground),
+            "after": resolve(values.get("after", ()), self.jobs_of) if after is None else after,
+            "python": self.pythons.named(values, command.script, workdir),
+        }
+        return JobSpec(**{**asked, **own})
 
     def look_for_program(self, spec: JobSpec) -> None:
         """Whether the program of an argv is there; not where something that runs before may bring it."""
@@ -211,18 +190,12 @@ class Builder:
         if len(self.remarks) < REMARKS_MAX and text and text not in self.remarks:
             self.remarks.append(text if len(self.remarks) < REMARKS_MAX - 1 else "and more of this kind")
 
-    def resources(self, values: Mapping[str, Any]) -> Resources:
-        """What it asks for. Where that is more than any host has, a yard that is just born must know its first host
-        to say so: who asks for more than a CPU waits for it."""
-        cpus = values.get("cpus", 1)
-        memory_mb = values.get("mem", values.get("mem-per-cpu", 0) * cpus)
-        asked = Resources(cpus, memory_mb, values.get("gpus", GpuRequest()))
-        if not self._knows_hosts and (asked.gpus.count or asked.memory_mb or asked.cpus > 1):
-            self._knows_hosts = True
-            self._await_host()
-        return asked
-
-    def _await_host(self) -> None:
+    def _await_first_host(self, asked: Resources) -> None:
+        """Where that is more than any host has, a yard that is just born must know its first host to say so: who asks
+        for more than a CPU waits for it."""
+        if self._knows_hosts or not (asked.gpus.count or asked.memory_mb or asked.cpus > 1):
+            return
+        self._knows_hosts = True
         position = 0
         for _ in range(FIRST_HOST_LOOKS):
             if self._service.hosts():
@@ -234,11 +207,8 @@ class Builder:
         sets, files, clean = values.get("env", ()), values.get("env-file", ()), values.get("clean-env", False)
         key = (sets, files, clean, python_path)
         if key not in self._environments:
-            environ = self.here.environ
             wanted = environments.captured(self.ground.environ, clean)
-            for path in files:
-                wanted.update(environments.read_file(_text(path, self.here.cwd), environ, path))
-            wanted.update(environments.assignments(sets, environ))
+            wanted.update(environments.given(files, sets, self.here))
             if python_path and not self.ground.is_far:
                 rest = wanted.get("PYTHONPATH", "")
                 wanted["PYTHONPATH"] = f"{python_path}:{rest}" if rest else python_path
@@ -248,7 +218,7 @@ class Builder:
             self._public[blob] = environments.public(wanted, self.here.public_prefixes)
         return self._environments[key]
 
-    def setup(self, values: Mapping[str, Any], workdir: str) -> tuple[str, ...]:
+    def setup(self, values: Mapping[str, Any]) -> tuple[str, ...]:
         """The lines that run before the command."""
         if "venv" in values and "conda" in values:
             raise InvalidSpec("either --venv or --conda, please", "conda")
@@ -294,11 +264,6 @@ def new_key() -> str:
     return os.urandom(KEY_BYTES).hex()
 
 
-def _retry(values: Mapping[str, Any]) -> Retry:
-    pause_s, variables = values.get("backoff", 0.0), values.get("retry-env", ())
-    return Retry(values.get("retries", 0), values.get("retry-on", ()), pause_s, variables)
-
-
 def _check_workdir(workdir: str, ground: Ground) -> None:
     if not ground.is_directory(workdir):
         raise InvalidSpec(f"there is no directory {workdir}{ground.where}", "workdir")
@@ -310,11 +275,3 @@ def _input(values: Mapping[str, Any], workdir: str, ground: Ground) -> str:
     if path and not values.get("after") and (ground.is_directory(whole) or not ground.exists(whole)):
         raise InvalidSpec(f"there is no file {path}{ground.where}", "input")
     return path
-
-
-def _text(path: str, cwd: str) -> str:
-    try:
-        with open(os.path.join(cwd, os.path.expanduser(path)), encoding="utf-8", errors="surrogateescape") as file:
-            return file.read()
-    except OSError as error:
-        raise InvalidSpec(f"{path} cannot be read: {error.strerror}", "env-file") from None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from runyard.api import Submission
 from runyard.errors import InvalidSpec
 from runyard.model.spec import ARGUMENT_BYTES, DEFAULT_SHELL, NAME_BYTES, ArraySpec, Dependency, JobSpec
-from runyard.submitting import dependencies, fields
+from runyard.submitting import dependencies, fields, spelling
 from runyard.submitting.build import Builder, new_key
 from runyard.submitting.nearest import meant
 from runyard.submitting.script import Command, words_of
@@ -165,7 +165,7 @@ class _Batch:
             self.arrays[len(self.specs)] = array
 
     def _is_script(self, entry: Mapping[str, Any]) -> bool:
-        return "script" in entry and fields.flag(entry["script"], "script", self._builder.here)
+        return "script" in entry and spelling.flag(entry["script"], "script", self._builder.here)
 
     def _directives(self, script: str) -> Directives | None:
         if script not in self._lines:
@@ -195,7 +195,7 @@ class _Batch:
         return found
 
     def _dependencies(self, after: Any) -> tuple[Dependency, ...]:
-        key = fields.texts(after, "after", self._builder.here)
+        key = spelling.texts(after, "after", self._builder.here)
         if key not in self._after:
             wanted = [part for text in key for part in dependencies.parse(text)]
             self._after[key] = dependencies.resolve(wanted, self._lookup)

@@ -1,20 +1,17 @@
-"""The options by which a command can stop and go on: from their texts to the record of a spec."""
+"""The options by which a command can stop and go on, as they are typed."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from runyard.errors import InvalidSpec
-from runyard.model.checkpoint import DEFAULT_BEFORE_S, DEFAULT_TRIES, Checkpoint
+from runyard.model.checkpoint import DEFAULT_BEFORE_S
 from runyard.model.spec import RETRY_CAUSES, RetryVariable
 from runyard.submitting import durations
 
 TO_ALL, TO_COMMAND = "all", "B"
 """Who gets a signal, before a colon; B is Slurm's letter, and what is so without it."""
-
-NOTHING = Checkpoint()
 
 
 class Signal(NamedTuple):
@@ -44,17 +41,6 @@ def signal_number(name: str, flag: str) -> int:
         return int(signal.Signals["SIG" + name.upper().removeprefix("SIG")])
     except KeyError:
         raise InvalidSpec(f"{name!r} is no signal; use TERM, INT, USR1, KILL or a number", flag) from None
-
-
-def checkpoint_of(values: Mapping[str, Any]) -> Checkpoint:
-    """What these options ask for together."""
-    wanted: Signal | None = values.get("signal")
-    directory, requeue = values.get("checkpoint-dir", False), values.get("requeue-on-checkpoint", False)
-    tries = values.get("checkpoint-tries", DEFAULT_TRIES)
-    if wanted is None and not (directory or requeue or tries != DEFAULT_TRIES):
-        return NOTHING
-    number, before_s, to_all = wanted or Signal(0)
-    return Checkpoint(directory, number, before_s, to_all, requeue, tries)
 
 
 def retry_variable(text: str, flag: str) -> RetryVariable:

@@ -13,9 +13,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from runyard.errors import InvalidSpec
-from runyard.submitting import fields, gpus, sbatch
-from runyard.submitting.fields import Here
+from runyard.submitting import fields, gpus, sbatch, spelling
 from runyard.submitting.grammar import Grammar, Option, Stray
+from runyard.submitting.ground import Here
 from runyard.submitting.nearest import meant
 
 RY, SBATCH = "#RY", "#SBATCH"
@@ -32,9 +32,6 @@ ALIASES = {"job-name": "name", "partition": "queue", "dependency": "after", "cpu
 """The other spellings of flags that `submit` takes (tested to be the same)."""
 
 GRES = "gres"
-ADDING = frozenset({"after", "env", "env-file", "setup", "notify"})
-"""What may be given several times."""
-
 _WORD = re.compile(r"""\s*(#.*|(?:"(?:\\.|[^"\\])*"|'[^']*'|\\.|[^\s"'\\])+)""", re.DOTALL)
 
 
@@ -49,7 +46,7 @@ class Directives(NamedTuple):
         """These options, and above them those that were given otherwise: variables add up, the rest is replaced."""
         merged = fields.layered(self.options, given)
         if "env" in self.options and "env" in given:
-            merged["env"] = (*self.options["env"], *fields.variables(given["env"], "env", NOWHERE))
+            merged["env"] = (*self.options["env"], *spelling.variables(given["env"], "env", NOWHERE))
         return merged
 
     def located(self, error: InvalidSpec, given: Mapping[str, Any]) -> InvalidSpec:
@@ -84,8 +81,8 @@ def read(
     places: dict[str, str] = {}
     for option in (*foreign.options, *said):  # ours count more
         place = f"{name}, line {option.line}: {option.shown}"
-        fields.FIELDS[option.name](option.value, place, here)
-        if option.name in ADDING:
+        fields.FIELDS[option.name].read(option.value, place, here)
+        if option.name in fields.MANY:
             options[option.name] = (*options.get(option.name, ()), option.value)
         else:
             options = fields.layered(options, {option.name: option.value})
@@ -155,5 +152,5 @@ def _foreign(line: Line, name: str) -> Iterator[Option | Stray]:
 GRAMMAR = Grammar(
     frozenset({*fields.FIELDS, *ALIASES, GRES}),
     SHORTS,
-    bare=frozenset(name for name, reader in fields.FIELDS.items() if reader is fields.flag),
+    bare=frozenset(name for name, option in fields.FIELDS.items() if option.read is spelling.flag),
 )

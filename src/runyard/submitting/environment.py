@@ -7,6 +7,7 @@ survive as lone surrogates (Python's surrogateescape).
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 
@@ -14,6 +15,7 @@ from runyard.errors import InvalidSpec
 from runyard.model.params import Params
 from runyard.model.spec import ARGUMENT_BYTES
 from runyard.settings import OF_A_CLIENT, Settings
+from runyard.submitting.ground import Here
 
 OURS = "RUNYARD_"
 KEPT = frozenset(OURS + field.name.upper() for field in fields(Settings))
@@ -52,7 +54,7 @@ def captured(environ: Mapping[str, str], clean: bool = False) -> dict[str, str]:
 
 def assignments(words: Iterable[str], environ: Mapping[str, str], flag: str = "env") -> dict[str, str]:
     """`-e K=V` and `-e K` (as it is here)."""
-    given = {}
+    found = {}
     for word in words:
         name, equals, value = word.partition("=")
         check_name(name, flag)
@@ -60,14 +62,22 @@ def assignments(words: Iterable[str], environ: Mapping[str, str], flag: str = "e
             if name not in environ:
                 raise InvalidSpec(f"{name} is not set here; give it a value: {name}=...", flag)
             value = environ[name]
-        given[name] = value
-    return given
+        found[name] = value
+    return found
+
+
+def given(files: Iterable[str], words: Iterable[str], here: Here) -> dict[str, str]:
+    """What files of variables say, and what is said beside them, which counts more."""
+    found: dict[str, str] = {}
+    for path in files:
+        found.update(read_file(_text(path, here.cwd), here.environ, path))
+    return {**found, **assignments(words, here.environ)}
 
 
 def read_file(text: str, environ: Mapping[str, str], path: str = "", flag: str = "env-file") -> dict[str, str]:
     """Lines `K=V` (or `K`, as it is here); blank lines, `# ...`, a leading `export` and quotes around V are fine.
     `path` is what its errors call the file."""
-    given: dict[str, str] = {}
+    found: dict[str, str] = {}
     for number, raw in enumerate(text.splitlines(), 1):
         line = raw.strip().removeprefix("export ").lstrip()
         if not line or line.startswith("#"):
@@ -76,11 +86,11 @@ def read_file(text: str, environ: Mapping[str, str], path: str = "", flag: str =
         if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
             value = value[1:-1]
         try:
-            given.update(assignments([f"{name.rstrip()}{equals}{value}"], environ, ""))
+            found.update(assignments([f"{name.rstrip()}{equals}{value}"], environ, ""))
         except InvalidSpec as error:
             where = f"{path}, line {number}" if path else f"line {number}"
             raise InvalidSpec(f"{where}: {error.message}", flag) from None
-    return given
+    return found
 
 
 def public(environment: Mapping[str, str], prefixes: tuple[str, ...]) -> Params:
@@ -125,3 +135,11 @@ def blob(environment: Mapping[str, str], max_kb: int) -> bytes:
 
 def _bytes(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogateescape"))
+
+
+def _text(path: str, cwd: str) -> str:
+    try:
+        with open(os.path.join(cwd, os.path.expanduser(path)), encoding="utf-8", errors="surrogateescape") as file:
+            return file.read()
+    except OSError as error:
+        raise InvalidSpec(f"{path} cannot be read: {error.strerror}", "env-file") from None

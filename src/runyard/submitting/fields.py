@@ -1,76 +1,145 @@
-"""Every option of a job, once: its name (the long flag) and how its text or JSON value is read.
+"""Every option of a job, once: its name (the long flag), how its value is read, where a spec has it, and how that is
+written.
 
-Flags, entries of a file and the defaults of a queue all go through this table, so an option means the same everywhere.
+Flags, entries of a file, the defaults of a queue, `edit` and `show` all go through this table, so an option means the
+same everywhere.
 """
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from runyard.errors import InvalidSpec
-from runyard.model.code import IN_PLACE, WORK_TREE
-from runyard.model.drift import POLICIES
-from runyard.model.filter import PREFIXES
-from runyard.model.params import Params
-from runyard.model.spec import ARRAY_INDEX_MAX, ARRAY_MAX, ArraySpec, RetryVariable
-from runyard.model.wish import parse_wish
-from runyard.settings import Settings
-from runyard.submitting import arrays, checkpoints, dependencies, durations, gpus, sizes
-from runyard.submitting.ground import Ground, Near
+from runyard.model.spec import JobSpec
+from runyard.submitting import spelling
+from runyard.submitting.ground import Here
 from runyard.submitting.nearest import meant
 
-if TYPE_CHECKING:
-    from runyard.submitting.far import Far
-
-NO_LIMIT = ("0", "none", "unlimited", "infinite")
-SELECTS = re.compile(rf"all$|@|({'|'.join(PREFIXES)}):")
-"""What a selector begins with that is no name (see `model.filter`). Numbers may be names: `name:12` selects them."""
-
-TRUE = ("true", "yes", "on", "1")
-FALSE = ("false", "no", "off", "0")
-OUTPUT_MARKS = "jaxANu%"
-"""What may follow a % in the name of an output file (see `runtime.spawn`)."""
+BLANK = JobSpec(("true",))
+"""A job of which nobody has said anything."""
 
 
-class Here(NamedTuple):
-    """Where and when something is typed.
+class Option(NamedTuple):
+    """How its value is read; where a spec has it ("retry.limit"; several places: a part of the value each; none: it
+    becomes part of something else) and how that is written, as it is read; what to know about it, or why it is `fixed`
+    once the job was accepted."""
 
-    `far` is the machine that it is submitted to, where that is another one. The rest are settings of the yard: the
-    largest environment, whose variables are public, and options where nobody says any.
-    """
+    read: Callable[[Any, str, Here], Any]
+    at: str = ""
+    text: Callable[[Any], Any] = lambda value: value
+    about: str = ""
+    fixed: str = ""
 
-    environ: Mapping[str, str]
-    cwd: str
-    now: float
-    environment_max_kb: int = 1_280
-    far: Ground | None = None
-    public_prefixes: tuple[str, ...] = ("DQ_",)
-    defaults: Mapping[str, Any] = MappingProxyType({})
+    def of(self, spec: JobSpec) -> Any:
+        """What a job has of it."""
+        return attrgetter(*self.at.split())(spec) if self.at else ()
 
-    @property
-    def ground(self) -> Ground:
-        """The machine that it is submitted to: the one place that says so."""
-        return self.far or Near(self.environ, self.cwd)
-
-
-def here_of(environ: Mapping[str, str], now: float, settings: Settings, far: Far | None = None) -> Here:
-    """This directory, now, with the settings of the yard: of another machine's, as the login there has found them."""
-    if far is None:
-        prefixes, defaults = settings.public_prefixes, settings.defaults
-    else:
-        prefixes, defaults = far.public_prefixes, far.defaults
-    return Here(environ, os.getcwd(), now, settings.environment_max_kb, far, prefixes, defaults)
+    def shown(self, spec: JobSpec) -> Any:
+        """What a job has of it, as it is written: a text, a number, a bool or a list."""
+        return self.text(self.of(spec))
 
 
-Read = Callable[[Any, str, Here], Any]
+FIELDS = {
+    "name": Option(spelling.title, "name", about="empty: its program or script"),
+    "note": Option(spelling.remark, "note", about="what it is for"),
+    "workdir": Option(spelling.text, "workdir"),
+    "queue": Option(spelling.text, "queue"),
+    "priority": Option(spelling.integer, "priority", about="higher goes first"),
+    "gpus": Option(
+        spelling.devices, "resources.gpus", spelling.gpus_text, "2, 2:a100, 1,mem=10G (a share), index=0,2"
+    ),
+    "cpus": Option(spelling.integer, "resources.cpus"),
+    "mem": Option(spelling.memory, "resources.memory_mb", spelling.memory_text, "10G, 500M; 0: no limit"),
+    "mem-per-cpu": Option(spelling.memory),
+    "time": Option(
+        spelling.time_limit, "time_limit_s", spelling.span_text, "its limit: 30s, 2h, 1-12:00:00, none"
+    ),
+    "grace": Option(spelling.span, "grace_s", spelling.span_text, "between the signal and the kill"),
+    "after": Option(spelling.after, "after", spelling.after_texts, 'as in ["afterok:12", "afterany:13"]'),
+    "array": Option(spelling.array, fixed="its jobs are there already"),
+    "hold": Option(spelling.flag, "hold", about="true keeps it back"),
+    "begin": Option(
+        spelling.begin, "begin_at", spelling.moment_text, "22:00, +2h, 2026-12-31T08:00; empty: any time"
+    ),
+    "retries": Option(spelling.integer, "retry.limit", about="by itself, so often"),
+    "retry-on": Option(
+        spelling.listed, "retry.on", list, "fail, oom, lost, timeout, exit codes; empty: fail, oom, timeout"
+    ),
+    "backoff": Option(
+        spelling.span, "retry.backoff_s", spelling.span_text, "the pause before a retry, doubled each time"
+    ),
+    "retry-env": Option(
+        spelling.retry_variables,
+        "retry.env",
+        spelling.retry_texts,
+        'variables of its retries, as in ["oom:BATCH_SIZE=16"]',
+    ),
+    "on-lost": Option(
+        spelling.text, "on_lost", about="end or requeue, if its end is unknown; empty: as its queue says"
+    ),
+    "unique": Option(spelling.text, "unique", about="no two jobs of one key wait or run"),
+    "param": Option(
+        spelling.parameters, "params", spelling.parameter_texts, 'to find and compare it by, as in ["lr=0.1"]'
+    ),
+    "setup": Option(spelling.texts, "setup", list, "shell lines that run first"),
+    "venv": Option(spelling.text, fixed="it has become lines of `setup`: change those"),
+    "conda": Option(spelling.text, fixed="it has become lines of `setup`: change those"),
+    "shell": Option(spelling.text, "shell", about="of a command that is a text: bash, sh, zsh, login"),
+    "output": Option(
+        spelling.output, "output", about="a file, with %j id, %a index, %x name; empty: the yard keeps it"
+    ),
+    "input": Option(spelling.text, "input", about="a file; empty: /dev/null"),
+    "detach": Option(spelling.flag, "detach", about="true: processes that it leaves behind are not ended"),
+    "tty": Option(spelling.flag, "tty", about="true: it gets a terminal (attach)"),
+    "ports": Option(
+        spelling.integer,
+        "ports",
+        lambda ports: "" if ports is None else ports,
+        "how many ports of its host; empty: as its GPUs say",
+    ),
+    "signal": Option(
+        spelling.warning,
+        "checkpoint.signal checkpoint.signal_before_s checkpoint.signal_all",
+        spelling.signal_text,
+        "before the time limit: USR1@120, all:USR1@2m; empty: none",
+    ),
+    "checkpoint-dir": Option(
+        spelling.flag, "checkpoint.directory", about="true: a directory that all its attempts find"
+    ),
+    "requeue-on-checkpoint": Option(
+        spelling.flag, "checkpoint.requeue", about="true: exit code 85 runs it again"
+    ),
+    "checkpoint-tries": Option(
+        spelling.integer, "checkpoint.tries", about="so often without a new checkpoint"
+    ),
+    "notify": Option(spelling.wishes, "notify", list, "hooks that are told of it"),
+    "slurm-env": Option(spelling.flag, "slurm_env", about="true: SLURM_* twins of our variables"),
+    "snapshot": Option(
+        spelling.snapshot, "snapshot", spelling.snapshot_text, fixed="its code was recorded when it was submitted"
+    ),
+    "drift": Option(
+        spelling.policy, "drift", about="warn, hold or ignore, if other Python packages are there; empty: warn"
+    ),
+    "env": Option(spelling.variables, text=list, about='variables to set, as in ["SEED=7"]; the others stay'),
+    "env-file": Option(spelling.texts, text=list),
+    "clean-env": Option(spelling.flag, fixed="`env` changes single variables"),
+}  # fmt: skip
+"""Every option of a job by its long flag, in the order in which an editor and `show` have them."""
 
+MANY = frozenset(name for name, option in FIELDS.items() if isinstance(option.shown(BLANK), list))
+"""Those that may be given several times."""
 
 RIVALS = {"mem": "mem-per-cpu", "mem-per-cpu": "mem", "venv": "conda", "conda": "venv", "input": "tty", "tty": "input"}
 """Options that say the same in another way, or cannot both be: who gives one of them does not mean the other."""
+
+ITS_OWN = frozenset(
+    ("name", "note", "workdir", "queue", "after", "array", "hold", "begin", "on-lost", "unique", "param", "input")
+) | {"env", "env-file"}
+"""What a queue does not give to jobs whose submitter says nothing. (Its on-lost is a limit of the queue itself.)"""
+
+DEFAULTABLE = tuple(name for name in FIELDS if name not in ITS_OWN)
 
 
 def layered(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,230 +147,48 @@ def layered(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     return {**{name: value for name, value in below.items() if RIVALS.get(name) not in above}, **above}
 
 
-def text(value: Any, name: str, here: Here) -> str:
-    found = os.fspath(value) if isinstance(value, os.PathLike) else value
-    if isinstance(found, bool) or not isinstance(found, (str, int, float)):
-        raise InvalidSpec(f"a text was expected, not {value!r}", name)
-    return checked(str(found), name)
-
-
-def checked(value: str, name: str) -> str:
-    """The text, if the system can be given it: JSON can hold halves of characters."""
-    if not value.isascii():
-        try:
-            value.encode("utf-8", "surrogateescape")
-        except UnicodeEncodeError:
-            raise InvalidSpec("holds a character that is none (half a surrogate pair)", name) from None
-    return value
-
-
-def title(value: Any, name: str, here: Here) -> str:
-    """A job's name. One that selects other things could never be named, and `all` would name everything."""
-    called = text(value, name, here)
-    if SELECTS.match(called):
-        raise InvalidSpec(f"{called!r} selects jobs in another way; call the job something else", name)
-    return called
-
-
-def remark(value: Any, name: str, here: Here) -> str:
-    """A text for people, on one line."""
-    return " ".join(text(value, name, here).split())
-
-
-def integer(value: Any, name: str, here: Here) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        try:
-            return int(value)
-        except ValueError:
-            pass
-    raise InvalidSpec(f"a whole number was expected, not {value!r}", name)
-
-
-def flag(value: Any, name: str, here: Here) -> bool:
-    if isinstance(value, bool):
-        return value
-    word = str(value).lower()
-    if word in TRUE or word in FALSE:
-        return word in TRUE
-    raise InvalidSpec(f"true or false was expected, not {value!r}", name)
-
-
-def texts(value: Any, name: str, here: Here) -> tuple[str, ...]:
-    """One text or a list of them."""
-    items = value if isinstance(value, (list, tuple)) else [value]
-    return tuple(text(item, name, here) for item in items)
-
-
-def listed(value: Any, name: str, here: Here) -> tuple[str, ...]:
-    """A list, or a text with commas."""
-    return tuple(part.strip() for item in texts(value, name, here) for part in item.split(",") if part.strip())
-
-
-def variables(value: Any, name: str, here: Here) -> tuple[str, ...]:
-    """`K=V`, a list of them, or an object."""
-    if isinstance(value, dict):
-        return tuple(f"{text(key, name, here)}={text(held, name, here)}" for key, held in value.items())
-    return texts(value, name, here)
-
-
-def parameters(value: Any, name: str, here: Here) -> Params:
-    """`K=V`, a list of them, or an object. What is given again counts."""
-    given = {}
-    for word in variables(value, name, here):
-        key, equals, held = word.partition("=")
-        if not equals:
-            raise InvalidSpec(f"{word!r}: use NAME=VALUE, as in lr=0.1", name)
-        given[key] = held
-    return tuple(given.items())
-
-
-def wishes(value: Any, name: str, here: Here) -> tuple[str, ...]:
-    """Hooks to tell: a list, or a text with blanks; `none` asks for none."""
-    found = tuple(dict.fromkeys(word for item in texts(value, name, here) for word in item.split()))
-    for word in found:
-        parse_wish(word, name)
-    return () if found == ("none",) else found
-
-
-def after(value: Any, name: str, here: Here) -> tuple[dependencies.Wanted, ...]:
-    return tuple(part for item in texts(value, name, here) for part in dependencies.parse(item, name))
-
-
-def time_limit(value: Any, name: str, here: Here) -> float | None:
-    word = text(value, name, here).strip().lower()
-    return None if word in NO_LIMIT else durations.seconds(word, name)
-
-
-def span(value: Any, name: str, here: Here) -> float:
-    """A bare number is seconds here: grace and pauses are short."""
-    return durations.seconds(text(value, name, here), name, bare_s=1)
-
-
-def warning(value: Any, name: str, here: Here) -> checkpoints.Signal:
-    return checkpoints.signal_of(text(value, name, here), name)
-
-
-def retry_variables(value: Any, name: str, here: Here) -> tuple[RetryVariable, ...]:
-    return tuple(checkpoints.retry_variable(word, name) for word in variables(value, name, here))
-
-
-def begin(value: Any, name: str, here: Here) -> float:
-    return durations.moment(text(value, name, here), here.now, name)
-
-
-def memory(value: Any, name: str, here: Here) -> int:
-    return sizes.megabytes(text(value, name, here), name)
-
-
-def devices(value: Any, name: str, here: Here) -> Any:
-    return gpus.parse(text(value, name, here), name)
-
-
-def array(value: Any, name: str, here: Here) -> ArraySpec:
-    """As `-a` takes it, or a list of indices."""
-    if not isinstance(value, (list, tuple, range)):
-        return arrays.parse(text(value, name, here), name)
-    if not value or len(value) > ARRAY_MAX:
-        raise InvalidSpec(f"from 1 to {ARRAY_MAX} indices, please", name)
-    indices = tuple(integer(index, name, here) for index in value)
-    if len(set(indices)) != len(indices) or min(indices) < 0 or max(indices) > ARRAY_INDEX_MAX:
-        raise InvalidSpec(f"indices are different numbers from 0 to {ARRAY_INDEX_MAX}", name)
-    return ArraySpec(indices)
-
-
-def output(value: Any, name: str, here: Here) -> str:
-    """A path with patterns; an unknown one would stay in the name as it is."""
-    path = text(value, name, here)
-    for mark in re.findall(r"%\d?(.?)", path, re.DOTALL):
-        if mark not in OUTPUT_MARKS or not mark:
-            raise InvalidSpec(
-                f"{path!r}: there is no %{mark}; use %j id, %a index, %A array, %x name, %N host, %u user,"
-                " %% a percent sign",
-                name,
-            )
-    return path
-
-
-def snapshot(value: Any, name: str, here: Here) -> str:
-    """True or false, or the name of a branch or commit."""
-    word = "true" if value is True else "false" if value is False else text(value, name, here).strip()
-    if word.lower() in TRUE or word == WORK_TREE:
-        return WORK_TREE
-    return IN_PLACE if word.lower() in (*FALSE, "") else word
-
-
-def policy(value: Any, name: str, here: Here) -> str:
-    word = text(value, name, here)
-    if word not in POLICIES:
-        raise InvalidSpec(f"{word!r} is none of {', '.join(POLICIES)}{meant(word, POLICIES)}", name)
-    return word
-
-
-FIELDS: dict[str, Read] = {
-    "name": title,
-    "workdir": text,
-    "queue": text,
-    "priority": integer,
-    "gpus": devices,
-    "cpus": integer,
-    "mem": memory,
-    "mem-per-cpu": memory,
-    "time": time_limit,
-    "grace": span,
-    "after": after,
-    "array": array,
-    "hold": flag,
-    "begin": begin,
-    "retries": integer,
-    "backoff": span,
-    "retry-on": listed,
-    "on-lost": text,
-    "unique": text,
-    "note": remark,
-    "output": output,
-    "input": text,
-    "shell": text,
-    "env": variables,
-    "env-file": texts,
-    "clean-env": flag,
-    "venv": text,
-    "conda": text,
-    "setup": texts,
-    "detach": flag,
-    "tty": flag,
-    "param": parameters,
-    "slurm-env": flag,
-    "notify": wishes,
-    "signal": warning,
-    "checkpoint-dir": flag,
-    "requeue-on-checkpoint": flag,
-    "checkpoint-tries": integer,
-    "retry-env": retry_variables,
-    "ports": integer,
-    "snapshot": snapshot,
-    "drift": policy,
-}
-"""Every option of a job by its long flag."""
-
-DEFAULTABLE = (
-    "priority", "gpus", "cpus", "mem", "mem-per-cpu", "time", "grace", "retries", "backoff", "retry-on", "output",
-    "shell", "venv", "conda", "setup", "clean-env", "detach", "slurm-env", "notify", "tty", "signal",
-    "checkpoint-dir", "requeue-on-checkpoint", "checkpoint-tries", "retry-env", "ports", "snapshot", "drift",
-)  # fmt: skip
-"""What a queue may give to jobs whose submitter says nothing. (Its on-lost is a limit of the queue itself.)"""
-
-
 def read(options: Mapping[str, Any], here: Here) -> dict[str, Any]:
     """The options with their values read; an unknown name or a bad value raises InvalidSpec that names it."""
-    values = {}
-    for name, value in options.items():
-        reader = FIELDS.get(name)
-        if reader is None:
+    for name in options:
+        if name not in FIELDS:
             raise InvalidSpec(f"there is no such option{meant(name, FIELDS)}", name)
-        values[name] = reader(value, name, here)
-    return values
+    return {name: FIELDS[name].read(value, name, here) for name, value in options.items()}
+
+
+def placed(values: Mapping[str, Any], base: JobSpec = BLANK) -> dict[str, Any]:
+    """The fields of a spec that these values make, beside what `base` has in the same records."""
+    if "mem-per-cpu" in values:
+        values = {"mem": values["mem-per-cpu"] * values.get("cpus", base.resources.cpus), **values}
+    found: dict[str, Any] = {}
+    records: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        places = FIELDS[name].at.split() if name in FIELDS else []
+        for place, held in zip(places, value if len(places) > 1 else (value,), strict=False):
+            field, _, inner = place.partition(".")
+            if inner:
+                records.setdefault(field, {})[inner] = held
+            else:
+                found[field] = held
+    for field, given in records.items():
+        before = getattr(base, field)
+        found[field] = type(before)(**{**before.__dict__, **given})
+    return found
+
+
+def chosen(spec: JobSpec) -> Iterator[tuple[str, str]]:
+    """What a job has otherwise than a blank one, as it is written."""
+    for name, one in FIELDS.items():
+        if one.at and one.of(spec) != one.of(BLANK):
+            yield name, written(one.shown(spec))
+
+
+def written(shown: Any) -> str:
+    """What is shown of an option, as one text."""
+    if isinstance(shown, list):
+        return " ".join(map(str, shown)) or "none"
+    if isinstance(shown, bool):
+        return "true" if shown else "false"
+    return str(shown) or "none"
 
 
 def check_defaults(defaults: Mapping[str, str], here: Here) -> None:

@@ -7,7 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+from runyard.settings import Settings
+
+if TYPE_CHECKING:
+    from runyard.submitting.far import Far
 
 
 class Ground(Protocol):
@@ -73,3 +79,33 @@ class Near:
 
     def has_program(self, places: Sequence[str]) -> bool:
         return any(os.path.isfile(place) and os.access(place, os.X_OK) for place in places)
+
+
+class Here(NamedTuple):
+    """Where and when something is typed.
+
+    `far` is the machine that it is submitted to, where that is another one. The rest are settings of the yard: the
+    largest environment, whose variables are public, and options where nobody says any.
+    """
+
+    environ: Mapping[str, str]
+    cwd: str
+    now: float
+    environment_max_kb: int = 1_280
+    far: Ground | None = None
+    public_prefixes: tuple[str, ...] = ("DQ_",)
+    defaults: Mapping[str, Any] = MappingProxyType({})
+
+    @property
+    def ground(self) -> Ground:
+        """The machine that it is submitted to: the one place that says so."""
+        return self.far or Near(self.environ, self.cwd)
+
+
+def here_of(environ: Mapping[str, str], now: float, settings: Settings, far: Far | None = None) -> Here:
+    """This directory, now, with the settings of the yard: of another machine's, as the login there has found them."""
+    if far is None:
+        prefixes, defaults = settings.public_prefixes, settings.defaults
+    else:
+        prefixes, defaults = far.public_prefixes, far.defaults
+    return Here(environ, os.getcwd(), now, settings.environment_max_kb, far, prefixes, defaults)

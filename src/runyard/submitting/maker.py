@@ -13,7 +13,7 @@ from runyard.model.spec import JobSpec
 from runyard.submitting import bulk, making, sweeping
 from runyard.submitting.build import Builder
 from runyard.submitting.cells import Axis, axis
-from runyard.submitting.fields import Here
+from runyard.submitting.ground import Here
 from runyard.submitting.redraft import Redrafter
 from runyard.submitting.script import words_of
 from runyard.submitting.sweeping import Plan, Wish

@@ -11,7 +11,7 @@ from runyard.model.drift import Installed
 from runyard.model.record import changed
 from runyard.model.spec import JobSpec
 from runyard.submitting import venv
-from runyard.submitting.fields import Here
+from runyard.submitting.ground import Here
 from runyard.submitting.python import CALLED, interpreter_called, interpreter_named, interpreter_of
 
 IGNORED = "ignore"

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from runyard.errors import InvalidSpec
 from runyard.model.spec import JobSpec
-from runyard.submitting.keys import Key
+from runyard.submitting.fields import Option
 from runyard.submitting.nearest import meant
 
 MISTAKE = "#! "
@@ -28,7 +28,7 @@ class Part(NamedTuple):
     id: int
     spec: JobSpec
     title: str
-    keys: Sequence[Key]
+    keys: Mapping[str, Option]
 
 
 class Sheet:
@@ -56,10 +56,9 @@ class Sheet:
         return found
 
     def _given(self, part: Part, table: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-        known = [key.name for key in part.keys]
         for name in table:
-            if name not in known:
-                raise InvalidSpec(f"job {part.id}: this cannot be changed{meant(name, known)}", name)
+            if name not in part.keys:
+                raise InvalidSpec(f"job {part.id}: this cannot be changed{meant(name, part.keys)}", name)
         given = {name: value for name, value in table.items() if value != before.get(name)}
         return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in given.items()}
 
@@ -73,13 +72,13 @@ def with_mistake(text: str, message: str) -> str:
 
 def _table(part: Part) -> str:
     lines = [f"\n[{part.id}]  # {part.title}\n"]
-    for key in part.keys:
-        value = _value(key.shown(part.spec))
-        about = f"  # {key.about}" if key.about else ""
+    for name, option in part.keys.items():
+        value = _value(option.shown(part.spec))
+        about = f"  # {option.about}" if option.about else ""
         if value is None:
-            lines.append(f"# {key.name} holds bytes that are no text; --set can change it\n")
+            lines.append(f"# {name} holds bytes that are no text; --set can change it\n")
         else:
-            lines.append(f"{key.name} = {value}{about}\n")
+            lines.append(f"{name} = {value}{about}\n")
     return "".join(lines)
 
 

@@ -11,7 +11,7 @@ from runyard.api import Service
 from runyard.client.handle import Yard
 from runyard.config import load
 from runyard.settings import Settings
-from runyard.submitting.fields import here_of
+from runyard.submitting.ground import here_of
 from runyard.submitting.maker import Maker
 from runyard.wiring.connect import connect as connect_service
 

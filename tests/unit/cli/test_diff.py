@@ -23,7 +23,7 @@ def told(before: JobSpec, after: JobSpec) -> list[tuple[str, str]]:
         (replace(SPEC, priority=3), ("--priority 0", "--priority 3")),
         (replace(SPEC, hold=True), ("no --hold", "--hold")),
         (replace(SPEC, name="a b"), ("-", "--name 'a b'")),
-        (replace(SPEC, retry=Retry(on=("oom", "3"))), ("-", "--retry-on oom,3")),
+        (replace(SPEC, retry=Retry(on=("oom", "3"))), ("-", "--retry-on oom --retry-on 3")),
         (replace(SPEC, resources=Resources(memory_mb=2048)), ("--mem 0", "--mem 2G")),
         (replace(SPEC, after=(Dependency(12, "afterany"),)), ("-", "--after afterany:12")),
         (replace(SPEC, snapshot="."), ("no --snapshot", "--snapshot")),

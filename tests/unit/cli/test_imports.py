@@ -31,12 +31,15 @@ OURS = {
         "cli.contract", "cli.job_options", "cli.submit", "foreign.installed", "model.spans", "submitting.arrays",
         "submitting.build", "submitting.checkpoints", "submitting.dependencies", "submitting.durations",
         "submitting.environment", "submitting.fields", "submitting.gpus", "submitting.ground", "submitting.presence",
-        "submitting.python", "submitting.pythons", "submitting.script", "submitting.sizes", "submitting.venv",
+        "submitting.python", "submitting.pythons", "submitting.script", "submitting.sizes", "submitting.spelling",
+        "submitting.venv",
     },
     "ls": EVERY | {"cli.ls"},
     "show": EVERY | {
         "cli.code_facts", "cli.contract", "cli.ls", "cli.render.facts", "cli.selecting", "cli.show", "model.ending",
-        "model.events", "model.metrics", "model.notice",
+        "model.events", "model.metrics", "model.notice", "model.spans", "submitting.arrays", "submitting.checkpoints",
+        "submitting.dependencies", "submitting.durations", "submitting.fields", "submitting.gpus", "submitting.ground",
+        "submitting.sizes", "submitting.spelling",
     },
     "wait": EVERY | {"cli.selecting", "cli.wait", "cli.waiting", "model.ending", "model.spans", "submitting.durations"},
 }  # fmt: skip

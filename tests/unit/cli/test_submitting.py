@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from runyard.cli.render.text import clock
 from runyard.model.group import Group, GroupRow, Sweep
 from runyard.model.template import Parameter, Template
+from runyard.submitting.spelling import moment_text
 from tests.unit.cli.fake import NOW, USER, Cli, FakeService, row
 
 FEW = "1 cpu, no memory limit, no gpu, queue default, no time limit"
@@ -23,11 +23,11 @@ def test_what_differs_from_the_defaults_is_told(tmp_path: Path) -> None:
     told = cli.ok("submit", *flags.split(), *more.split(), "--", "true", terminal=True)
     assert told.splitlines() == [
         "4 jobs queued: 5-8",
-        f"  {FEW}, at most 2 at a time, after 1-3, afterany 4, not before {clock(NOW + 7_200, NOW)}, priority 5, "
-        "2 retries on oom or 9 after 1 minute, 20 seconds of grace, on-lost requeue, unique k, output out-%j, "
-        "input in, detach",
+        f"  {FEW}, at most 2 at a time, after 1-3, afterany 4, priority 5, grace 20s, "
+        f"begin {moment_text(NOW + 7_200)}, retries 2, "
+        "retry-on oom 9, backoff 1m, on-lost requeue, unique k, output out-%j, input in, detach",
     ]
-    assert ", 1 retry, run by bash" in cli.ok("submit", "--retries", "1", "a b", terminal=True)
+    assert ", retries 1, run by bash" in cli.ok("submit", "--retries", "1", "a b", terminal=True)
 
 
 ENTRIES = [

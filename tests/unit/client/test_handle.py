@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-import runyard
 from runyard.api import Chunk
 from runyard.client.handle import Job, Yard
 from runyard.errors import Conflict, InvalidSpec
 from runyard.model.editing import MoveCall, RetryCall
 from runyard.model.spec import ArraySpec
-from runyard.submitting.fields import FIELDS, Here
+from runyard.submitting.ground import Here
 from runyard.submitting.maker import Maker
 from tests.unit.cli.fake import FakeService, ended, row, running
 
@@ -79,11 +78,6 @@ def test_an_array_is_several_jobs(array: Any, indices: tuple[int, ...]) -> None:
     assert [job.id for job in yard.submit_all("true", array=array)] == list(range(1, len(indices) + 1))
     (made,) = service.submissions[-1].arrays.values()
     assert made == ArraySpec(indices, made.parallel)
-
-
-def test_every_option_is_known_to_type_checkers() -> None:
-    """`script` is no flag: there a script is known by itself."""
-    assert {name.replace("_", "-") for name in runyard.JobOptions.__annotations__} == {*FIELDS, "script"}
 
 
 def test_a_wrong_option_is_named() -> None:

@@ -16,8 +16,7 @@ from runyard.model.spec import ArraySpec, Dependency, JobSpec, Resources
 from runyard.submitting import build as build_module
 from runyard.submitting import bulk
 from runyard.submitting.build import Builder
-from runyard.submitting.fields import Here
-from runyard.submitting.ground import Ground
+from runyard.submitting.ground import Ground, Here
 from tests.unit.cli.fake import FakeService, row
 
 HERE = Here({"HOME": "/h"}, "/", 1_700_000_000.0)

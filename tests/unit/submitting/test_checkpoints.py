@@ -9,7 +9,8 @@ import pytest
 from runyard.errors import InvalidSpec
 from runyard.model.checkpoint import Checkpoint
 from runyard.model.spec import RETRY_CAUSES, JobSpec, RetryVariable
-from runyard.submitting.checkpoints import Signal, checkpoint_of, retry_variable, signal_of
+from runyard.submitting.checkpoints import Signal, retry_variable, signal_of
+from runyard.submitting.fields import placed
 
 USR1 = int(signal.SIGUSR1)
 
@@ -37,19 +38,19 @@ def test_no_signals(text: str) -> None:
 
 
 def test_nothing_asked_is_nothing() -> None:
-    assert checkpoint_of({}) == Checkpoint()
-    assert not checkpoint_of({}).has_directory
+    assert "checkpoint" not in placed({})
+    assert not Checkpoint().has_directory
 
 
 @pytest.mark.parametrize(
     "values", [{"checkpoint-dir": True}, {"requeue-on-checkpoint": True}, {"signal": Signal(USR1)}]
 )
 def test_who_makes_checkpoints_has_a_place_for_them(values: dict[str, object]) -> None:
-    assert checkpoint_of(values).has_directory
+    assert placed(values)["checkpoint"].has_directory
 
 
 def test_a_signal_needs_a_time_limit_that_it_comes_before() -> None:
-    asked = checkpoint_of({"signal": Signal(USR1, 60.0)})
+    asked = placed({"signal": Signal(USR1, 60.0)})["checkpoint"]
     with pytest.raises(InvalidSpec, match="give --time"):
         JobSpec(("true",), checkpoint=asked)
     with pytest.raises(InvalidSpec, match="shorter"):

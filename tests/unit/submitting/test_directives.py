@@ -11,7 +11,7 @@ from runyard.cli.job_options import JOB_OPTIONS
 from runyard.errors import InvalidSpec
 from runyard.submitting import fields, sbatch
 from runyard.submitting.directives import ALIASES, GRES, SHORTS, Directives, read
-from runyard.submitting.fields import Here
+from runyard.submitting.ground import Here
 
 HERE = Here({"HOME": "/h", "TOKEN": "t"}, "/", 1_700_000_000.0)
 

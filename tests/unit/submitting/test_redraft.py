@@ -13,17 +13,27 @@ from hypothesis import strategies as st
 from runyard.errors import InvalidSpec
 from runyard.model.checkpoint import Checkpoint
 from runyard.model.spec import Dependency, GpuRequest, JobSpec, Resources, Retry, RetryVariable
-from runyard.submitting.fields import Here
+from runyard.submitting.ground import Here
 from runyard.submitting.keys import KEYS, differences, keys_for
 from runyard.submitting.redraft import Redrafter, assignments
 from runyard.submitting.sheet import MISTAKE, Part, Sheet, with_mistake
 from tests.unit.cli.fake import ENVIRON, NOW, FakeService, row
 
 SPEC = JobSpec(("python", "train.py"), name="train", workdir="/", user="ada")
+COMMANDS = st.sampled_from(
+    [
+        SPEC,
+        replace(SPEC, command=("a b", "c")),
+        replace(SPEC, command=("\x7f", 'a"b\\n\n', "é\U0001f600")),
+        replace(SPEC, command=("a && b",), shell="bash"),
+        replace(SPEC, command=("a && b",), shell="zsh"),
+    ]
+)
 SPECS = st.builds(
     replace,
-    st.just(SPEC),
-    command=st.sampled_from([("a b", "c"), ("x",), ("\x7f", 'a"b\\n\n', "é\U0001f600")]),
+    COMMANDS,
+    params=st.sampled_from([(), (("lr", "0.1"), ("s", "a=b"))]),
+    drift=st.sampled_from(["", "hold"]),
     name=st.sampled_from(["", "tr # é", 'a"b', "\\"]),
     note=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\n"), max_size=10).map(
         lambda text: " ".join(text.split())
@@ -71,7 +81,7 @@ def sheet_of(spec: JobSpec, state: str = "pending") -> Sheet:
 
 @given(SPECS)
 def test_what_is_shown_of_a_job_means_that_job(spec: JobSpec) -> None:
-    shown = {key.name: key.shown(spec) for key in KEYS if key.name != "input"}
+    shown = {name: key.shown(spec) for name, key in KEYS.items() if name != "input"}
     assert desk().spec(spec, shown) == spec
     assert desk().spec(SPEC, shown) == replace(spec, user="ada", name=spec.name)
     assert differences(spec, desk().spec(spec, shown)) == []
@@ -83,11 +93,13 @@ def test_a_sheet_says_what_was_changed_and_nothing_else(before: JobSpec, after: 
     assert sheet.changes(sheet.text) == {}
     told = sheet.changes(sheet_of(after).text).get(12, {})
     assert desk().spec(before, told) == after
-    assert {key.name for key in KEYS if key.shown(before) != key.shown(after)} == set(told)
+    assert {name for name, key in KEYS.items() if key.shown(before) != key.shown(after)} == set(told)
 
 
 def test_one_option_changes_one_thing() -> None:
     assert changed(SPEC, mem="2G") == replace(SPEC, resources=Resources(1, 2048))
+    assert changed(replace(SPEC, resources=Resources(3)), mem_per_cpu="2G").resources == Resources(3, 6144)
+    assert changed(replace(SPEC, drift="hold"), drift="").drift == ""
     assert changed(replace(SPEC, time_limit_s=9.0), time="none").time_limit_s is None
     assert changed(replace(SPEC, begin_at=9e9), begin="").begin_at is None
     assert changed(replace(SPEC, ports=2), ports="").ports is None
@@ -97,7 +109,10 @@ def test_one_option_changes_one_thing() -> None:
 
 def test_a_text_is_for_the_shell_and_a_list_is_run_as_it_is() -> None:
     assert (changed(SPEC, command="a && b").shell, changed(SPEC, command=["a"]).shell) == ("bash", "")
-    assert changed(replace(SPEC, command=("x",), shell="zsh"), command="y").shell == "zsh"
+    text = replace(SPEC, command=("x",), shell="zsh")
+    assert changed(text, command="y").shell == "zsh"
+    assert (changed(text, shell="sh").shell, changed(text, shell="").shell) == ("sh", "bash")
+    assert changed(SPEC, command="y", shell="sh").shell == "sh"
     script = replace(SPEC, command=("job.sh", "1"), script="a" * 64)
     assert changed(script, command=["job.sh", "2"]).script == script.script
     assert changed(script, command=["other.sh"]).script == ""
@@ -116,7 +131,8 @@ def test_variables_are_set_and_the_others_stay() -> None:
     [
         ("tiem", "2h", "did you mean 'time'"),
         ("user", "bob", "cannot be changed"),
-        ("array", "1-3", "cannot be changed"),
+        ("array", "1-3", "cannot be changed: its jobs are there already"),
+        ("shell", "zsh", "a shell runs one text"),
         ("mem", "lots", "is no amount of memory"),
         ("workdir", "/nowhere/at/all", "there is no directory"),
         ("queue", "nowhere", "there is no queue"),
