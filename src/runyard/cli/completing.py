@@ -17,18 +17,21 @@ from runyard.cli.context import App
 from runyard.cli.lazy import LazyGroup, chosen
 from runyard.cli.render.text import harmless
 from runyard.errors import InvalidSpec, RunyardError
-from runyard.model.filter import JobQuery, parse_selector
+from runyard.model.filter import PREFIXES, JobQuery, parse_selector
 from runyard.model.group import GroupQuery
-from runyard.model.job import WORDS, Outcome
+from runyard.model.job import ON_HOSTS, WAITING, WORDS, Outcome
 from runyard.model.spec import DEPENDENCY_KINDS
 from runyard.settings import LOCAL
 
 MOST = 200
 SSH_CONFIG = "~/.ssh/config"
 SSH_CONFIG_MAX = 1 << 20
-FIELDS = ("state:", "queue:", "user:", "group:", "sweep:", "name:", "after:")
-ALIVE = tuple(word for word in WORDS if word not in {outcome.value for outcome in Outcome})
-CHANGED = {"stop": ALIVE, "kill": ALIVE, "hold": ("queued", "waiting"), "release": ("held",)}
+ALIVE = WAITING + ON_HOSTS
+CHANGED = {
+    "stop": ALIVE, "kill": ALIVE, "hold": ("queued", "waiting"), "release": ("held",), "move": WAITING,
+    "pause": ("running",), "resume": ("paused",), "retry": tuple(word for word in WORDS if word not in ALIVE),
+    "recover": (Outcome.LOST.value,), "attach": ON_HOSTS, "send": ON_HOSTS,
+}  # fmt: skip
 """The jobs that a verb can change, by their words."""
 
 _PLAIN = re.compile(r"[\w%+=:,./@-]+")
@@ -46,7 +49,7 @@ def jobs(ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
         if colon:
             return _items(f"{field}:{value}" for value in _values(app, field, incomplete, words))
         rows = _rows(app, words)
-        fields = ("all", *(() if words else ("@",)), *FIELDS)
+        fields = ("all", *(() if words else ("@",)), *(f"{prefix}:" for prefix in PREFIXES))
         return [*_ids(rows), *_items(_selector(name) for name in _names(rows)), *_items(fields)]
 
     return _matching(ctx, incomplete, items)
@@ -143,6 +146,8 @@ def _values(app: App, field: str, incomplete: str, words: tuple[str, ...]) -> It
         return _names(rows)
     if field == "after":
         return [str(row.id) for row in rows]
+    if field == "note":
+        return dict.fromkeys(word for row in rows for word in re.findall(r"\w+", row.note))
     return dict.fromkeys(str(row.group) for row in rows if row.group is not None) if field == "group" else ()
 
 

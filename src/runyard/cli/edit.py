@@ -18,7 +18,6 @@ from runyard.submitting.keys import differences
 
 TRIES = 3
 """How often --set is done anew on a job that changed meanwhile."""
-CHANGED_SINCE = "has changed since"
 
 
 class Edit(Change):
@@ -43,14 +42,18 @@ class Edit(Change):
     def call(self, app: App, ids: tuple[int, ...]) -> ChangeResult:
         """Do it; a job that changed meanwhile is changed as it is then."""
         service = app.service()
-        told = service.edit(tuple(with_sets(app, service.drafts(ids), self.sets)))
+        drafts = service.drafts(ids)
+        told = service.edit(tuple(with_sets(app, drafts, self.sets)))
+        seen = {draft.id: draft.version for draft in drafts}
         for _ in range(TRIES - 1):
-            again = tuple(job_id for job_id, why in told.refused.items() if CHANGED_SINCE in why)
-            if not again:
+            refused = service.drafts(tuple(told.refused)) if told.refused else ()
+            drafts = tuple(draft for draft in refused if draft.version != seen[draft.id])
+            if not drafts:
                 break
-            more = service.edit(tuple(with_sets(app, service.drafts(again), self.sets)))
-            refused = {job_id: why for job_id, why in told.refused.items() if job_id not in again}
-            told = ChangeResult(told.changed + more.changed, {**refused, **more.refused})
+            seen.update((draft.id, draft.version) for draft in drafts)
+            more = service.edit(tuple(with_sets(app, drafts, self.sets)))
+            still = {job_id: why for job_id, why in told.refused.items() if job_id not in more.changed}
+            told = ChangeResult(told.changed + more.changed, {**still, **more.refused})
         return told
 
 

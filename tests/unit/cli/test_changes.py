@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from runyard.api import ChangeResult
+from runyard.model.editing import Draft
 from tests.unit.cli.fake import Cli, FakeService, ended, row, running
 
 
@@ -134,3 +137,28 @@ def test_nothing_to_do_is_no_error() -> None:
 @pytest.mark.parametrize("signal", ["NOSUCH", "99", "-1"])
 def test_no_such_signal(signal: str) -> None:
     assert three()("stop", "1", f"--signal={signal}").exit_code == 2
+
+
+def test_an_edit_is_made_anew_on_jobs_that_changed_meanwhile_and_on_no_others() -> None:
+    class Busy(FakeService):
+        """Job 1 changes before each of the first two edits; job 2 is refused for another reason."""
+
+        version = 1
+
+        def drafts(self, ids: tuple[int, ...]) -> tuple[Draft, ...]:
+            return tuple(replace(draft, version=self.version * (draft.id == 1)) for draft in super().drafts(ids))
+
+        def edit(self, drafts: tuple[Draft, ...]) -> ChangeResult:
+            late = {1} if self.version < 3 else set()
+            self.version = min(3, self.version + 1)
+            told = super().edit(drafts)
+            return replace(
+                told,
+                changed=tuple(job_id for job_id in told.changed if job_id not in late),
+                refused={**told.refused, **dict.fromkeys(late, "too late")},
+            )
+
+    service = Busy(refused={2: "no"}).add(row(1), row(2))
+    result = Cli(service)("edit", "1", "2", "--set", "priority=3")
+    assert "job 1 changed" in result.stdout and "no" in result.stderr
+    assert [draft.id for draft in service.edits] == [1, 2, 1, 1]
