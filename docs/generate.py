@@ -110,8 +110,6 @@ HOME = {
 }
 """What lies in each place of `settings.Home`; "" takes the property's own docstring."""
 
-NOT_USED = ("zygote_socket",)
-
 
 # parts of the page of states
 
@@ -273,7 +271,7 @@ def places(root: str) -> dict[str, str]:
     """The path of each place of a home at `root`, by the name of its property."""
     home = settings.Home(root)
     names = [name for name, member in vars(settings.Home).items() if isinstance(member, property)]
-    return {name: getattr(home, name) for name in names if not name.startswith("_") and name not in NOT_USED}
+    return {name: getattr(home, name) for name in names if not name.startswith("_")}
 
 
 def records_part() -> str:

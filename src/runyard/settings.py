@@ -140,10 +140,6 @@ class Home:
         return os.path.join(self.sockets, "server.sock")
 
     @property
-    def zygote_socket(self) -> str:
-        return os.path.join(self.sockets, "zygote.sock")
-
-    @property
     def runner_sockets(self) -> str:
         return os.path.join(self.sockets, "runners")
 
