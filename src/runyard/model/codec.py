@@ -166,14 +166,15 @@ def _like(record: Any, before: dict[str, Any], value: dict[str, Any]) -> Any:
     """The record in `value`, given the one in `before`."""
     cls: Any = type(record)
     known, _ = _expected(cls)
-    differs = {
-        name: _field(known[name], name, item)
-        for name, item in value.items()
-        if item != before[name] or type(item) is not type(before[name])
-    }
+    differs = {}
+    for name, item in value.items():
+        old = before[name]
+        if item != old or type(item) is not type(old):
+            differs[name] = _field(known[name], name, item)
     made = changed(record, **differs)
-    if hasattr(made, "__post_init__"):
-        made.__post_init__()
+    check = getattr(cls, "__post_init__", None)
+    if check is not None:
+        check(made)
     return made
 
 

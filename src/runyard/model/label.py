@@ -40,8 +40,9 @@ def _first_words(text: str) -> tuple[str, ...]:
 
 def _goes_before(word: str) -> bool:
     """Whether this is a variable that is set for the command, or `env`."""
-    name, equals, _ = word.partition("=")
-    return name.isidentifier() if equals else _base(word) == "env"
+    if "=" in word:
+        return word.partition("=")[0].isidentifier()
+    return "env" in word and _base(word) == "env"
 
 
 def _what_runs(words: tuple[str, ...], by_shell: bool) -> str:

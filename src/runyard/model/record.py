@@ -42,12 +42,13 @@ else:
 def changed(record: R, **values: Any) -> R:
     """The record with these values: what `dataclasses.replace` returns, several times as fast, since nothing is checked
     again (our own events are sound). TypeError for a field that it lacks."""
-    fields = record.__dict__
-    if not values.keys() <= fields.keys():
-        raise TypeError(f"{type(record).__name__} has no {', '.join(sorted(values.keys() - fields.keys()))}")
     copy = object.__new__(type(record))
-    copy.__dict__.update(fields)
-    copy.__dict__.update(values)
+    held = copy.__dict__
+    held.update(record.__dict__)
+    held.update(values)
+    if len(held) != len(record.__dict__):
+        unknown = ", ".join(sorted(values.keys() - record.__dict__.keys()))
+        raise TypeError(f"{type(record).__name__} has no {unknown}")
     return copy
 
 
@@ -60,20 +61,28 @@ def _init(cls: type, shape: tuple[dataclasses.Field[Any], ...]) -> Callable[...,
 
     def begin(self: Any, *values: Any, **named: Any) -> None:
         held = self.__dict__
-        held.update(defaults)
-        held.update(zip(names, values))
-        if not named.keys() <= known or len(values) > len(names) or (values and named.keys() & names[: len(values)]):
-            raise TypeError(f"{cls.__name__} has the fields {', '.join(names)}, each given once")
-        held.update(named)
+        if defaults:
+            held.update(defaults)
+        if values:
+            held.update(zip(names, values))
+            if len(values) > len(names) or (named and not named.keys().isdisjoint(names[: len(values)])):
+                raise TypeError(f"{cls.__name__} has the fields {', '.join(names)}, each given once")
+        if named:
+            held.update(named)
         for name, make in factories:
             if name not in held:
                 held[name] = make()
-        if len(held) < len(names):
-            raise TypeError(f"{cls.__name__} lacks {', '.join(name for name in names if name not in held)}")
+        if len(held) != len(names) or not named.keys() <= known:
+            raise TypeError(_misfit(cls, known, held))
         if check is not None:
             check(self)
 
     return begin
+
+
+def _misfit(cls: type, known: frozenset[str], held: dict[str, Any]) -> str:
+    unknown = ", ".join(sorted(held.keys() - known))
+    return f"{cls.__name__} " + (f"has no {unknown}" if unknown else f"lacks {', '.join(sorted(known - held.keys()))}")
 
 
 def _hash(names: tuple[str, ...]) -> Callable[[Any], int]:

@@ -200,21 +200,17 @@ class JobSpec:
         _check_command(self)
         _check_text(self.name, "name", NAME_BYTES)
         _check_text(self.unique, "unique", NAME_BYTES)
-        _check_text(self.note, "note", NOTE_BYTES)
         _check_path(self.workdir, "workdir")
-        _check_text(self.output, "output", 4096)
-        _check_text(self.input, "input", 4096)
+        _check_texts(self.note, self.output, self.input, self.template, self.snapshot)
         _check_numbers(self)
         if self.params:
             check_params(self.params)
-        if sum(len(name) + len(value) for name, value in self.public) > PUBLIC_MOST:
+        if self.public and sum(len(name) + len(value) for name, value in self.public) > PUBLIC_MOST:
             raise InvalidSpec(f"at most {PUBLIC_MOST} characters of public variables are taken", "public")
         for wish in self.notify:
             parse_wish(wish)
-        _check_text(self.template, "template", NAME_BYTES)
         if self.tty and self.input:
             raise InvalidSpec("a job with a terminal reads from that: give either --tty or --input", "tty")
-        _check_text(self.snapshot, "snapshot", NAME_BYTES)
         if self.drift and self.drift not in POLICIES:
             raise InvalidSpec(f"{self.drift!r} is none of {', '.join(POLICIES)}", "drift")
         _check_names(self.queue, self.on_lost, self.script, self.environment)
@@ -265,6 +261,15 @@ def _check_text(text: str, name: str, most: int) -> None:
         raise InvalidSpec("no NUL characters or line breaks, please", name)
     if _bytes(text, name) > most:
         raise InvalidSpec(f"longer than {most} bytes", name)
+
+
+@lru_cache(ALIKE)
+def _check_texts(note: str, output: str, input: str, template: str, snapshot: str) -> None:
+    _check_text(note, "note", NOTE_BYTES)
+    _check_text(output, "output", 4096)
+    _check_text(input, "input", 4096)
+    _check_text(template, "template", NAME_BYTES)
+    _check_text(snapshot, "snapshot", NAME_BYTES)
 
 
 def _bytes(text: str, name: str) -> int:

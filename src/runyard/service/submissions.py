@@ -105,7 +105,7 @@ def check_resources(specs: Iterable[JobSpec], hosts: Sequence[Host]) -> None:
     """No job asks for more than any host has. (Before the first agent has come nobody knows.)"""
     if not hosts:
         return
-    for asked in {spec.resources for spec in specs}:
+    for asked in set({id(spec.resources): spec.resources for spec in specs}.values()):  # most share one record
         if asked.gpus.count:
             _check_devices(asked.gpus, hosts)
         if asked.cpus > max(host.cpus for host in hosts):
