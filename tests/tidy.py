@@ -127,6 +127,7 @@ OUTERMOST = (
     "agent/aside.py",
     "agent/look.py",
     "server/app.py",
+    "server/run.py",
     "runtime/runner.py",
     "runtime/zygote.py",
     "submitting/probe/main.py",

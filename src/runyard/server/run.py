@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -14,6 +15,8 @@ import uvicorn
 
 from runyard.foreign import sockets
 from runyard.server.auth import App, PeerProtocol
+
+log = logging.getLogger("runyard.server")
 
 GRACEFUL_S = 2
 """Calls that wait are cut after this long when the server ends."""
@@ -80,9 +83,12 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         if counter % LOOK_TICKS == 0:
-            renewed = self._moments.renewed()
-            if renewed is not None:
-                await self._move(renewed)
+            try:
+                renewed = self._moments.renewed()
+                if renewed is not None:
+                    await self._move(renewed)
+            except Exception:  # what cannot be looked at now (too many open files) must not end what is served
+                log.exception("whether it can be reached is not known")
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

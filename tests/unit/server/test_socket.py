@@ -141,6 +141,19 @@ def test_it_moves_to_another_socket(tmp_path: Path) -> None:
             connected(tmp_path / "first")
 
 
+def test_it_goes_on_where_it_cannot_be_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "LOOK_TICKS", 1)
+    looks = threading.Semaphore(0)
+
+    def renewed() -> None:
+        looks.release()
+        raise OSError("too many open files")
+
+    with serving(tmp_path / "s", renewed=renewed), connected(tmp_path / "s") as connection:
+        assert looks.acquire(timeout=PATIENCE_S) and looks.acquire(timeout=PATIENCE_S)
+        assert answer(connection, STATUS % b"") == 200
+
+
 def test_a_socket_is_private_whatever_the_umask(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
