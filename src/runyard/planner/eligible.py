@@ -62,7 +62,7 @@ def _homeless(shape: Shape, hosts: Sequence[HostLedger]) -> Reason:
     large = [host for host in hosts if host.could_hold(shape.resources)]
     mine = [host for host in hosts if shape.user in host.view.agents]
     if not mine:
-        return Reason("no-agent", f"no agent of {shape.user} on any host")
+        return Reason("no-agent", f"the agent of {shape.user} is not up yet")
     if not large:
         return Reason("never", f"asks for {asks(shape.resources)}; no host has that")
     if any(shape.user in host.view.agents for host in large):

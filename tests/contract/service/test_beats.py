@@ -156,7 +156,7 @@ def test_an_agent_without_news_is_no_longer_connected(yard: Yard) -> None:
     hand = yard.agent()
     yard.sleep(61)
     (made,) = yard.submit()
-    assert yard.row(made).reason == "no agent of me on any host"
+    assert yard.row(made).reason == "the agent of me is not up yet"
     assert hand.beat().start
     assert yard.words() == {made: "starting"}
 

@@ -177,7 +177,7 @@ def test_why_a_job_waits(yard: Yard) -> None:
     assert (explain(later).code, explain(later).starts_from) == ("begin", yard.clock.at + 60)
     assert (explain(waiting).code, explain(waiting).blockers) == ("dependency", (held,))
     assert explain(queued).code == "no-agent"
-    assert yard.row(queued).reason == "no agent of me on any host"
+    assert yard.row(queued).reason == "the agent of me is not up yet"
 
 
 def test_who_stands_before_it(yard: Yard) -> None:

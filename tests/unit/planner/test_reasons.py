@@ -56,7 +56,7 @@ def test_a_draining_host_that_alone_could_hold_it() -> None:
 
 def test_no_agent_of_the_user_anywhere() -> None:
     made = plan(yard([host(users="bob")], [shape(1, 10)]))
-    assert made.reasons[1] == Reason("no-agent", "no agent of ann on any host")
+    assert made.reasons[1] == Reason("no-agent", "the agent of ann is not up yet")
 
 
 def test_no_agent_of_the_user_where_it_would_fit() -> None:
