@@ -376,9 +376,10 @@ def test_exported_edited_and_taken_in_again(ry: Typist) -> None:
     assert ry.json("ls", job)[0]["command"].endswith("train.py d --lr 0.2")
     ry.ok("template", "add", "u", "--file", "-", stdin=changed)
     assert "there is a template 'u' already" in ry.refused("template", "add", "u", "--file", "-", stdin=changed)
-    assert (
-        "unknown" in ry.refused("template", "edit", "t", "--file", "-", stdin="command = 'x'\nx = 1") if False else True
-    )
+    assert "has no 'x'" in ry.refused("template", "edit", "t", "--file", "-", stdin="command = 'x'\nx = 1")
+    fast = text.replace('default = "0.1"', 'default = "fast"')
+    for words in (("--file", "-"), ("--set", "lr=fast")):
+        assert "lr: a number was expected, not 'fast'" in ry.refused("template", "edit", "t", *words, stdin=fast)
 
 
 def test_a_job_becomes_a_configuration(ry: Typist, tmp_path: Path) -> None:

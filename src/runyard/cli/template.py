@@ -192,6 +192,7 @@ def add(app: App, /, called: str, words: tuple[str, ...], **options: Any) -> int
         made = _made(app, name, words, own, given(options))
     made = making.placed(made, here(app))
     making.check_places(made)
+    making.check_defaults(made)
     before = {one.name: one.version for one in app.service().templates()}.get(name, 0)
     if before and not own["replace"]:
         raise UsageError(
@@ -256,6 +257,7 @@ def edit(app: App, name: str, changes: tuple[str, ...], file: str | None, dry_ru
     else:
         raise UsageError("there is no terminal for an editor here: give --set NAME=DEFAULT or --file")
     making.check_places(after)
+    making.check_defaults(after)
     if after == before:
         app.output.note("nothing was changed")
     elif not dry_run:

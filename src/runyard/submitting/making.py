@@ -67,6 +67,13 @@ def check_places(template: Template) -> None:
             raise InvalidSpec(f"{{{name}}}: there is no parameter {name!r}", option)
 
 
+def check_defaults(template: Template) -> None:
+    """Every default that somebody has set is a value of its parameter; one that the script has may be anything."""
+    for one in template.parameters:
+        if one.default and not one.implied and not names_in((one.default,)):
+            checked(one, one.default)
+
+
 def named(template: Template, given: Values) -> dict[str, str]:
     """The values under the parameters' own names, checked; InvalidSpec for one that the template has not."""
     found = {}
