@@ -20,7 +20,7 @@ from runyard.client.remote import RemoteService
 from runyard.client.transport import UnixTransport
 from runyard.errors import RunyardError
 from runyard.model.filter import JobQuery
-from runyard.model.job import Outcome
+from runyard.model.outcome import Outcome
 from runyard.model.queue import Queue
 from runyard.model.spec import DEFAULT_QUEUE, JobSpec, Resources
 from runyard.settings import Home

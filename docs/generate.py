@@ -49,7 +49,8 @@ from runyard.model.events import (
     Submitted,
     Woken,
 )
-from runyard.model.job import ENDED_BADLY, WORDS, Job, JobState, Outcome, StopRequest
+from runyard.model.job import WORDS, Job, JobState, StopRequest
+from runyard.model.outcome import ENDED_BADLY, Outcome
 from runyard.model.spec import DEPENDENCY_KINDS, JobSpec
 from runyard.server.app import BEAT, CHANGES
 from runyard.server.routes import ROUTES, Route

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from runyard.errors import Conflict
 from runyard.model import codec
 from runyard.model.events import Change, Held, Recorded, Released
-from runyard.model.job import Job, JobState, Outcome
+from runyard.model.job import Job, JobState
+from runyard.model.outcome import Outcome
 from runyard.model.queue import Queue
 from runyard.model.transfer import Cargo, Story, Unloaded
 from runyard.service import unloading as module

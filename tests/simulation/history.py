@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from runyard.model.attempt import AttemptKey
 from runyard.model.beat import Order
-from runyard.model.job import Job, JobState, Outcome
+from runyard.model.job import Job, JobState
+from runyard.model.outcome import Outcome
 
 
 @dataclass(frozen=True)

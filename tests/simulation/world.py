@@ -23,8 +23,9 @@ from runyard.agent.prepare import Preparer
 from runyard.api import ChangeResult, StopCall, Submission
 from runyard.model.attempt import AttemptKey
 from runyard.model.filter import JobQuery
-from runyard.model.job import Job, JobState, Outcome
+from runyard.model.job import Job, JobState
 from runyard.model.lifecycle import still_open
+from runyard.model.outcome import Outcome
 from runyard.model.spec import ArraySpec, JobSpec
 from runyard.service.blobs import Blobs
 from runyard.service.coding import CodeDesk, NoRepositories

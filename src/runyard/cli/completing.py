@@ -19,7 +19,8 @@ from runyard.cli.render.text import harmless
 from runyard.errors import InvalidSpec, RunyardError
 from runyard.model.filter import PREFIXES, JobQuery, parse_selector
 from runyard.model.group import GroupQuery
-from runyard.model.job import ON_HOSTS, WAITING, WORDS, Outcome
+from runyard.model.job import ON_HOSTS, WAITING, WORDS
+from runyard.model.outcome import Outcome
 from runyard.model.spec import DEPENDENCY_KINDS
 from runyard.settings import LOCAL
 

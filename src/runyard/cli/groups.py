@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from runyard.cli.render.grid import Column, Grid, Row
 from runyard.cli.render.text import clock, harmless, span, stamp
 from runyard.model.group import GroupRow, SweepChange
-from runyard.model.job import ENDED_BADLY
+from runyard.model.outcome import ENDED_BADLY
 
 MARKS = {"o": "#", "x": "x", "r": ">", ".": ".", "-": "-"}
 """How the letters of a strip are shown."""

@@ -12,8 +12,8 @@ from runyard.cli.render.text import harmless
 from runyard.cli.submit import here
 from runyard.errors import InvalidSpec, UsageError
 from runyard.model.attempt import Result
-from runyard.model.job import Outcome
 from runyard.model.lifecycle import replay
+from runyard.model.outcome import Outcome
 from runyard.model.spec import DEFAULT_QUEUE, JobSpec
 from runyard.model.transfer import Cargo, reported, retold
 from runyard.submitting import spelling

@@ -18,7 +18,7 @@ from runyard.cli.selecting import jobs
 from runyard.errors import UsageError
 from runyard.model.editing import RetryCall
 from runyard.model.filter import JobQuery
-from runyard.model.job import Outcome
+from runyard.model.outcome import Outcome
 from runyard.model.queue import Queue
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from runyard.cli.options import SELECTORS, any_jobs, as_json, dry_run, yes
 from runyard.cli.selecting import Change, jobs
 from runyard.errors import UsageError
 from runyard.model.editing import Draft, RetryCall
-from runyard.model.job import ENDED_BADLY, JobState, Outcome
+from runyard.model.job import JobState
+from runyard.model.outcome import ENDED_BADLY, Outcome
 
 DONE = JobState.DONE.value
 SUCCEEDED = Outcome.SUCCEEDED.value

@@ -11,7 +11,7 @@ from runyard.cli.context import App
 from runyard.cli.options import as_json
 from runyard.cli.render.grid import Column, Grid, Row
 from runyard.cli.render.text import harmless
-from runyard.model.job import Outcome
+from runyard.model.outcome import Outcome
 from runyard.model.usage import UsageQuery, UsageRow
 
 ALL = "all"

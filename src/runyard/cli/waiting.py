@@ -16,7 +16,8 @@ from runyard.cli.render.text import label, numbers, ranges
 from runyard.errors import StorageFull, TimedOut, Unavailable
 from runyard.model.ending import EXIT_OF, EXIT_SIGNAL
 from runyard.model.filter import JobQuery
-from runyard.model.job import JobState, Outcome
+from runyard.model.job import JobState
+from runyard.model.outcome import Outcome
 
 if TYPE_CHECKING:
     from runyard.api import Service

@@ -7,7 +7,7 @@ from typing import Optional
 
 from runyard.model.attempt import Attempt, Earlier, Result
 from runyard.model.checkpoint import GOES_ON, UNCHANGED
-from runyard.model.job import Outcome
+from runyard.model.outcome import Outcome
 from runyard.model.record import changed
 
 EXIT_LOST = 70

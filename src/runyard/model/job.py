@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Optional
 
 from runyard.model.attempt import Attempt
+from runyard.model.outcome import Outcome
 from runyard.model.record import dataclass
 from runyard.model.spec import JobSpec
 
@@ -21,20 +22,6 @@ class JobState(str, Enum):
     ASSIGNED = "assigned"
     RUNNING = "running"
     DONE = "done"
-
-
-class Outcome(str, Enum):
-    """How a job ended."""
-
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    KILLED = "killed"
-    TIMEOUT = "timeout"
-    CANCELLED = "cancelled"
-    OOM = "oom"
-    LOST = "lost"
-    SKIPPED = "skipped"
-    NOT_STARTED = "not-started"
 
 
 @dataclass(frozen=True)
@@ -126,9 +113,6 @@ WAITING = ("held", "waiting", "queued")
 
 ON_HOSTS = ("starting", "running", "paused", "stopping")
 """The words of jobs that hold something on a host."""
-
-ENDED_BADLY = ("failed", "killed", "timeout", "oom", "lost", "not-started")
-"""The outcomes that nobody wished for: they pause a queue with stop-on-fail, and `retry --failed` means them."""
 
 WORDS = (*WAITING, *ON_HOSTS, *(o.value for o in Outcome))
 """Every word that a job can be shown with, in the order of a job's life."""

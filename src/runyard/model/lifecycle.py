@@ -37,7 +37,8 @@ from runyard.model.events import (
     Submitted,
     Woken,
 )
-from runyard.model.job import Job, JobState, Outcome, StopRequest
+from runyard.model.job import Job, JobState, StopRequest
+from runyard.model.outcome import Outcome
 from runyard.model.record import changed
 from runyard.model.spec import Dependency
 

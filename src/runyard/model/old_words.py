@@ -6,7 +6,8 @@ They are accepted after `state:`, in any case of letters, wherever they are not 
 
 from __future__ import annotations
 
-from runyard.model.job import ENDED_BADLY, ON_HOSTS, WAITING
+from runyard.model.job import ON_HOSTS, WAITING
+from runyard.model.outcome import ENDED_BADLY
 
 SUCCEEDED = ("succeeded",)
 UNWANTED = ("cancelled", "skipped")

@@ -10,15 +10,11 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from runyard.errors import InvalidSpec
+from runyard.model.outcome import ENDED_BADLY, Outcome
 from runyard.model.record import dataclass
 
 STARTED, RETRIED, ENDED, FAILED, EACH = "started", "retried", "ended", "failed", "each"
-OUTCOMES = (
-    "succeeded", "failed", "killed", "timeout", "cancelled", "oom", "lost", "skipped", "not-started",
-)  # fmt: skip
-EVENTS = (STARTED, RETRIED, ENDED, *OUTCOMES)
-UNWISHED = frozenset(("failed", "killed", "timeout", "oom", "lost", "not-started"))
-"""The outcomes that `failed` means."""
+EVENTS = (STARTED, RETRIED, ENDED, *(outcome.value for outcome in Outcome))
 
 HOOK_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
@@ -68,4 +64,4 @@ def matches(events: tuple[str, ...], happened: str) -> bool:
         return True
     if happened in (STARTED, RETRIED):
         return False
-    return ENDED in events or (FAILED in events and happened in UNWISHED)
+    return ENDED in events or (FAILED in events and happened in ENDED_BADLY)

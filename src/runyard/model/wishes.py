@@ -8,7 +8,8 @@ from typing import Optional
 from runyard.errors import IllegalMove
 from runyard.model.attempt import Attempt
 from runyard.model.events import Edited, Moved, Reopened, Retried
-from runyard.model.job import Job, JobState, Outcome
+from runyard.model.job import Job, JobState
+from runyard.model.outcome import Outcome
 from runyard.model.record import changed
 from runyard.model.spec import JobSpec
 

@@ -16,7 +16,8 @@ from runyard.model.beat import OVER, PROTOCOL, Hello, Observed, Report, Welcome
 from runyard.model.ending import judge
 from runyard.model.events import Change, Ended, Noted, Resumed, Revoked, Started
 from runyard.model.host import Agent
-from runyard.model.job import ENDED_BADLY, Job, JobState, Outcome
+from runyard.model.job import Job, JobState
+from runyard.model.outcome import ENDED_BADLY, Outcome
 from runyard.planner.retry import decide
 from runyard.service import reported
 from runyard.service.controller import Controller

@@ -8,7 +8,8 @@ from runyard.errors import NotFound
 from runyard.model.code import Code, CodeRecord, same_code
 from runyard.model.comparing import HIDDEN, Comparison, Side, Variable
 from runyard.model.drift import differences
-from runyard.model.job import Job, Outcome
+from runyard.model.job import Job
+from runyard.model.outcome import Outcome
 from runyard.model.record import changed
 from runyard.model.spec import JobSpec
 from runyard.service.coding import record_of

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from statistics import median
 
 from runyard.api import Explanation
-from runyard.model.job import Job, JobState, Outcome
+from runyard.model.job import Job, JobState
 from runyard.model.lifecycle import HELD_BACK
+from runyard.model.outcome import Outcome
 from runyard.model.view import REASONS, Reason
 from runyard.planner.estimate import Estimate, Usual, estimate
 from runyard.service.controller import Controller

@@ -14,8 +14,9 @@ from runyard.model import codec
 from runyard.model.events import Change, DependencyFailed, Ended, Revoked, Started, StopRequested
 from runyard.model.group import Group
 from runyard.model.hook import Hook, check_wish
-from runyard.model.job import Job, JobState, Outcome
+from runyard.model.job import Job, JobState
 from runyard.model.notice import OUTBOX, Notice
+from runyard.model.outcome import Outcome
 from runyard.model.wish import RETRIED, STARTED, Wish, matches, parse_wish
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from runyard.api import Chunk, GrepQuery
 from runyard.errors import Conflict, NotFound
-from runyard.model.job import Outcome
+from runyard.model.outcome import Outcome
 from runyard.service.verbs import Verbs
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from runyard.errors import NotAllowed, NotFound
 from runyard.model.group import SWEEP, Group, GroupQuery, GroupRow, SweepChange, strip_of
-from runyard.model.job import Outcome
+from runyard.model.outcome import Outcome
 from runyard.service.turn import Turn
 from runyard.service.verbs import Verbs
 from runyard.store.base import Cell

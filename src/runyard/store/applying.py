@@ -27,8 +27,9 @@ from runyard.model.events import (
     Revoked,
     StopRequested,
 )
-from runyard.model.job import Job, JobState, Outcome
+from runyard.model.job import Job, JobState
 from runyard.model.lifecycle import advance, consequences, still_open
+from runyard.model.outcome import Outcome
 from runyard.model.queue import Queue
 from runyard.model.record import changed
 from runyard.model.spec import JobSpec

@@ -14,7 +14,8 @@ from sqlalchemy import ColumnElement, Select, and_, or_, select, text, true
 
 from runyard.model.filter import Selector, is_pattern
 from runyard.model.group import SWEEP
-from runyard.model.job import ON_HOSTS, JobState, Outcome
+from runyard.model.job import ON_HOSTS, JobState
+from runyard.model.outcome import Outcome
 from runyard.store.base import Criteria
 from runyard.store.rows import SELECT_JOBS
 from runyard.store.schema import DONE, OPEN, groups, jobs, placements

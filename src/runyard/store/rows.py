@@ -18,7 +18,8 @@ from runyard.errors import InvalidSpec
 from runyard.model import codec
 from runyard.model.attempt import Attempt, Placement
 from runyard.model.events import KIND_OF, KINDS, Recorded
-from runyard.model.job import Job, JobState, Outcome, Resumption, StopRequest
+from runyard.model.job import Job, JobState, Resumption, StopRequest
+from runyard.model.outcome import Outcome
 from runyard.model.spec import JobSpec
 from runyard.model.view import Shape
 from runyard.store.base import fingerprint_of, is_typical

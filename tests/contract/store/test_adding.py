@@ -9,7 +9,8 @@ import pytest
 from runyard.errors import InvalidSpec
 from runyard.model.events import Submitted
 from runyard.model.group import Group
-from runyard.model.job import JobState, Outcome
+from runyard.model.job import JobState
+from runyard.model.outcome import Outcome
 from runyard.model.spec import DEPENDENCY_KINDS
 from runyard.store.base import Added, NewGroup, Store
 from tests.contract.store.support import (

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runyard.model.events import Change, Edited, Event, Moved, Retried
-from runyard.model.job import Job, JobState, Outcome, Resumption
+from runyard.model.job import Job, JobState, Resumption
 from runyard.model.lifecycle import still_open
+from runyard.model.outcome import Outcome
 from runyard.model.queue import Queue
 from runyard.model.spec import DEPENDENCY_KINDS, JobSpec, Resources
 from runyard.store.base import Criteria, Store

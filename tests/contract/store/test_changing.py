@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from runyard.model.events import DependencyFailed, DependencyMet, Held, Promoted, Released, Submitted, Woken
-from runyard.model.job import JobState, Outcome
+from runyard.model.job import JobState
+from runyard.model.outcome import Outcome
 from runyard.store.base import Store
 from tests.contract.store.support import (
     add,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runyard.errors import BY_NAME
 from runyard.model.ending import EXIT_OF
-from runyard.model.job import Outcome
+from runyard.model.outcome import Outcome
 from tests.unit.cli.reference import PAGE, docs
 
 CODES = Path(PAGE).with_name("exit-codes.md")

@@ -6,7 +6,8 @@ import pytest
 
 from docs import generate
 from runyard.model.events import KINDS, Submitted
-from runyard.model.job import WORDS, JobState, Outcome
+from runyard.model.job import WORDS, JobState
+from runyard.model.outcome import Outcome
 
 
 def test_no_page_is_stale() -> None:

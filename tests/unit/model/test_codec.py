@@ -14,7 +14,8 @@ from runyard.errors import InvalidSpec
 from runyard.model import codec
 from runyard.model.beat import Answer, Order, Report
 from runyard.model.events import KIND_OF, KINDS, Recorded, StopRequested
-from runyard.model.job import Outcome, StopRequest
+from runyard.model.job import StopRequest
+from runyard.model.outcome import Outcome
 from runyard.model.spec import JobSpec, Resources
 from tests.unit.model import records
 

@@ -6,8 +6,8 @@ import pytest
 
 from runyard.errors import InvalidSpec
 from runyard.model.hook import check_wish, hooks_of
-from runyard.model.job import Outcome
-from runyard.model.wish import OUTCOMES, UNWISHED, Wish, matches, parse_wish
+from runyard.model.outcome import ENDED_BADLY, Outcome
+from runyard.model.wish import EVENTS, Wish, matches, parse_wish
 
 HOOKS = hooks_of(
     {
@@ -18,9 +18,11 @@ HOOKS = hooks_of(
 )
 
 
+OUTCOMES = {outcome.value for outcome in Outcome}
+
+
 def test_every_outcome_is_an_event() -> None:
-    assert set(OUTCOMES) == {outcome.value for outcome in Outcome}
-    assert set(OUTCOMES) > UNWISHED
+    assert {*EVENTS} > OUTCOMES > {*ENDED_BADLY}
 
 
 @pytest.mark.parametrize(
@@ -47,8 +49,8 @@ def test_what_is_no_wish(text: str) -> None:
 @pytest.mark.parametrize(
     ("events", "told"),
     [
-        (("ended",), set(OUTCOMES)),
-        (("failed",), set(UNWISHED)),
+        (("ended",), OUTCOMES),
+        (("failed",), set(ENDED_BADLY)),
         (("lost", "started"), {"lost", "started"}),
         (("succeeded",), {"succeeded"}),
         ((), set()),

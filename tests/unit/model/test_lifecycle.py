@@ -38,8 +38,9 @@ from runyard.model.events import (
     Submitted,
     Woken,
 )
-from runyard.model.job import Job, JobState, Outcome, Resumption, StopRequest
+from runyard.model.job import Job, JobState, Resumption, StopRequest
 from runyard.model.lifecycle import TABLE, advance, begin, consequences, replay, verdict
+from runyard.model.outcome import Outcome
 from runyard.model.spec import JobSpec
 
 NOW = 1_000.0
