@@ -32,6 +32,7 @@ from runyard.agent.reconcile import (
     Revoke,
     Start,
     Stop,
+    put_off,
     reconcile,
     wanted,
 )
@@ -322,7 +323,7 @@ class Agent:
         if isinstance(error, NotNow):
             self._note([replace(self._engine.revoke(order.key), why=str(error))])
         elif isinstance(error, Unavailable):
-            self._desired = replace(self._desired, start={**self._desired.start, order.key: order})
+            self._desired = put_off(self._desired, [order])
         else:
             log.warning("%s cannot be started", order.key, exc_info=error)
             why = f"what it needs to start cannot be had: {error}"

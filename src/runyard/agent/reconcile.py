@@ -8,9 +8,9 @@ another answer, is carried out once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Union
+from typing import NamedTuple, Union
 
 from runyard.model.attempt import AttemptKey
 from runyard.model.beat import OVER, Answer, AttachOrder, Observed, Order, StopOrder, Terms
@@ -69,6 +69,13 @@ class Attach:
 Action = Union[Start, Stop, Adjust, Revoke, Lose, Forget, Attach]
 
 
+class Waiting(NamedTuple):
+    """An order that is not carried out yet, and the name of its attempt ("12.1")."""
+
+    name: str
+    order: Order
+
+
 @dataclass(frozen=True)
 class Desired:
     """What has been ordered and is not carried out yet; `start` keeps its order.
@@ -77,7 +84,7 @@ class Desired:
     last stop of each attempt that was carried out.
     """
 
-    start: dict[AttemptKey, Order] = field(default_factory=dict)
+    start: dict[AttemptKey, Waiting] = field(default_factory=dict)
     stop: tuple[StopOrder, ...] = ()
     terms: tuple[Terms, ...] = ()
     forget: tuple[AttemptKey, ...] = ()
@@ -90,8 +97,7 @@ class Desired:
 def wanted(desired: Desired, answer: Answer) -> Desired:
     """The desires after another answer."""
     return replace(
-        desired,
-        start={**desired.start, **{order.key: order for order in answer.start if order.key not in desired.start}},
+        put_off(desired, answer.start),
         stop=desired.stop + answer.stop,
         terms=desired.terms + answer.terms,
         forget=desired.forget + answer.forget,
@@ -100,40 +106,51 @@ def wanted(desired: Desired, answer: Answer) -> Desired:
     )
 
 
+def put_off(desired: Desired, orders: Iterable[Order]) -> Desired:
+    """The desires with these orders behind the others; one that is there already stays as it is."""
+    more = {order.key: Waiting(str(order.key), order) for order in orders if order.key not in desired.start}
+    return replace(desired, start={**desired.start, **more})
+
+
 def reconcile(
     desired: Desired, observed: Mapping[AttemptKey, Observed], boot_id: str
 ) -> tuple[tuple[Action, ...], Desired]:
     """The actions to take now, and what stays to be done. All but starts, which may have to wait, is settled."""
     if not (desired.start or desired.stop or desired.terms or desired.forget or desired.revoke or desired.attach):
         return (), desired
-    waiting = {key: order for key, order in desired.start.items() if key not in observed}
+    waiting = dict(desired.start)  # while short jobs follow each other this is done for each: nothing is hashed anew
+    for key in waiting.keys() & observed.keys():
+        del waiting[key]
     passed, stopped = dict(desired.passed), dict(desired.stopped)
     actions: list[Action] = []
     for terms in desired.terms:
         if terms.key in waiting:
-            waiting[terms.key] = changed(waiting[terms.key], time_limit_s=terms.time_limit_s)
+            name, order = waiting[terms.key]
+            waiting[terms.key] = Waiting(name, changed(order, time_limit_s=terms.time_limit_s))
         elif terms.key in observed and not _over(terms.key, observed):
             actions.append(Adjust(terms))
     for stop in desired.stop:
-        order = waiting.pop(stop.key, None)
-        if order is not None:
-            passed[str(stop.key)] = order.follows
+        one = waiting.pop(stop.key, None)
+        if one is not None:
+            passed[one.name] = one.order.follows
             actions.append(Revoke(stop.key))
         elif not _over(stop.key, observed) and stopped.get(stop.key) != stop:
             stopped[stop.key] = stop
             actions.append(Stop(stop))
     for key in desired.revoke:
-        if key in waiting:
-            passed[str(key)] = waiting.pop(key).follows
+        one = waiting.pop(key, None)
+        if one is not None:
+            passed[one.name] = one.order.follows
             actions.append(Revoke(key))
     for key in desired.forget:
-        order = waiting.pop(key, None)
-        if order is not None:
-            passed[str(key)] = order.follows
+        one = waiting.pop(key, None)
+        if one is not None:
+            passed[one.name] = one.order.follows
         if _over(key, observed):
             actions.append(Forget(key))
-    starts, waiting, alive = _starts(waiting, passed, observed)
+    starts, alive = _starts(waiting, passed, observed)
     for order in starts:
+        del waiting[order.key]
         stale = bool(order.assigned_boot_id) and order.assigned_boot_id != boot_id
         actions.append(Lose(order) if stale else Start(order))
     actions.extend(map(Attach, desired.attach))
@@ -145,17 +162,17 @@ def reconcile(
 
 
 def _starts(
-    waiting: Mapping[AttemptKey, Order], passed: Mapping[str, str], observed: Mapping[AttemptKey, Observed]
-) -> tuple[list[Order], dict[AttemptKey, Order], set[str]]:
-    """The orders to start now, those that wait for another one, and the names of all that is not over."""
-    alive = {str(key) for key in waiting} | {str(key) for key, seen in observed.items() if seen.stage not in OVER}
-    starts, kept = [], {}
-    for key, order in waiting.items():
-        if order.follows and _first_not_passed(order.follows, passed) in alive:
-            kept[key] = order
-        else:
+    waiting: Mapping[AttemptKey, Waiting], passed: Mapping[str, str], observed: Mapping[AttemptKey, Observed]
+) -> tuple[list[Order], set[str]]:
+    """Those of the waiting orders that are to start now, and the names of all that is not over."""
+    alive = {one.name for one in waiting.values()}
+    alive.update(str(key) for key, seen in observed.items() if seen.stage not in OVER)
+    starts = []
+    for _, order in waiting.values():
+        before = _first_not_passed(order.follows, passed) if passed else order.follows
+        if not before or before not in alive:
             starts.append(order)
-    return starts, kept, alive
+    return starts, alive
 
 
 def _first_not_passed(name: str, passed: Mapping[str, str]) -> str:

@@ -349,7 +349,7 @@ def test_terms_change_what_is_here_and_what_still_waits() -> None:
     told = tuple(map(terms, (1, 2, 3, 4)))
     here.desired = wanted(here.desired, Answer("yard", 1, 1, (order(3, follows=1),), terms=told))
     assert here.do() == [Adjust(terms(1))]
-    assert here.desired.start[key(3)].time_limit_s == 60.0
+    assert here.desired.start[key(3)].order.time_limit_s == 60.0
     assert here.do() == []
 
 
