@@ -13,8 +13,9 @@ from typing import Any
 from runyard.settings import Home
 from tests.acceptance.typist import Typist
 from tests.harness import processes
+from tests.harness.commands import BIN
 from tests.harness.sshd import Sshd
-from tests.harness.yard import BIN, Ended, Yard
+from tests.harness.yard import Ended, Yard
 
 ONLY_HERE = {"ONLY_HERE": "yes"}
 

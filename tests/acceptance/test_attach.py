@@ -73,7 +73,7 @@ class TestRun:
             terminal.send("\x01d")
             assert terminal.end() == 130
             assert terminal.cooked and "runs on" in terminal.text
-        assert ry.yard.rows("@")[0].word == "running"
+        ry.yard.running(ry.yard.rows("@")[0].id)
 
 
 class TestAttach:
@@ -177,7 +177,7 @@ class TestAttach:
             assert terminal.cooked
             terminal.forget()
             terminal.signal(signal.SIGCONT)
-            terminal.until(PROMPT)
+            terminal.until(f"attached to job {job} again(.|\n)*{PROMPT}")
             terminal.send("1 + 2\r")
             terminal.until("\r\n3\r\n")
             assert not terminal.cooked

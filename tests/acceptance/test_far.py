@@ -18,8 +18,9 @@ import pytest
 from runyard.wiring.connect import server_pid
 from tests.acceptance.laptop import Laptop, profile
 from tests.acceptance.screen import TMUX, screen
-from tests.acceptance.typist import RY, read_until
+from tests.acceptance.typist import read_until
 from tests.harness import processes
+from tests.harness.commands import RY
 from tests.harness.sshd import SSHD, Sshd
 from tests.harness.yard import Gate, Yard
 

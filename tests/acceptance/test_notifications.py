@@ -47,10 +47,10 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                receiver.posts.put({**body, "path": self.path, "headers": dict(self.headers)})
                 if receiver.then is not None:
                     then, receiver.then = receiver.then, None
                     then()
+                receiver.posts.put({**body, "path": self.path, "headers": dict(self.headers)})
                 self.send_response(receiver.answers.pop(0) if receiver.answers else 200)
                 self.end_headers()
 

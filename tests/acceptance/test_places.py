@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.typist import RY, Typist
-from tests.harness.yard import COMMAND_S
+from tests.acceptance.typist import Typist
+from tests.harness.commands import COMMAND_S, RY
 
 
 @pytest.mark.parametrize("home", ["/proc/nope", "/proc/nope/deeper", "/proc/self/status/x", "/dev/null"])

@@ -11,8 +11,9 @@ import pytest
 
 from tests.acceptance.laptop import Laptop, profile
 from tests.acceptance.screen import TMUX, Screen, screen
-from tests.acceptance.typist import RY, Typist
+from tests.acceptance.typist import Typist
 from tests.harness import processes
+from tests.harness.commands import RY
 from tests.harness.sshd import SSHD, Sshd
 from tests.harness.yard import Yard
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.typist import RY, Terminal, Typist
+from tests.acceptance.typist import Terminal, Typist
+from tests.harness.commands import RY
 from tests.harness.processes import PATIENCE_S
 
 SHELLS = {

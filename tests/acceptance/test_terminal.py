@@ -41,6 +41,7 @@ def test_a_change_of_several_asks(ry: Typist, answer: str, word: str) -> None:
 def test_ctrl_c_in_a_run_asks(ry: Typist, bell: Bell, key: str, word: str, code: int) -> None:
     with ry.terminal("run", "echo > bell; exec sleep 600") as terminal:
         bell.wait()
+        ry.yard.running(ry.yard.rows("@")[0].id)
         terminal.send("\x03")
         terminal.until(r"\(d\)etach, \(s\)top or \(c\)ontinue\?")
         terminal.send(key + "\n")

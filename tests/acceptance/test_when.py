@@ -196,6 +196,7 @@ class TestArrays:
         ids = ry.submit_many("-c0", "-a", "0-4:2,9%2", "echo $RUNYARD_ARRAY_INDEX > bell; read x < door")
         assert len(ids) == 4
         assert sorted(bell.wait(2)) == ["0", "2"]
+        ry.yard.running(*ids[:2])
         assert [row["word"] for row in ry.json("ls", f"{ids[0]}-{ids[-1]}")] == [
             "running",
             "running",
@@ -205,6 +206,7 @@ class TestArrays:
         assert "Its group runs 2 of 2" in ry.ok("why", str(ids[2]))
         door.open()
         assert bell.wait(1) == ["4"]
+        ry.yard.running(ids[2])
         assert sum(row["word"] == "running" for row in ry.json("ls", f"{ids[0]}-{ids[-1]}")) == 2
         door.open(3)
         ry.ok("wait", f"{ids[0]}-{ids[-1]}")

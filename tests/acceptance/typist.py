@@ -1,6 +1,7 @@
 """Somebody who types commands: into a pipe, on a terminal, or and leaves them running. In a directory of their own.
 
-What is typed is the installed command, with the environment of its yard; every wait is bounded.
+What is typed is the installed command, with the environment of its yard; every wait is bounded. (Into a pipe it starts
+as `tests.harness.commands` has it.)
 """
 
 from __future__ import annotations
@@ -23,10 +24,10 @@ from pathlib import Path
 from typing import Any
 
 from runyard.api import JobRow
+from tests.harness.commands import RY, type_ry
 from tests.harness.processes import PATIENCE_S
-from tests.harness.yard import BIN, COMMAND_S, Ended, Yard
+from tests.harness.yard import Ended, Yard
 
-RY = str(BIN / "ry")
 COLUMNS = 120
 GROUPS = ("queue", "server", "template", "sweep")
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -45,12 +46,10 @@ class Typist:
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as source:
             source.write(stdin.encode("utf-8", "surrogateescape"))
             source.seek(0)
-            ended = subprocess.run(
-                [RY, *words], stdin=source, stdout=out, stderr=err, env={**self.environ, **environ},
-                cwd=cwd or self.directory, timeout=COMMAND_S, check=False,
-            )  # fmt: skip
+            streams = [file.fileno() for file in (source, out, err)]
+            code = type_ry(words, streams, cwd or self.directory, {**self.environ, **environ})
             texts = [file.read().decode("utf-8", "surrogateescape") for file in (out, err) if not file.seek(0)]
-        return Ended(ended.returncode, texts[0], texts[1])
+        return Ended(code, texts[0], texts[1])
 
     def ok(self, *words: str, **more: Any) -> str:
         """What it prints; it has to succeed."""

@@ -10,8 +10,6 @@ import json
 import os
 import select
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -34,13 +32,12 @@ from runyard.settings import Home
 from runyard.wiring.connect import server_pid, start_server
 from runyard.wiring.home import READY, agent_lock, home_at
 from tests.harness import processes
+from tests.harness.commands import BIN, type_ry
 from tests.harness.nursery import Nursery
 from tests.harness.processes import PATIENCE_S
 
 T = TypeVar("T")
 
-BIN = Path(sys.executable).parent
-COMMAND_S = 60.0
 LOOK_S = 0.02
 """Between two looks at what nobody publishes (a lock that is taken)."""
 
@@ -199,16 +196,13 @@ class Yard:
         """The verbs over a connection of their own."""
         return RemoteService(UnixTransport(self.home.server_socket))
 
-    def ry(self, *words: str, timeout_s: float = COMMAND_S, **environ: str) -> Ended:
-        """The installed command, as a user types it into a pipe."""
-        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
-            ended = subprocess.run(
-                [BIN / "ry", *words],
-                stdin=subprocess.DEVNULL, stdout=out, stderr=err, env={**self.environ, **environ}, cwd=self.out,
-                timeout=timeout_s, check=False,
-            )  # fmt: skip
+    def ry(self, *words: str, **environ: str) -> Ended:
+        """The command, as a user types it into a pipe."""
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, open(os.devnull, "rb") as nothing:
+            streams = [file.fileno() for file in (nothing, out, err)]
+            code = type_ry(words, streams, self.out, {**self.environ, **environ})
             texts = [file.read().decode("utf-8", "replace") for file in (out, err) if not file.seek(0)]
-        return Ended(ended.returncode, texts[0], texts[1])
+        return Ended(code, texts[0], texts[1])
 
     def ry_json(self, *words: str) -> Any:
         """What a command says with --json; it has to succeed."""

@@ -64,5 +64,5 @@ def gates(yard: Yard) -> Iterator[Callable[[str], Gate]]:
 
 
 def random_kills() -> int:
-    """How often processes are killed at random: 200 in CI, fewer on a laptop, RUNYARD_TEST_RANDOM_KILLS where set."""
-    return int(os.environ.get("RUNYARD_TEST_RANDOM_KILLS") or (200 if os.environ.get("CI") else 40))
+    """How often processes are killed at random: 100 in CI, fewer on a laptop, RUNYARD_TEST_RANDOM_KILLS where set."""
+    return int(os.environ.get("RUNYARD_TEST_RANDOM_KILLS") or (100 if os.environ.get("CI") else 40))

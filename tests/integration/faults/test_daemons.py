@@ -17,7 +17,8 @@ from runyard.errors import Unavailable
 from runyard.foreign import process
 from runyard.wiring.home import agent_lock, pid_of
 from tests.harness import processes
-from tests.harness.yard import COMMAND_S, Bell, Gate, Yard, environment
+from tests.harness.commands import COMMAND_S
+from tests.harness.yard import Bell, Gate, Yard, environment
 
 STOP_MAX_S = 5.0
 OF_A_JOB = ("RUNYARD_JOB_ID=", "RUNYARD_ATTEMPT=", "RUNYARD_TOKEN=", "RUNYARD_QUEUE=", "SECRET=")

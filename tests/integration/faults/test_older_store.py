@@ -133,7 +133,7 @@ def test_an_older_copy(busy: Busy, mark: str, agent: str) -> None:
             path.unlink()
     yard.start()
     busy.halted("older" if mark == "mark-too" else "lost its end")
-    yard.until("what is unknown", lambda: yard.status().agents[0].unknown == (f"{runs}.1",))
+    yard.until("what is unknown", lambda: [agent.unknown for agent in yard.status().agents] == [(f"{runs}.1",)])
     assert f"{runs}.1" in yard.ry("server", "status").out
     assert f"{runs}.1" in yard.ry("doctor").out
     assert processes.alive(pid)
@@ -158,7 +158,7 @@ def test_an_empty_store(busy: Busy, mark: str) -> None:
     yard.start()
     busy.halted("another store than before" if mark == "mark-kept" else "has run here")
     assert yard.rows() == ()
-    yard.until("what is unknown", lambda: yard.status().agents[0].unknown == (f"{busy.runs}.1",))
+    yard.until("what is unknown", lambda: [agent.unknown for agent in yard.status().agents] == [(f"{busy.runs}.1",)])
     busy.accept()
     (new,) = yard.submit(yard.sh(busy.history.recording("true")))
     assert new > busy.runs

@@ -255,6 +255,7 @@ class TestViewers:
         late.sees(b"> ")
         assert late.seen == b"99\r\n100\r\n> "
         kill(rig.started(key).pid or 0)
+        rig.ended(key)
 
     def test_who_looks_only_changes_nothing(self, rig: Rig) -> None:
         key = tty(rig, "stty size; read x; stty size; echo got $x")
