@@ -193,7 +193,7 @@ def resume(app: App, names: tuple[str, ...], dry_run: bool) -> int:
     return _change(
         app,
         names,
-        lambda held: replace(held, paused=False, reason=""),
+        Queue.resumed,
         lambda before, after: "goes on" if before.paused else "was not paused",
         dry_run,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from runyard.api import Service
 
 LOST = Outcome.LOST.value
-BY_LOSS = f" ended {LOST}"
-"""How the reason of a queue ends that a lost job has paused (stop-on-fail)."""
 
 
 @dataclass(frozen=True)
@@ -74,20 +72,14 @@ def _look(service: Service, selectors: tuple[str, ...]) -> Left:
     rows = service.jobs(JobQuery(selectors=selectors or (f"state:{LOST}",)))
     lost = {row.id: row for row in rows if row.word == LOST}
     waiting = service.jobs(JobQuery(selectors=tuple(f"after:{job_id}" for job_id in lost))) if lost else ()
-    queues = (row.queue for row in service.queues() if row.queue.paused and row.queue.reason.endswith(BY_LOSS))
+    queues = (row.queue for row in service.queues() if row.queue.paused and row.queue.lost_job)
     unknown = () if selectors else service.status().agents
     return Left(
         lost=tuple(lost.values()),
         waiting=tuple(row.id for row in waiting if row.word == "waiting"),
-        queues=tuple(queue for queue in queues if not selectors or _culprit(queue) in lost),
+        queues=tuple(queue for queue in queues if not selectors or queue.lost_job in lost),
         unknown=tuple((name, agent.id) for agent in unknown for name in agent.unknown),
     )
-
-
-def _culprit(queue: Queue) -> int:
-    """The job that has paused it, by its reason ("job 12 (train) ended lost"); 0 if that does not say."""
-    number = queue.reason.removeprefix("job ").partition(" ")[0]
-    return int(number) if number.isdecimal() else 0
 
 
 def _list(app: App, left: Left) -> int:
@@ -153,5 +145,5 @@ def _put_back(app: App, left: Left, flags: dict[str, bool]) -> int:
 
 def _go_on(service: Service, queues: Sequence[Queue]) -> list[str]:
     for queue in queues:
-        service.save_queue(replace(queue, paused=False, reason=""))
+        service.save_queue(queue.resumed())
     return [queue.name for queue in queues]

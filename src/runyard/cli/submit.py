@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 PREVIEWED = 20
 """So many entries of a file are shown by --dry-run."""
-UNPLANNED = ("", "is about to be planned")
 TRIES = 3
 """How often a submission is sent before it is given up. Its key makes it count once."""
 
@@ -146,7 +145,7 @@ def report(app: App, submission: Submission, receipt: Receipt) -> None:
     elif not output.terminal:
         output.line("\n".join(map(str, receipt.ids)))
     elif len(receipt.ids) == 1:
-        output.line(_one(app, submission.specs[0], receipt))
+        output.line(_one(app, receipt))
         output.line(f"  {_asked(app, submission, 1)}")
     else:
         output.line(_many(receipt))
@@ -154,18 +153,13 @@ def report(app: App, submission: Submission, receipt: Receipt) -> None:
             output.line(f"  {_asked(app, submission, 1)}")
 
 
-def _one(app: App, spec: JobSpec, receipt: Receipt) -> str:
+def _one(app: App, receipt: Receipt) -> str:
     job_id = receipt.ids[0]
     row = app.service().jobs(JobQuery(selectors=(str(job_id),)))[0]
     if receipt.existing:
         return f"job {job_id} ({label(row)}) is there already: {row.word}"
-    waits = row.state == "pending"
-    reason = (
-        row.reason
-        if row.reason not in UNPLANNED
-        else ("starts when a GPU is free" if spec.resources.gpus.count else "starts when there is room")
-    )
-    return f"job {job_id} ({label(row)}) {row.word}" + (f": {harmless(reason)}" if waits else "")
+    reason = f": {harmless(row.reason)}" if row.state == "pending" else ""
+    return f"job {job_id} ({label(row)}) {row.word}{reason}"
 
 
 def twins(app: App, spec: JobSpec, new: Sequence[int] = ()) -> list[str]:

@@ -261,4 +261,5 @@ def _stop_on_fail(turn: Turn, jobs: Iterable[Job]) -> None:
         queue = queues[job.spec.queue]
         if queue.stop_on_fail and not queue.paused:
             why = f"job {job.id} ({job.spec.title}) ended {job.word}"
-            queues[queue.name] = turn.store.save_queue(replace(queue, paused=True, reason=why))
+            lost = job.id if job.outcome is Outcome.LOST else 0
+            queues[queue.name] = turn.store.save_queue(replace(queue, paused=True, reason=why, lost_job=lost))

@@ -65,7 +65,9 @@ def short_reason(job: Job, reason: Reason | None) -> str:
         return f"waits for {job.waiting_on} job{'s' if job.waiting_on > 1 else ''}"
     if job.wake_at is not None:
         return job.reason or "waits for its time"
-    return (reason.text or reason.code) if reason else "is about to be planned"
+    if reason:
+        return reason.text or reason.code
+    return "starts when a GPU is free" if job.spec.resources.gpus.count else "starts when there is room"
 
 
 def _paused(job: Job) -> str:

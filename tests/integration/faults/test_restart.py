@@ -46,11 +46,11 @@ def test_restart_equality(yard: Yard, gates: Callable[[str], Gate]) -> None:
     )
     (skipped,) = yard.submit(yard.sh("true", after=(Dependency(done[1]),)))
     ids = (*done, *running, *array, *waiting, skipped)
-    yard.until("a plan", lambda: not any("about to be planned" in row.reason for row in yard.rows()))
+    yard.until("a plan", lambda: not any(row.reason == "starts when there is room" for row in yard.rows()))
     before = seen(yard, ids)
     yard.restart()
     yard.until("the agent", lambda: yard.agent_pid() == yard.agent)
-    yard.until("a plan", lambda: not any("about to be planned" in row.reason for row in yard.rows()))
+    yard.until("a plan", lambda: not any(row.reason == "starts when there is room" for row in yard.rows()))
     after = seen(yard, ids)
     for name, value in before.items():
         assert after[name] == value, name

@@ -179,7 +179,9 @@ class FakeService:
         first = max(self.rows, default=0) + 1
         for job_id, place in enumerate(places, first):
             spec = submission.specs[place - 1]
-            self.rows.setdefault(job_id, row(job_id, name=spec.label, gpus_wanted=spec.resources.gpus.count))
+            gpus = spec.resources.gpus.count
+            reason = f"starts when {'a GPU is free' if gpus else 'there is room'}"
+            self.rows.setdefault(job_id, row(job_id, name=spec.label, gpus_wanted=gpus, reason=reason))
         return Receipt(tuple(range(first, first + len(places))), remarks=self.remarks)
 
     def jobs(self, query: JobQuery) -> tuple[JobRow, ...]:

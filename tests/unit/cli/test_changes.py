@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from runyard.api import ChangeResult
+from runyard.api import ChangeResult, QueueRow
 from runyard.model.editing import Draft
+from runyard.model.queue import Queue
 from tests.unit.cli.fake import Cli, FakeService, ended, row, running
 
 
@@ -162,3 +163,12 @@ def test_an_edit_is_made_anew_on_jobs_that_changed_meanwhile_and_on_no_others() 
     result = Cli(service)("edit", "1", "2", "--set", "priority=3")
     assert "job 1 changed" in result.stdout and "no" in result.stderr
     assert [draft.id for draft in service.edits] == [1, 2, 1, 1]
+
+
+def test_a_queue_is_put_back_if_a_lost_job_has_paused_it_whatever_its_reason_says() -> None:
+    mine = Queue("mine", paused=True, reason="job 7 (train) ended lost")
+    service = FakeService(queue_rows={"mine": QueueRow(mine), "b": QueueRow(replace(mine, name="b", lost_job=7))})
+    assert json.loads(Cli(service).ok("recover", "--json"))["queues"] == ["b"]
+    Cli(service).ok("recover", "--all", "--yes")
+    assert service.queue_rows["mine"].queue.paused
+    assert service.queue_rows["b"].queue == Queue("b", version=1)

@@ -113,8 +113,8 @@ def test_an_array_is_one_spec_with_indices() -> None:
 
 def test_on_a_terminal_it_says_what_will_happen() -> None:
     cli = Cli()
-    shown = cli.ok("submit", "-G1", "-t", "90", "--", "train.py", terminal=True)
-    assert "job 1 (train.py) queued: starts when a GPU is free" in shown
+    shown = cli.ok("submit", "-G1", "-t", "90", "--", "train", terminal=True)
+    assert "job 1 (train) queued: starts when a GPU is free" in shown
     assert "1 cpu, no memory limit, 1 gpu, queue default, at most 1 hour 30 minutes" in shown
     assert "run by bash" in cli.ok("submit", "a; b", terminal=True)
 

@@ -32,7 +32,7 @@ def specs(*entries: dict[str, Any], **more: Any) -> tuple[JobSpec, ...]:
 
 YAML = """
 # a sweep
-- &base {name: a, command: [train.py, --lr, 1e-3], time: 1:30:00, gpus: 1}
+- &base {name: a, command: [train, --lr, 1e-3], time: 1:30:00, gpus: 1}
 - <<: *base
   name: b
   begin: 22:00
@@ -51,7 +51,7 @@ def test_json_yaml_and_lines_say_the_same() -> None:
 
 def test_yaml_keeps_what_was_written() -> None:
     first, second, third = build(YAML).specs
-    assert first.command == ("train.py", "--lr", "1e-3")
+    assert first.command == ("train", "--lr", "1e-3")
     assert first.time_limit_s == second.time_limit_s == 5_400.0
     assert (second.command, second.after, second.resources.gpus.count) == (first.command, (Dependency(-1),), 1)
     assert second.begin_at is not None and second.begin_at > HERE.now
