@@ -198,6 +198,15 @@ class TestCopy:
         copies = [int(word) for word in ry.ok("copy", str(first), str(second)).split()]
         assert spec(ry, copies[1])["after"] == [{"job_id": copies[0], "kind": "afterok"}]
 
+    def test_a_whole_array_is_one_again(self, ry: Typist) -> None:
+        first, *_, last = ry.submit_many("--hold", "-a", "1,4-5%2", "--", "true")
+        copies = ry.json("ls", *ry.ok("copy", "--yes", f"{first}-{last}").split())
+        assert [copy["array_index"] for copy in copies] == [1, 4, 5]
+        (group,) = {copy["group"] for copy in copies}
+        assert group not in (None, ry.row(first).group)
+        (single,) = ry.ok("copy", str(first)).split()
+        assert ry.row(int(single)).group is None
+
 
 class TestRetry:
     def test_the_same_id_and_the_next_attempt(self, ry: Typist) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from runyard.api import Submission
+from runyard.api import JobRow
 from runyard.cli.context import App
 from runyard.cli.drafting import check_choice, drafts_of, in_editor, setting, with_sets
 from runyard.cli.options import SELECTORS, as_json, dry_run, some_jobs, yes
@@ -14,9 +14,8 @@ from runyard.cli.selecting import Change
 from runyard.cli.submit import deliver, report
 from runyard.model.editing import Draft
 from runyard.model.job import JobState
-from runyard.model.record import changed
-from runyard.model.spec import Dependency, JobSpec
 from runyard.submitting.build import new_key
+from runyard.submitting.copying import arrays_among, copies_of
 
 
 @click.command("copy", epilog=SELECTORS)
@@ -32,7 +31,7 @@ def copy(app: App, selectors: tuple[str, ...], sets: tuple[str, ...], editor: bo
 
     A copy has the command, script, environment, directory and resources of its original as they were when that was
     submitted (or last edited); nothing is taken from here and now. Where a copied job waited for another one that is
-    copied too, its copy waits for that copy.
+    copied too, its copy waits for that copy. A whole array is an array again.
 
     In a pipe only the ids are printed, one a line.
 
@@ -50,14 +49,14 @@ def copy(app: App, selectors: tuple[str, ...], sets: tuple[str, ...], editor: bo
     change.confirm(app, selectors, rows, yes=yes)
     originals = drafts_of(app, rows)
     if not editor:
-        _submit(app, with_sets(app, originals, sets) if sets else originals)
+        _submit(app, rows, with_sets(app, originals, sets) if sets else originals)
         return 0
     copies: list[Draft] = []
 
     def apply(drafts: Sequence[Draft]) -> dict[int, str]:
         new = {draft.id: draft for draft in drafts}
         copies[:] = [new.get(draft.id, draft) for draft in originals]
-        _submit(app, copies)
+        _submit(app, rows, copies)
         return {}
 
     if not in_editor(app, rows, JobState.PENDING.value, apply):
@@ -65,17 +64,6 @@ def copy(app: App, selectors: tuple[str, ...], sets: tuple[str, ...], editor: bo
     return 0
 
 
-def _submit(app: App, drafts: Sequence[Draft]) -> None:
-    specs = copies_of(drafts)
-    submission = Submission(tuple(specs), new_key())
+def _submit(app: App, rows: Sequence[JobRow], drafts: Sequence[Draft]) -> None:
+    submission = copies_of(drafts, arrays_among(app.service(), rows), new_key())
     report(app, submission, deliver(app, submission))
-
-
-def copies_of(drafts: Sequence[Draft]) -> list[JobSpec]:
-    """What is submitted: who waited for one of these jobs waits for its copy."""
-    places = {draft.id: -place for place, draft in enumerate(drafts, 1)}
-
-    def after(spec: JobSpec) -> tuple[Dependency, ...]:
-        return tuple(Dependency(places.get(wanted.job_id, wanted.job_id), wanted.kind) for wanted in spec.after)
-
-    return [changed(draft.spec, after=after(draft.spec)) if draft.spec.after else draft.spec for draft in drafts]

@@ -10,7 +10,7 @@ from runyard.model.record import dataclass
 from runyard.model.rule import RULES_MAX, Rule
 from runyard.model.template import Template
 
-SWEEP = "sweep"
+ARRAY, SWEEP = "array", "sweep"
 SWEEP_NAME = re.compile(r"\w[\w.+-]{0,63}")
 PARALLEL_MAX = 1_000_000
 CELLS_SHOWN = 200

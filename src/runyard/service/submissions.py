@@ -9,7 +9,7 @@ from itertools import accumulate
 from runyard.api import Submission
 from runyard.errors import InvalidSpec, UsageError
 from runyard.model.code import Code
-from runyard.model.group import SWEEP
+from runyard.model.group import ARRAY, SWEEP
 from runyard.model.host import Host
 from runyard.model.record import changed
 from runyard.model.spec import ArraySpec, Dependency, GpuRequest, JobSpec
@@ -67,7 +67,7 @@ def _spread(specs: Sequence[JobSpec], arrays: Mapping[int, ArraySpec]) -> tuple[
         if array is None:
             jobs.append(one)
             continue
-        groups.append(NewGroup("array", spec.label, len(jobs), len(array.indices), array.parallel))
+        groups.append(NewGroup(ARRAY, spec.label, len(jobs), len(array.indices), array.parallel))
         jobs += [changed(one, array_index=index) for index in array.indices]
     return jobs, tuple(groups)
 
