@@ -2,7 +2,7 @@
 
 This is done aside of the agent's loop, which leaves a `Watched` alone meanwhile: output may lie wherever its user wants
 it, and a file system may hang. Regular files alone are opened, never through a symbolic link. `Watched.unread` is the
-loop's to call: it looks at the run directory alone, which is ours.
+loop's to call: it looks at the run directory alone, which is ours. So is `read` where that has said that it is little.
 """
 
 from __future__ import annotations
@@ -79,12 +79,15 @@ class Watched:
             return ()
         return (Note(METRICS_MISSED, f"{-(-self._missed // 1024):,} KB of what it wrote, too much to read it all"),)
 
-    def unread(self) -> bool:
-        """Whether there may be something new. (For most jobs this is all that is ever done.)"""
+    def unread(self) -> float:
+        """How many bytes there may be to read: infinitely many, if its output is not in our directory. (For most jobs
+        this is all that is ever done.)"""
         size = _size(self._run_dir.output)
         if size is None and os.path.lexists(self._run_dir.output_link):
-            return True
-        return size not in (None, self._output_at) or _size(self._run_dir.metrics) not in (None, self._file_at)
+            return float("inf")
+        of_output = 0 if size is None else abs(size - self._output_at)
+        size = _size(self._run_dir.metrics)
+        return of_output + (0 if size is None else abs(size - self._file_at))
 
     def read(self, now: float, last: bool) -> bool:
         """Read on, `last`: for the last time; whether there was news."""

@@ -40,6 +40,9 @@ READERS = 8
 REST_S = 2.0
 """So long the end of an attempt waits to be told until the last lines are read."""
 
+SHORT_BYTES = 16 << 10
+"""So little of the end is read at once: to hand it over would take longer."""
+
 SHARE = 0.2
 SAVED_S = 1.0
 """Reading has this share of a CPU, and at most so much of it saved when it begins. What has ended is always read."""
@@ -105,14 +108,19 @@ class Watcher:
         return seen.stage in OVER and self.end(seen.key)
 
     def end(self, key: AttemptKey) -> bool:
-        """It has ended: read the rest. Whether there is any."""
+        """It has ended: read the rest. Whether `look` will name it when that is done."""
         watched = self._watched.get(key)
         if watched is None or watched.over:
             return False
         now = self._monotonic()
         watched.over = True
         if watched.asked_at is None:
-            if not watched.unread() or self._stuck(now):
+            left = watched.unread()
+            if left <= SHORT_BYTES:
+                if left and watched.read(self._wall(), last=True):
+                    self._untold.add(key)
+                return False
+            if self._stuck(now):
                 return False
             self._ask(watched, now)
         self._rests[key] = now + REST_S
