@@ -314,6 +314,7 @@ def test_wrong_values_queue_nothing(ry: Typist) -> None:
         ("--data", "d", "--lr", "much"): "lr: a number was expected, not 'much'",
         ("--data", "d", "--opt", "adm"): "opt: 'adm' is none of adam, sgd",
         ("--data", "d", "--lrr", "1"): "--lr",
+        ("d",): "'d': parameters are given by their flags: --data, --lr, --opt, --batch-size, --amp and 1 more",
         ("--data", "d", "--set", "lrr=1"): "did you mean 'lr'?",
         (): "data: this has to be given",
     }.items():

@@ -13,6 +13,7 @@ from runyard.api import Submission
 from runyard.cli.context import App
 from runyard.cli.job_options import first_word, given, template_options
 from runyard.cli.options import as_json, complete_templates, complete_words, dry_run
+from runyard.cli.render.output import shown
 from runyard.cli.render.text import harmless
 from runyard.cli.selecting import YES
 from runyard.cli.submit import here, report, sent, twins
@@ -81,7 +82,7 @@ def flag_of(one: Parameter, name: str) -> click.Option:
     return click.Option([*flags, name], metavar="VALUE", help=harmless(about), shell_complete=completes)
 
 
-@click.command("create", cls=FromTemplate)
+@click.command("create", cls=FromTemplate, context_settings={"allow_extra_args": True})
 @click.argument("called", metavar="TEMPLATE", shell_complete=complete_templates)
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="A parameter, whatever its name is.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask: defaults for all that is not given.")
@@ -103,7 +104,11 @@ def create(
       ry create train --lr 0.1 --opt sgd
       ry create train -G2 --yes --dry-run
     """
-    template: Template = click.get_current_context().meta[TEMPLATE]
+    context = click.get_current_context()
+    template: Template = context.meta[TEMPLATE]
+    if context.args:
+        named = shown(f"--{harmless(one.name.replace('_', '-'))}" for one in template.parameters)
+        raise UsageError(f"{context.args[0]!r}: parameters are given by their flags: {named}")
     flags = {key: options.pop(key) for key in list(options) if key.startswith(ASKED)}
     values = {
         template.parameters[int(key.removeprefix(ASKED))].name: _text(value)
