@@ -7,7 +7,7 @@ import re
 from runyard.errors import InvalidSpec
 from runyard.model.spec import ARRAY_INDEX_MAX, ARRAY_MAX, ArraySpec
 
-_PART = r"(\d{1,8})(?:-(\d{1,8})(?::(\d{1,8}))?)?"
+_PART = r"(\d{1,18})(?:-(\d{1,18})(?::(\d{1,18}))?)?"
 
 
 def parse(text: str, flag: str = "array") -> ArraySpec:

@@ -48,6 +48,7 @@ def test_spans_of_endless_digits() -> None:
         ("0-9%", "after % comes how many may run at a time: at least 1, as in 0-9%2"),
         ("0-9:0", "after : comes the step: at least 1"),
         ("20000000", "the highest index is 10000000"),
+        ("0-100000000", "the highest index is 10000000"),
         ("0-2000000", "at most 1000000 jobs in one array"),
     ],
 )
