@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.typist import Typist
+from tests.acceptance.typist import Typist, editor
 from tests.harness import processes
 from tests.harness.yard import Bell, Gate
 
@@ -24,19 +24,6 @@ def line(ry: Typist) -> str:
     ry.ok("queue", "add", "line", "--parallel", "1")
     ry.ok("queue", "pause", "line")
     return "line"
-
-
-def editor(directory: Path, *steps: str) -> str:
-    """An editor that does these (sed's) one after the other, each time that it is opened; then nothing."""
-    script = directory / "editor"
-    count = directory / "opened"
-    cases = "\n".join(f'{number}) sed -i {step} "$1" ;;' for number, step in enumerate(steps, 1))
-    script.write_text(
-        f"#!/bin/sh\nn=$(( $(cat {count} 2>/dev/null || echo 0) + 1 )); echo $n > {count}\n"
-        f'cp "$1" {directory}/seen.$n\ncase $n in\n{cases}\n*) ;;\nesac\n'
-    )
-    script.chmod(0o755)
-    return str(script)
 
 
 def spec(ry: Typist, job: int | str) -> dict[str, Any]:
@@ -151,7 +138,7 @@ class TestEdit:
         assert (ended.code, ended.err) == (0, "nothing was changed\n")
         ended = ry("edit", job, EDITOR="false", VISUAL="")
         assert ended.code != 0 and "nothing was changed" in ended.err
-        assert "there is nobody to edit them" in ry.refused("edit", job, EDITOR="", VISUAL="")
+        assert "there is nobody to edit this" in ry.refused("edit", job, EDITOR="", VISUAL="")
         assert "there is no editor no-such-program" in ry("edit", job, EDITOR="no-such-program", VISUAL="").err
         assert ry.json("show", job)["version"] == 1
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.typist import Typist, plain
+from tests.acceptance.typist import Typist, editor, plain
 
 TORCH = '''
 import argparse
@@ -381,6 +381,17 @@ def test_exported_edited_and_taken_in_again(ry: Typist) -> None:
     fast = text.replace('default = "0.1"', 'default = "fast"')
     for words in (("--file", "-"), ("--set", "lr=fast")):
         assert "lr: a number was expected, not 'fast'" in ry.refused("template", "edit", "t", *words, stdin=fast)
+
+
+def test_what_was_written_in_an_editor_is_not_lost(ry: Typist, tmp_path: Path) -> None:
+    ry.ok("template", "add", "t", "-p", "lr:float=0.1", "--", "true")
+    typed = editor(tmp_path, r"'s/\"0.1\"/\"fast\"/; s/^description.*//; 1i description = \"kept\"'", "'s/fast/0.5/'")
+    assert ry.ok("template", "edit", "t", VISUAL=typed) == "changed template t\n"
+    assert "#! lr: a number was expected, not 'fast'" in (tmp_path / "seen.2").read_text()
+    made = ry.json("template", "show", "t")
+    assert (made["description"], made["parameters"][0]["default"]) == ("kept", "0.5")
+    ended = ry("template", "edit", "t", EDITOR="true", VISUAL="")
+    assert (ended.code, ended.err) == (0, "nothing was changed\n")
 
 
 def test_a_job_becomes_a_configuration(ry: Typist, tmp_path: Path) -> None:

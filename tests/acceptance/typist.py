@@ -225,3 +225,16 @@ def read_until(process: subprocess.Popen[bytes], text: bytes) -> bytes:
         assert piece, f"it ended before {text!r}: {seen!r}"
         seen += piece
     return seen
+
+
+def editor(directory: Path, *steps: str) -> str:
+    """An editor that does these (sed's) one after the other, each time that it is opened; then nothing."""
+    script = directory / "editor"
+    count = directory / "opened"
+    cases = "\n".join(f'{number}) sed -i {step} "$1" ;;' for number, step in enumerate(steps, 1))
+    script.write_text(
+        f"#!/bin/sh\nn=$(( $(cat {count} 2>/dev/null || echo 0) + 1 )); echo $n > {count}\n"
+        f'cp "$1" {directory}/seen.$n\ncase $n in\n{cases}\n*) ;;\nesac\n'
+    )
+    script.chmod(0o755)
+    return str(script)

@@ -1,8 +1,4 @@
-"""Jobs that are changed by their user: `--set KEY=VALUE`, or in an editor. What `edit`, `retry` and `copy` share.
-
-In the editor nothing is lost: what was wrong is said above the text, and it opens again. What cannot be saved in the
-end stays in its file, which is named.
-"""
+"""Jobs that are changed by their user: `--set KEY=VALUE`, or in an editor. What `edit`, `retry` and `copy` share."""
 
 from __future__ import annotations
 
@@ -13,16 +9,16 @@ import click
 
 from runyard.api import JobRow
 from runyard.cli.context import App
+from runyard.cli.editing import until_right
 from runyard.cli.options import complete_words
 from runyard.cli.render.text import harmless, label
 from runyard.cli.selecting import refusal
 from runyard.cli.submit import here
-from runyard.errors import InvalidSpec, RunyardError, UsageError
-from runyard.foreign.editor import VARIABLES, EditedFile, editor_of
+from runyard.errors import InvalidSpec, UsageError
 from runyard.model.editing import Draft
 from runyard.submitting.keys import CHANGEABLE, keys_for
 from runyard.submitting.redraft import Redrafter, assignments
-from runyard.submitting.sheet import Part, Sheet, with_mistake
+from runyard.submitting.sheet import Part, Sheet
 
 SHEET_MAX = 100
 """So many jobs are written on one sheet; more are changed by --set."""
@@ -72,42 +68,21 @@ def in_editor(app: App, rows: Sequence[JobRow], state: str, apply: Apply) -> boo
     """
     if len(rows) > SHEET_MAX:
         raise UsageError(f"{len(rows)} jobs are too many for an editor; use --set")
-    if not app.output.asks and not any(app.environ.get(name) for name in VARIABLES):
-        raise UsageError("there is nobody to edit them; use --set, or name an editor in $EDITOR")
     drafts = drafts_of(app, rows)
     known = {row.id: row for row in rows}
     sheet = Sheet([_part(draft, known[draft.id], state or known[draft.id].state) for draft in drafts])
-    file = EditedFile(editor_of(app.environ), ".toml")
-    text, mistake = sheet.text, ""
-    kept = False
-    try:
-        while True:
-            edited = file.edit(with_mistake(text, mistake) if mistake else text)
-            unchanged = edited == (with_mistake(text, mistake) if mistake else text)
-            if unchanged and not mistake:
-                return False
-            if unchanged:
-                kept = True
-                raise UsageError(f"{mistake.splitlines()[0]} (what you wrote is kept in {file.path})")
-            text = with_mistake(edited, "")
-            mistake = _mistake(app, drafts, sheet, text, apply)
-            if not mistake:
-                return True
-            drafts = drafts_of(app, rows)  # what was changed meanwhile is built upon
-    finally:
-        if not kept:
-            file.close()
 
+    def change(text: str) -> str:
+        nonlocal drafts
+        try:
+            before = {draft.id: draft.spec for draft in drafts}
+            wanted = _redrafted(app, drafts, sheet.changes(text))
+            refused = apply([draft for draft in wanted if draft.spec != before[draft.id]])
+        finally:
+            drafts = drafts_of(app, rows)  # the next time what was changed meanwhile is built upon
+        return "\n".join(refusal(job_id, why) for job_id, why in refused.items())
 
-def _mistake(app: App, drafts: Sequence[Draft], sheet: Sheet, text: str, apply: Apply) -> str:
-    """Do what the sheet says; "" or what was wrong."""
-    try:
-        wanted = _redrafted(app, drafts, sheet.changes(text))
-        before = {draft.id: draft.spec for draft in drafts}
-        refused = apply([draft for draft in wanted if draft.spec != before[draft.id]])
-    except RunyardError as error:
-        return error.message
-    return "\n".join(refusal(job_id, why) for job_id, why in refused.items())
+    return until_right(app, sheet.text, change)
 
 
 def _part(draft: Draft, row: JobRow, state: str) -> Part:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from runyard.cli.context import App
+from runyard.cli.editing import until_right
 from runyard.cli.job_options import LITERAL, NamedCommand, given, template_options, words_argument
 from runyard.cli.options import as_json, complete_files, complete_jobs, complete_templates, dry_run
 from runyard.cli.render.facts import line_of
@@ -238,30 +239,30 @@ def _made(app: App, name: str, words: tuple[str, ...], own: dict[str, Any], opti
 def edit(app: App, name: str, changes: tuple[str, ...], file: str | None, dry_run: bool) -> int:
     """Change a template: in your editor ($VISUAL, $EDITOR) as TOML, from a file, or single defaults.
 
-    Jobs and sweeps that were made of it stay what they are.
+    After a mistake the editor opens again with what you wrote. Jobs and sweeps that were made of it stay what they are.
 
     \b
     Examples:
       ry template edit train
       ry template edit train --set lr=0.05
     """
-    before = making.template_of(app.service(), name)
-    text = template_file.write(before)
+    before = after = making.template_of(app.service(), name)
+
+    def save(changed: Template) -> str:
+        nonlocal after
+        making.check_places(changed)
+        making.check_defaults(changed)
+        after = changed if dry_run or changed == before else app.service().save_template(changed)
+        return ""
+
     if changes:
-        after = _with_defaults(before, changes)
+        save(_with_defaults(before, changes))
     elif file is not None:
-        after = template_file.edited(before, text_of(file))
-    elif app.output.asks:
-        written = click.edit(text, extension=".toml")
-        after = before if written is None else template_file.edited(before, written)
+        save(template_file.edited(before, text_of(file)))
     else:
-        raise UsageError("there is no terminal for an editor here: give --set NAME=DEFAULT or --file")
-    making.check_places(after)
-    making.check_defaults(after)
+        until_right(app, template_file.write(before), lambda text: save(template_file.edited(before, text)))
     if after == before:
         app.output.note("nothing was changed")
-    elif not dry_run:
-        after = app.service().save_template(after)
     if app.output.as_json:
         app.output.json({"would_save": after} if dry_run else after)
     elif after != before:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -10,6 +9,7 @@ from typing import Any, NamedTuple
 
 from runyard.errors import InvalidSpec
 from runyard.model.spec import JobSpec
+from runyard.submitting import toml_text
 from runyard.submitting.fields import Option
 from runyard.submitting.nearest import meant
 
@@ -73,27 +73,19 @@ def with_mistake(text: str, message: str) -> str:
 def _table(part: Part) -> str:
     lines = [f"\n[{part.id}]  # {part.title}\n"]
     for name, option in part.keys.items():
-        value = _value(option.shown(part.spec))
+        value = toml_text.value(option.shown(part.spec))
         about = f"  # {option.about}" if option.about else ""
-        if value is None:
-            lines.append(f"# {name} holds bytes that are no text; --set can change it\n")
-        else:
+        if _is_text(value):
             lines.append(f"{name} = {value}{about}\n")
+        else:
+            lines.append(f"# {name} holds bytes that are no text; --set can change it\n")
     return "".join(lines)
 
 
-def _value(value: Any) -> str | None:
-    """A value in TOML (None: TOML cannot hold it)."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, list):
-        items = [_value(item) for item in value]
-        return None if None in items else "[" + ", ".join(item for item in items if item is not None) + "]"
-    text = str(value)
+def _is_text(value: str) -> bool:
+    """Whether TOML can hold it: it is UTF-8."""
     try:
-        text.encode()
+        value.encode()
     except UnicodeEncodeError:
-        return None
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+        return False
+    return True

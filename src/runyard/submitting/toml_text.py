@@ -16,29 +16,30 @@ def dumps(table: Mapping[str, Any]) -> str:
 
 
 def _lines(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
-    plain = {name: value for name, value in table.items() if not isinstance(value, Mapping) and value is not None}
+    plain = {name: held for name, held in table.items() if not isinstance(held, Mapping) and held is not None}
     if path and (plain or not table):
         yield ""
         yield f"[{'.'.join(map(_key, path))}]"
-    for name, value in plain.items():
-        yield f"{_key(name)} = {_value(value)}"
-    for name, value in table.items():
-        if isinstance(value, Mapping):
-            yield from _lines(value, (*path, name))
+    for name, held in plain.items():
+        yield f"{_key(name)} = {value(held)}"
+    for name, held in table.items():
+        if isinstance(held, Mapping):
+            yield from _lines(held, (*path, name))
 
 
 def _key(name: str) -> str:
     return name if _BARE.fullmatch(name) else _text(name)
 
 
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return repr(value)
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_value, value)) + "]"
-    return _text(str(value))
+def value(held: Any) -> str:
+    """One value: a text, a number, a boolean or a list of them."""
+    if isinstance(held, bool):
+        return "true" if held else "false"
+    if isinstance(held, int | float):
+        return repr(held)
+    if isinstance(held, list | tuple):
+        return "[" + ", ".join(map(value, held)) + "]"
+    return _text(str(held))
 
 
 def _text(text: str) -> str:
