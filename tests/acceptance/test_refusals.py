@@ -71,7 +71,6 @@ def test_a_wrong_flag(ry: Typist, words: tuple[str, ...], says: str) -> None:
         (("show", "no-such-name"), "there is no job named 'no-such-name'"),
         (("logs", "99999999"), "there is no job 99999999"),
         (("ls", "state:bored"), "state:bored: a job is one of"),
-        (("ls", "--all", "--order", "colour"), "no job here has 'colour'"),
         (("ls", "9-3"), "a range goes from the lower id to the higher"),
         (("stop", "-s", "SIGNONSENSE", "@"), "signal: 'SIGNONSENSE' is no signal"),
         (("queue", "set", "nowhere", "--parallel", "1"), "there is no queue 'nowhere'"),
@@ -85,6 +84,11 @@ def test_a_wrong_flag(ry: Typist, words: tuple[str, ...], says: str) -> None:
 )
 def test_a_wrong_call(ry: Typist, words: tuple[str, ...], says: str) -> None:
     assert says in ry.refused(*words)
+
+
+def test_an_order_that_no_job_has(ry: Typist) -> None:
+    ry.ok("submit", "--hold", "--", "true")
+    assert "no job here has 'colour'" in ry.refused("ls", "--all", "--order", "colour")
 
 
 def test_too_big_an_environment(ry: Typist, tmp_path: Path) -> None:
