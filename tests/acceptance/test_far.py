@@ -164,7 +164,7 @@ def test_what_ssh_says_is_shown(laptop: Laptop) -> None:
 
 
 def test_the_network_is_tried_again(laptop: Laptop) -> None:
-    ended = laptop("--host", "nobody", "--retries", "3", "--retry-delay", "0.01", "ls")
+    ended = laptop("--host", "nobody", "--ssh-retries", "3", "--ssh-retry-delay", "0.01", "ls")
     assert ended.code == 69
     assert [line for line in ended.err.splitlines() if "trying again" in line] == [
         f"ry: nobody: ssh: connect to host 127.0.0.1 port 9: Connection refused; trying again ({number} of 3)"

@@ -65,8 +65,10 @@ SSH_OPTIONS = (
         "--ssh-key", metavar="FILE", shell_complete=complete_files, help="The key to log in with (default: ssh's)."
     ),
     click.option("--ssh-command", metavar="PATH", help="How ry is called there (default: ry)."),
-    click.option("--retries", "ssh_retries", metavar="N", help="Tries to connect (default: 5)."),
-    click.option("--retry-delay", "ssh_retry_delay_s", metavar="SECONDS", help="Pause between them (default: 2)."),
+    click.option("--ssh-retries", metavar="N", help="Tries to connect (default: 5)."),
+    click.option(
+        "--ssh-retry-delay", "ssh_retry_delay_s", metavar="SECONDS", help="Pause between them (default: 2)."
+    ),
 )  # fmt: skip
 
 

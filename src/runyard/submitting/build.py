@@ -130,9 +130,8 @@ class Builder:
         if name not in self._queues:
             known = ", ".join(sorted(self._queues))
             guess = meant(name, self._queues) or ";"
-            raise InvalidSpec(
-                f"there is no queue {name!r}{guess} there are: {known} (`ry queue add` makes one)", "queue"
-            )
+            hint = "a parameter is --param NAME=VALUE" if "=" in name else "`ry queue add` makes one"
+            raise InvalidSpec(f"there is no queue {name!r}{guess} there are: {known} ({hint})", "queue")
         return self._queues[name]
 
     def spec(self, values: Mapping[str, Any], command: Command, after: tuple[Dependency, ...] | None = None) -> JobSpec:

@@ -42,7 +42,7 @@ def axis(text: str) -> Axis:
     """The axis in `NAME=VALUES`."""
     name, equals, value = text.partition("=")
     if not equals or not name:
-        raise InvalidSpec(f"{text!r}: say NAME=VALUES, as in lr=0.1,0.01", "param")
+        raise InvalidSpec(f"{text!r}: say NAME=VALUES, as in lr=0.1,0.01; a queue is -q NAME", "param")
     call = _CALL.fullmatch(value)
     if call is None:
         if value.partition("(")[0] in FUNCTIONS and "(" in value:

@@ -69,6 +69,7 @@ def test_all_flags_reach_the_spec(tmp_path: Path) -> None:
         ("-d afterwards:3", "after:"),
         ("-d nobody", "after: there is no job 'nobody'"),
         ("-q nowhere", "queue: there is no queue 'nowhere'"),
+        ("-p a=1", "queue: there is no queue 'a=1'; there are: default (a parameter is --param NAME=VALUE)"),
         ("--retry-on bad", "retry-on:"),
         ("--begin never", "begin:"),
         ("--shell fish", "shell:"),

@@ -119,3 +119,8 @@ def test_each_once_and_not_too_many() -> None:
         cells("a=1", "a=2")
     with pytest.raises(InvalidSpec, match="nothing varies"):
         cells()
+
+
+def test_who_means_the_queue_by_p_is_told_its_letter() -> None:
+    with pytest.raises(InvalidSpec, match="a queue is -q NAME"):
+        axis("night")
