@@ -146,13 +146,12 @@ def reconcile(
         one = waiting.pop(key, None)
         if one is not None:
             passed[one.name] = one.order.follows
-        if _over(key, observed):
-            actions.append(Forget(key))
     starts, alive = _starts(waiting, passed, observed)
     for order in starts:
         del waiting[order.key]
         stale = bool(order.assigned_boot_id) and order.assigned_boot_id != boot_id
         actions.append(Lose(order) if stale else Start(order))
+    actions.extend(Forget(key) for key in desired.forget if _over(key, observed))  # files are put away after the starts
     actions.extend(map(Attach, desired.attach))
     return tuple(actions), Desired(
         waiting,

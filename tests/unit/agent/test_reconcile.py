@@ -188,6 +188,10 @@ def test_what_is_over_is_forgotten_when_the_yard_says_so(stage: str) -> None:
     assert here.told(forget=[1]) == []
 
 
+def test_what_is_over_is_put_away_when_the_next_one_has_been_started() -> None:
+    assert Here(j1="ended").told(order(2), forget=[1]) == [Start(order(2)), Forget(key(1))]
+
+
 @pytest.mark.parametrize("stage", ALIVE)
 def test_what_is_alive_is_never_forgotten(stage: str) -> None:
     here = Here(j1=stage)
