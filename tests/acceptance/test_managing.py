@@ -256,6 +256,12 @@ class TestRemove:
         assert not processes.alive(pid)
         assert "there is no job" in ry.refused("show", job)
 
+    def test_what_waits_does_not_start_in_the_place_of_what_is_ended(self, ry: Typist, bell: Bell) -> None:
+        ry.submit_many("-J", "many", "-c0", "-a", "0-2%1", "--grace", "0.2", "echo > bell; sleep 600")
+        bell.wait()
+        ry.ok("rm", "--stop", "many", "--yes")
+        assert "there is no job" in ry.refused("show", "many")
+
     def test_what_another_waits_for_stays(self, ry: Typist) -> None:
         first = ry.submit("--hold", "--", "true")
         second = ry.submit("-d", str(first), "--", "true")

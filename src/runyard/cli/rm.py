@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import click
 
-from runyard.api import ChangeResult, JobRow, StopCall
+from runyard.api import ChangeResult, StopCall
 from runyard.cli.context import App
 from runyard.cli.options import SELECTORS, as_json, dry_run, some_jobs, yes
 from runyard.cli.selecting import Change
 from runyard.cli.waiting import Watcher, until_ended
-from runyard.model.filter import JobQuery
 from runyard.model.job import JobState
 
 ON_HOSTS = (JobState.ASSIGNED.value, JobState.RUNNING.value)
@@ -37,21 +36,25 @@ def rm(app: App, selectors: tuple[str, ...], stop: bool, yes: bool, dry_run: boo
     change = Change("remove", "removed", lambda row: stop or row.state not in ON_HOSTS)
 
     def call(ids: tuple[int, ...]) -> ChangeResult:
-        if stop:
-            _end(app, ids)
-        return app.service().remove(ids)
+        told = app.service().remove(ids)
+        return _without(app, told) if stop and told.refused else told
 
     return change.run(app, selectors, call, yes=yes, dry=dry_run)
 
 
-def _end(app: App, ids: tuple[int, ...]) -> None:
-    """End those that run, and return when they are dead."""
-    rows = [row for row in _rows(app, ids) if row.state in ON_HOSTS]
-    if rows:
-        app.service().stop(StopCall(tuple(row.id for row in rows)))
-        for _ in until_ended(Watcher(app), rows):
-            pass
+def _without(app: App, told: ChangeResult) -> ChangeResult:
+    """The removal of those too that were refused because they run: when they have been ended, and are dead.
 
-
-def _rows(app: App, ids: tuple[int, ...]) -> tuple[JobRow, ...]:
-    return app.service().jobs(JobQuery(selectors=tuple(map(str, ids)), limit=len(ids)))
+    What waits is gone by then, so that nothing of it starts in the place of what is ended.
+    """
+    watcher = Watcher(app)
+    running = [row for row in watcher.rows(tuple(told.refused)).values() if row.state in ON_HOSTS]
+    if not running:
+        return told
+    ids = tuple(row.id for row in running)
+    app.service().stop(StopCall(ids))
+    for _ in until_ended(watcher, running):
+        pass
+    again = app.service().remove(ids)
+    refused = {job_id: why for job_id, why in told.refused.items() if job_id not in ids}
+    return ChangeResult((*told.changed, *again.changed), {**refused, **again.refused})

@@ -73,7 +73,8 @@ class RemoteService:
         return codec.decode(Receipt, _json(self._request(request, timeout_s=600.0)))
 
     def jobs(self, query: JobQuery) -> tuple[JobRow, ...]:
-        return self._call(tuple[JobRow, ...], "GET", "/jobs" + query_text(codec.encode(query)))
+        request = Request("POST", "/jobs/list", codec.dumps(query).encode("ascii"), repeatable=True)
+        return codec.decode(tuple[JobRow, ...], _json(self._request(request, CALL_S)))
 
     def job(self, job_id: int) -> JobDetail:
         return self._call(JobDetail, "GET", f"/jobs/{int(job_id)}")

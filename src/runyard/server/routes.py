@@ -149,6 +149,8 @@ ROUTES = (
     Route("POST", "/jobs", "Accept jobs; the ids in the answer are on disk",
           lambda service, call: service.submit(call.body), Receipt, takes=Submission, lane=SUBMITS),
     Route("GET", "/jobs", "List jobs by selectors", _jobs, tuple[JobRow, ...], query=JOBS, lane=LISTS),
+    Route("POST", "/jobs/list", "List jobs by selectors, also by more of them than an address can hold",
+          lambda service, call: service.jobs(call.body), tuple[JobRow, ...], takes=JobQuery, lane=LISTS),
     Route("GET", "/jobs/{job_id}", "All about one job",
           lambda service, call: service.job(call.job_id), JobDetail, lane=SLOW),
     Route("GET", "/jobs/{job_id}/why", "Why it waits and when it may start",

@@ -55,6 +55,12 @@ def test_a_selector_for_one_job_has_to_find_it(yard: Yard, selector: str) -> Non
         yard.service.jobs(JobQuery((selector,)))
 
 
+def test_as_many_ids_as_a_selection_has(yard: Yard) -> None:
+    ids = yard.submit(job(), job(), job())
+    many = tuple(str(number) for number in range(ids[0], 60_000, 2))
+    assert [row.id for row in yard.service.jobs(JobQuery(many, limit=len(many)))] == [ids[0], ids[2]]
+
+
 def test_elements_of_an_array_are_named_as_they_are_shown(yard: Yard) -> None:
     array = yard.submit(job(name="a"), array=ArraySpec((3, 4, 10)))
     single = yard.submit(job(name="a4"))
