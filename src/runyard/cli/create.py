@@ -19,6 +19,7 @@ from runyard.cli.selecting import YES
 from runyard.cli.submit import here, report, sent, twins
 from runyard.cli.template import kind_of
 from runyard.errors import InvalidSpec, RunyardError, UsageError
+from runyard.model.params import assigned
 from runyard.model.rendering import checked, unknown_below
 from runyard.model.template import Parameter, Template
 from runyard.submitting import making
@@ -115,7 +116,9 @@ def create(
         for key, value in flags.items()
         if value is not None
     }
-    values = making.named(template, {**values, **dict(map(_setting, settings))})
+    values = making.named(
+        template, {**values, **dict(assigned(word, "NAME=VALUE, as in lr=0.1", "set") for word in settings)}
+    )
     place = here(app)
     template = making.with_options(template, given(options), place)
     making.check_places(template)
@@ -136,13 +139,6 @@ def _confirm(app: App, submission: Submission) -> None:
     for told in twins(app, submission.specs[0]) if len(submission.specs) == 1 else ():
         if app.output.ask(f"{told}; put it into the queue all the same? [y/N]") not in YES:
             raise UsageError("nothing was put into the queue")
-
-
-def _setting(word: str) -> tuple[str, str]:
-    name, equals, value = word.partition("=")
-    if not equals:
-        raise UsageError(f"{word!r}: say NAME=VALUE, as in --set lr=0.1")
-    return name, value
 
 
 def _text(value: Any) -> str:

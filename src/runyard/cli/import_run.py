@@ -14,6 +14,7 @@ from runyard.errors import InvalidSpec, UsageError
 from runyard.model.attempt import Result
 from runyard.model.lifecycle import replay
 from runyard.model.outcome import Outcome
+from runyard.model.params import assigned
 from runyard.model.spec import DEFAULT_QUEUE, JobSpec
 from runyard.model.transfer import Cargo, reported, retold
 from runyard.submitting import spelling
@@ -93,14 +94,12 @@ def _result(outcome: str | None, exit_code: int | None) -> Result:
 
 
 def _metric(text: str) -> tuple[str, float]:
-    name, equals, value = text.partition("=")
+    form = "NAME=NUMBER, as in acc=0.93"
+    name, value = assigned(text, form, "metric")
     try:
-        number = float(value)
+        return name, float(value)
     except ValueError:
-        raise InvalidSpec(f"{text!r}: use NAME=NUMBER, as in acc=0.93", "metric") from None
-    if not equals or not name:
-        raise InvalidSpec(f"{text!r}: use NAME=NUMBER, as in acc=0.93", "metric")
-    return name, number
+        raise InvalidSpec(f"{text!r}: use {form}", "metric") from None
 
 
 def _path(path: str, ground: Ground) -> str:

@@ -15,7 +15,8 @@ from runyard.cli.render.grid import Column, Grid, Row
 from runyard.cli.render.json import plain
 from runyard.cli.render.text import harmless
 from runyard.cli.submit import here
-from runyard.errors import Conflict, InvalidSpec, NotFound, RunyardError, UsageError
+from runyard.errors import Conflict, NotFound, RunyardError, UsageError
+from runyard.model.params import assigned
 from runyard.model.queue import Queue
 from runyard.model.spec import DEFAULT_QUEUE
 from runyard.submitting.fields import check_defaults
@@ -265,9 +266,7 @@ def _changed(app: App, held: Queue, options: dict[str, Any], defaults: Sequence[
     given = {field: value for field, value in options.items() if value is not None}
     kept = dict(held.defaults)
     for word in defaults:
-        name, equals, value = word.partition("=")
-        if not equals:
-            raise InvalidSpec(f"{word!r}: use FLAG=VALUE, as in time=2h", "default")
+        name, value = assigned(word, "FLAG=VALUE, as in time=2h", "default")
         kept.pop(name, None)
         if value:
             kept[name] = value

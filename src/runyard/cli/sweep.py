@@ -21,6 +21,7 @@ from runyard.cli.templates import command_in
 from runyard.errors import InvalidSpec, NotFound, UsageError
 from runyard.model.group import SweepChange
 from runyard.model.job import JobState
+from runyard.model.params import assigned
 from runyard.model.record import changed
 from runyard.model.rule import parse_rule
 from runyard.model.template import STYLES, Template
@@ -222,7 +223,7 @@ def drop(app: App, name: str, conditions: tuple[str, ...], yes: bool, dry_run: b
       ry sweep drop lr lr=1.0
     """
     row = sweep_of(app, name)
-    wanted = [tuple(word.partition("=")[::2]) for word in conditions]
+    wanted = [assigned(word, "PARAM=VALUE, as in lr=0.1", "param") for word in conditions]
     known = {key for cell in cells_of(app, row) for key, _ in cell.params}
     for key, _ in wanted:
         if key not in known:

@@ -19,6 +19,7 @@ from runyard.cli.selecting import single
 from runyard.cli.submit import here, text_of
 from runyard.cli.templates import command_in, parameters_of
 from runyard.errors import InvalidSpec, NotFound, UsageError
+from runyard.model.params import assigned
 from runyard.model.record import changed
 from runyard.model.template import STYLES, Parameter, Template
 from runyard.submitting import config_file, making, template_file
@@ -273,10 +274,11 @@ def edit(app: App, name: str, changes: tuple[str, ...], file: str | None, dry_ru
 def _with_defaults(before: Template, changes: tuple[str, ...]) -> Template:
     table = {one.name: one for one in before.parameters}
     for word in changes:
-        name, equals, value = word.partition("=")
+        form = "NAME=DEFAULT with a parameter of this template"
+        name, value = assigned(word, form, "set")
         one = before.parameter(name)
-        if not equals or one is None:
-            raise InvalidSpec(f"{word!r}: say NAME=DEFAULT with a parameter of this template", "set")
+        if one is None:
+            raise InvalidSpec(f"{word!r}: use {form}", "set")
         table[one.name] = changed(one, default=value, required=False, implied=False)
     return changed(before, parameters=tuple(table.values()))
 

@@ -19,6 +19,14 @@ PARAMS_BYTES = 16 * 1024
 """All of them together. Escaped as JSON they are at most six times as long, which one variable still holds."""
 
 
+def assigned(word: str, form: str, field: str) -> tuple[str, str]:
+    """Both sides of NAME=VALUE, of which the first says something; InvalidSpec tells the form that was expected."""
+    name, equals, value = word.partition("=")
+    if not equals or not name:
+        raise InvalidSpec(f"{word!r}: use {form}", field)
+    return name, value
+
+
 def check_params(params: Params) -> None:
     """InvalidSpec names what is wrong with them."""
     if len(params) > PARAMS_MAX:

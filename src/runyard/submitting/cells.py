@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from runyard.errors import InvalidSpec
 from runyard.model.filter import expand_names
+from runyard.model.params import assigned
 from runyard.submitting.nearest import meant
 
 CELLS_MAX = 100_000
@@ -40,9 +41,7 @@ class Axis(NamedTuple):
 
 def axis(text: str) -> Axis:
     """The axis in `NAME=VALUES`."""
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise InvalidSpec(f"{text!r}: say NAME=VALUES, as in lr=0.1,0.01; a queue is -q NAME", "param")
+    name, value = assigned(text, "NAME=VALUES, as in lr=0.1,0.01; a queue is -q NAME", "param")
     call = _CALL.fullmatch(value)
     if call is None:
         if value.partition("(")[0] in FUNCTIONS and "(" in value:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from runyard.errors import InvalidSpec
 from runyard.model.checkpoint import DEFAULT_BEFORE_S
+from runyard.model.params import assigned
 from runyard.model.spec import RETRY_CAUSES, RetryVariable
 from runyard.submitting import durations
 
@@ -45,9 +46,7 @@ def signal_number(name: str, flag: str) -> int:
 
 def retry_variable(text: str, flag: str) -> RetryVariable:
     """`NAME=VALUE`, or `CAUSE:NAME=VALUE` after an end by that cause."""
-    head, equals, value = text.partition("=")
-    if not equals:
-        raise InvalidSpec(f"{text!r}: use NAME=VALUE or CAUSE:NAME=VALUE, as in oom:BATCH_SIZE=16", flag)
+    head, value = assigned(text, "NAME=VALUE or CAUSE:NAME=VALUE, as in oom:BATCH_SIZE=16", flag)
     cause, colon, name = head.rpartition(":")
     if colon and cause not in RETRY_CAUSES:
         raise InvalidSpec(f"{cause!r} is none of {', '.join(RETRY_CAUSES)}", flag)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from runyard.errors import InvalidSpec
-from runyard.model.params import Params
+from runyard.model.params import Params, assigned
 from runyard.model.record import changed
 from runyard.model.spec import DEFAULT_SHELL, JobSpec
 from runyard.submitting import environment as environments
@@ -94,9 +94,7 @@ def assignments(words: Iterable[str]) -> dict[str, Any]:
     """`--set KEY=VALUE`, several times: those of one key that may be many come together."""
     given: dict[str, Any] = {}
     for word in words:
-        name, equals, value = word.partition("=")
-        if not equals or not name:
-            raise InvalidSpec(f"{word!r}: use KEY=VALUE, as in time=2h", "set")
+        name, value = assigned(word, "KEY=VALUE, as in time=2h", "set")
         if name in MANY:
             given.setdefault(name, []).extend([value] if value else [])
         elif name == "command" and value.lstrip().startswith("["):

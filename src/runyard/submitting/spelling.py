@@ -16,7 +16,7 @@ from runyard.errors import InvalidSpec
 from runyard.model.code import IN_PLACE, WORK_TREE
 from runyard.model.drift import POLICIES
 from runyard.model.filter import PREFIXES
-from runyard.model.params import Params
+from runyard.model.params import Params, assigned
 from runyard.model.spec import ARRAY_INDEX_MAX, ARRAY_MAX, ArraySpec, Dependency, GpuRequest, RetryVariable
 from runyard.model.wish import parse_wish
 from runyard.submitting import arrays, checkpoints, dependencies, durations, gpus, sizes
@@ -111,13 +111,8 @@ def variables(value: Any, name: str, here: Here) -> tuple[str, ...]:
 
 def parameters(value: Any, name: str, here: Here) -> Params:
     """`K=V`, a list of them, or an object. What is given again counts."""
-    given = {}
-    for word in variables(value, name, here):
-        key, equals, held = word.partition("=")
-        if not equals:
-            raise InvalidSpec(f"{word!r}: use NAME=VALUE, as in lr=0.1", name)
-        given[key] = held
-    return tuple(given.items())
+    given = variables(value, name, here)
+    return tuple(dict(assigned(word, "NAME=VALUE, as in lr=0.1", name) for word in given).items())
 
 
 def wishes(value: Any, name: str, here: Here) -> tuple[str, ...]:

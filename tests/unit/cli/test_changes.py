@@ -172,3 +172,19 @@ def test_a_queue_is_put_back_if_a_lost_job_has_paused_it_whatever_its_reason_say
     Cli(service).ok("recover", "--all", "--yes")
     assert service.queue_rows["mine"].queue.paused
     assert service.queue_rows["b"].queue == Queue("b", version=1)
+
+
+@pytest.mark.parametrize(
+    ("line", "field"),
+    [
+        ("submit --param =1 -- true", "param"),
+        ("submit --retry-env =1 -- true", "retry-env"),
+        ("edit 1 --set =1", "set"),
+        ("queue set default --default =1", "default"),
+        ("import-run --metric =1 x", "metric"),
+        ("sweep add x -p =1 -- true", "param"),
+    ],
+)
+def test_what_has_no_name_is_no_assignment_wherever_one_is_typed(line: str, field: str) -> None:
+    refused = Cli(FakeService().add(row(1)))(*line.split())
+    assert (refused.exit_code, refused.stderr.startswith(f"ry: {field}: '=1': use ")) == (2, True), refused.stderr
