@@ -9,6 +9,7 @@ from runyard.cli.context import App
 from runyard.cli.options import SELECTORS, as_json, dry_run, some_jobs, yes
 from runyard.cli.selecting import Change
 from runyard.cli.waiting import Watcher, until_ended
+from runyard.model.filter import JobQuery
 from runyard.model.job import JobState
 
 ON_HOSTS = (JobState.ASSIGNED.value, JobState.RUNNING.value)
@@ -43,17 +44,17 @@ def rm(app: App, selectors: tuple[str, ...], stop: bool, yes: bool, dry_run: boo
 
 
 def _without(app: App, told: ChangeResult) -> ChangeResult:
-    """The removal of those too that were refused because they run: when they have been ended, and are dead.
+    """The removal of those too that were refused because they ran: when they have been ended, and are dead.
 
     What waits is gone by then, so that nothing of it starts in the place of what is ended.
     """
-    watcher = Watcher(app)
-    running = [row for row in watcher.rows(tuple(told.refused)).values() if row.state in ON_HOSTS]
-    if not running:
+    query = JobQuery(tuple(map(str, told.refused)), limit=len(told.refused))
+    ran = [row for row in app.service().jobs(query) if row.state != JobState.PENDING.value]
+    if not ran:
         return told
-    ids = tuple(row.id for row in running)
+    ids = tuple(row.id for row in ran)
     app.service().stop(StopCall(ids))
-    for _ in until_ended(watcher, running):
+    for _ in until_ended(Watcher(app), ran):
         pass
     again = app.service().remove(ids)
     refused = {job_id: why for job_id, why in told.refused.items() if job_id not in ids}

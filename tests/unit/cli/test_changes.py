@@ -165,6 +165,20 @@ def test_an_edit_is_made_anew_on_jobs_that_changed_meanwhile_and_on_no_others() 
     assert [draft.id for draft in service.edits] == [1, 2, 1, 1]
 
 
+def test_rm_stop_removes_what_ended_by_itself_between_the_refusal_and_the_look() -> None:
+    class Quick(FakeService):
+        """Job 1 runs when it is to be removed, and has ended right after."""
+
+        def remove(self, ids: tuple[int, ...]) -> ChangeResult:
+            told = super().remove(ids)
+            self.refused.pop(1, None)
+            return told
+
+    service = Quick(refused={1: "job 1 is running"}).add(row(1, word="succeeded", state="done"), row(2))
+    assert Cli(service).ok("rm", "--stop", "1", "2", "--yes") == "jobs 1-2 removed\n"
+    assert not service.rows
+
+
 def test_a_queue_is_put_back_if_a_lost_job_has_paused_it_whatever_its_reason_says() -> None:
     mine = Queue("mine", paused=True, reason="job 7 (train) ended lost")
     service = FakeService(queue_rows={"mine": QueueRow(mine), "b": QueueRow(replace(mine, name="b", lost_job=7))})
