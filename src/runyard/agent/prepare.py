@@ -24,6 +24,7 @@ from runyard.model.attempt import AttemptKey
 from runyard.model.beat import Order, Terms
 from runyard.model.code import ENVIRONMENT_CHANGED, Code, Note
 from runyard.model.drift import differences
+from runyard.model.listing import shown
 from runyard.model.record import changed
 from runyard.runtime.spawn import NotStarted, environment_of
 
@@ -139,7 +140,7 @@ class Preparer:
             return ""
         with open(before, encoding="utf-8", errors="surrogateescape") as file:
             told = differences(file.read(), now)
-        return ", ".join(told[:NAMED]) + (f" and {len(told) - NAMED} more" if len(told) > NAMED else "")
+        return shown(told, NAMED)
 
     def _listing(self, python: str) -> str:
         at, text = self._listings.get(python, (0.0, ""))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from runyard.api import JobDetail
-from runyard.cli.render.output import shown
 from runyard.cli.render.text import harmless
 from runyard.model.code import title
+from runyard.model.listing import shown
 
 NAMED = 6
 

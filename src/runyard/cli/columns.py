@@ -10,10 +10,10 @@ from typing import Any
 
 from runyard.api import JobRow
 from runyard.cli.render.grid import Column, Grid, Row
-from runyard.cli.render.output import shown
 from runyard.cli.render.text import clock, harmless, label, span, stamp
 from runyard.errors import UsageError
 from runyard.model.fields import FIELDS, METRIC, PARAM, SPAN, TIME, Scalar, Value, value_of
+from runyard.model.listing import shown
 from runyard.model.where import names_in, parse
 from runyard.submitting.nearest import meant
 

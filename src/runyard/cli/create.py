@@ -13,12 +13,12 @@ from runyard.api import Submission
 from runyard.cli.context import App
 from runyard.cli.job_options import first_word, given, template_options
 from runyard.cli.options import as_json, complete_templates, complete_words, dry_run
-from runyard.cli.render.output import shown
 from runyard.cli.render.text import harmless
 from runyard.cli.selecting import YES
 from runyard.cli.submit import here, report, sent, twins
 from runyard.cli.template import kind_of
 from runyard.errors import InvalidSpec, RunyardError, UsageError
+from runyard.model.listing import shown
 from runyard.model.params import assigned
 from runyard.model.rendering import checked, unknown_below
 from runyard.model.template import Parameter, Template

@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from runyard.api import ChangeResult, JobRow
 from runyard.cli.context import App
-from runyard.cli.render.output import shown
 from runyard.cli.render.text import counted, harmless, label, numbers
 from runyard.errors import RunyardError, UsageError
 from runyard.model.filter import JobQuery, spreads
+from runyard.model.listing import shown
 
 YES = ("y", "yes")
 PER_CALL = 10_000

@@ -15,10 +15,10 @@ from runyard.cli.context import App
 from runyard.cli.contract import asked, wishes
 from runyard.cli.job_options import WordsCommand, given, job_options, request
 from runyard.cli.options import as_json, complete_files, dry_run
-from runyard.cli.render.output import shown
 from runyard.cli.render.text import counted, harmless, label, numbers
 from runyard.errors import StorageFull, Unavailable, UsageError
 from runyard.model.filter import JobQuery
+from runyard.model.listing import shown
 from runyard.submitting.build import Builder
 from runyard.submitting.dependencies import DEFAULT_KIND
 from runyard.submitting.ground import Here, here_of

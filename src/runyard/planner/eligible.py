@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from runyard.model.listing import shown
 from runyard.model.spec import Resources
 from runyard.model.view import Reason, Shape, ShapeView, View
 from runyard.planner.fit import HostLedger, attempts
-from runyard.planner.words import BLOCKERS, asks, listed
+from runyard.planner.words import BLOCKERS, LISTED, asks
 
 NEVER = float("inf")
 
@@ -66,9 +67,9 @@ def _homeless(shape: Shape, hosts: Sequence[HostLedger]) -> Reason:
     if not large:
         return Reason("never", f"asks for {asks(shape.resources)}; no host has that")
     if any(shape.user in host.view.agents for host in large):
-        names = listed([host.name for host in large if shape.user in host.view.agents])
+        names = shown([host.name for host in large if shape.user in host.view.agents], LISTED)
         return Reason("draining", f"{names} is draining")
-    names = listed([host.name for host in large])
+    names = shown([host.name for host in large], LISTED)
     return Reason("no-agent", f"no agent of {shape.user} on {names}, and no other host is large enough")
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from runyard.model.listing import shown
 from runyard.model.spec import Resources
 from runyard.model.view import Reason
 from runyard.planner.fit import HostLedger
 from runyard.planner.reserve import Chance, Outlook
-from runyard.planner.words import BLOCKERS, gpus, listed, megabytes, plural
+from runyard.planner.words import BLOCKERS, LISTED, gpus, megabytes, plural
 
 
 def reason(resources: Resources, hosts: Sequence[HostLedger], chances: Sequence[Chance], outlook: Outlook) -> Reason:
@@ -25,7 +26,9 @@ def reason(resources: Resources, hosts: Sequence[HostLedger], chances: Sequence[
     text = _lack(resources, best.host) + (f" on {best.host.name}" if len(hosts) > 1 else "")
     found = _withheld(resources, best.host)
     blockers = dict.fromkeys(holding.job_id for holding in outlook.needed(best, resources))
-    return Reason("resources", f"{text}; {listed(found)}" if found else text, tuple(blockers)[:BLOCKERS], best.at)
+    return Reason(
+        "resources", f"{text}; {shown(found, LISTED)}" if found else text, tuple(blockers)[:BLOCKERS], best.at
+    )
 
 
 def _later(host: HostLedger) -> Reason:
@@ -39,7 +42,7 @@ def _helpless(resources: Resources, hosts: Sequence[HostLedger]) -> Reason:
     found = [text for host in hosts for text in _withheld(resources, host)]
     stuck = sorted({h.job_id for host in hosts for h in host.holdings if h.stuck})
     if found:
-        return Reason("foreign", listed(found), tuple(stuck))
+        return Reason("foreign", shown(found, LISTED), tuple(stuck))
     text = _lack(resources, hosts[0]) + (f"; job {stuck[0]} cannot be killed" if stuck else "")
     return Reason("resources", text, tuple(stuck))
 

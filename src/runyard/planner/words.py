@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from runyard.model.spec import GpuRequest, Resources
 
 BLOCKERS = 32
@@ -47,9 +45,3 @@ def megabytes(memory_mb: int) -> str:
 
 def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
-def listed(items: Sequence[str]) -> str:
-    """The first items, and how many more there are."""
-    rest = len(items) - LISTED
-    return ", ".join(items[:LISTED]) + (f" and {rest} more" if rest > 0 else "")

@@ -13,6 +13,7 @@ from runyard.foreign.freeze import MB, Looked
 from runyard.foreign.git import Foreign
 from runyard.model.code import WORK_TREE, Code, CodeRecord, Look, Snapshot, title
 from runyard.model.comparing import Comparison, Side
+from runyard.model.listing import shown
 from runyard.runtime.trees import Trees
 
 PATCH_MAX = MB
@@ -109,8 +110,7 @@ class LocalRepositories:
     def _told(self, repository: git.Repository, code: Code) -> str:
         seen = freeze.difference(repository, code.commit, code.frozen[0].tree, 0)
         links = layout.ignored(code)
-        named = ", ".join(links[:NAMED]) + (f" and {len(links) - NAMED} more" if len(links) > NAMED else "")
-        where = f"; ignored files are those of {code.root}: {named}" if links else ""
+        where = f"; ignored files are those of {code.root}: {shown(links, NAMED)}" if links else ""
         return (
             f"frozen: {title(code, _record(0.0, seen))}; it runs in {self._trees.path(code)}{where}; "
             "new files that it writes by relative paths stay in there"

@@ -23,6 +23,7 @@ from runyard.model.code import CODE_CHANGED, IN_PLACE, Code, CodeRecord, Look, N
 from runyard.model.comparing import Comparison, Side
 from runyard.model.events import Change, Noted
 from runyard.model.job import Job
+from runyard.model.listing import shown
 from runyard.model.record import changed
 from runyard.model.spec import JobSpec
 from runyard.service.blobs import Blobs
@@ -268,5 +269,4 @@ def difference(code: Code, before: CodeRecord, after: CodeRecord) -> str:
     if not before.tree or not after.tree or same_code(before, after):
         return ""
     files = moved(before, after)
-    some = ", ".join(files[:NAMED]) + (f" and {len(files) - NAMED} more" if len(files) > NAMED else "")
-    return f"{some or 'files'} changed after it was submitted (at {short(code.commit) or 'no commit'})"
+    return f"{shown(files, NAMED) or 'files'} changed after it was submitted (at {short(code.commit) or 'no commit'})"

@@ -135,12 +135,6 @@ class LogOutput:
         binary.flush()
 
 
-def shown(items: Iterable[str], most: int = 5) -> str:
-    """Some of many, for a message."""
-    some = list(items)
-    return ", ".join(some[:most]) + (f" and {len(some) - most} more" if len(some) > most else "")
-
-
 def _is_terminal(stream: Any) -> bool:
     try:
         return bool(stream.isatty())
