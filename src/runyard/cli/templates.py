@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from typing import Any
 
@@ -53,12 +54,12 @@ def parameters_of(app: App, template: Template, written: Sequence[str], style: s
     both = (*merged(found, mine), *(parse(name) for name in sorted(places - known)))
     if style:
         both = tuple(_restyled(one, style_of(style)) for one in both)
-    return Template(**{**vars(template), "parameters": _left(both, template.command), "source": source})
+    return replace(template, parameters=_left(both, template.command), source=source)
 
 
 def _restyled(one: Parameter, style: str) -> Parameter:
-    """Whether a flag stands before, and in which way, is said for all but what stands alone."""
-    return one if one.style == "positional" else Parameter(**{**vars(one), "style": style})
+    """The parameter with this style. One that stands alone has no flag, and keeps its own."""
+    return one if one.style == "positional" else replace(one, style=style)
 
 
 def _left(parameters: Sequence[Parameter], command: Sequence[str]) -> tuple[Parameter, ...]:

@@ -12,7 +12,6 @@ from typing import Any, Callable, NamedTuple, Optional
 from runyard.errors import InvalidSpec
 from runyard.model import codec
 from runyard.model.record import dataclass
-from runyard.model.spec import JobSpec
 from runyard.model.transfer import Cargo, Story
 
 FORMAT = 1
@@ -88,10 +87,8 @@ def lines(head: Head, cargos: Iterable[Cargo], blob: Callable[[str], Optional[by
 
 def _named(story: Story) -> Iterator[tuple[str, str]]:
     """The hashes that a job names, and what each is."""
-    for recorded in story.events:
-        spec = getattr(recorded.event, "spec", None)
-        if isinstance(spec, JobSpec):
-            yield from ((name, kind) for name, kind in ((spec.environment, ENVIRONMENT), (spec.script, SCRIPT)) if name)
+    for spec in story.specs:
+        yield from ((name, kind) for name, kind in ((spec.environment, ENVIRONMENT), (spec.script, SCRIPT)) if name)
 
 
 def _blob(kind: str, name: str, data: Optional[bytes], whole: bool) -> Blob:

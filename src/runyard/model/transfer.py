@@ -17,7 +17,7 @@ from runyard.model.record import dataclass
 from runyard.model.spec import JobSpec
 
 TOKEN = "import"
-"""That of attempts which were no yard's."""
+"""The token of attempts that no yard has made."""
 
 AT_MAX = 1e11
 """Wall times of an import are before this, in seconds: no calendar shows what is far beyond."""
@@ -33,6 +33,14 @@ class Story:
     def __post_init__(self) -> None:
         if not self.events or not isinstance(self.events[0].event, Submitted):
             raise InvalidSpec(f"job {self.id}: its story does not begin with submitted", "import")
+
+    @property
+    def specs(self) -> Iterator[JobSpec]:
+        """Every spec that the job ever had."""
+        for recorded in self.events:
+            spec = getattr(recorded.event, "spec", None)
+            if isinstance(spec, JobSpec):
+                yield spec
 
 
 def retold(number: int, spec: JobSpec, place: str, times: tuple[float, ...], result: Optional[Result] = None) -> Story:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
-from runyard.errors import NotFound
 from runyard.model.code import Code, CodeRecord, same_code
 from runyard.model.comparing import HIDDEN, Comparison, Side, Variable
 from runyard.model.drift import differences
@@ -18,7 +15,7 @@ from runyard.service.verbs import Verbs
 ALIKE_MOST = 5
 
 SAME = (None, Outcome.SUCCEEDED)
-"""Of what failed another try is no mistake."""
+"""Who is told of: to submit again what has failed is no mistake."""
 
 
 class CodeVerbs(Verbs):
@@ -30,13 +27,9 @@ class CodeVerbs(Verbs):
         code = Comparison(problem="at most one of them has code under version control")
         if sides[0] is not None and sides[1] is not None:
             code = self._yard.code.repositories.compare((sides[0], sides[1]))
-        return Comparison(
-            code.files,
-            code.more,
-            code.patch,
-            code.patch_cut,
-            code.problem,
-            environment=_variables(self._environment_of(jobs[0]), self._environment_of(jobs[1]), _public(jobs)),
+        return changed(
+            code,
+            environment=_variables(self._environment(jobs[0]), self._environment(jobs[1]), _public(jobs)),
             packages=differences(self._listing(jobs[0]), self._listing(jobs[1])),
         )
 
@@ -67,24 +60,11 @@ class CodeVerbs(Verbs):
         if code is None:
             return None
         record = record_of(self._store, code.record) or CodeRecord(0.0)
-        return Side(code, _tree(code, record), self._text(record.patch))
-
-    def _text(self, blob: str) -> bytes:
-        try:
-            return self._yard.blobs.get(blob) if blob else b""
-        except NotFound:
-            return b""
+        return Side(code, _tree(code, record), self._blob(record.patch))
 
     def _listing(self, job: Job) -> str:
-        listing = self._text(job.spec.python.listing) if job.spec.python is not None else b""
+        listing = self._blob(job.spec.python.listing) if job.spec.python is not None else b""
         return listing.decode("utf-8", "surrogateescape")
-
-    def _environment_of(self, job: Job) -> dict[str, str]:
-        try:
-            held = json.loads(self._text(job.spec.environment) or b"{}")
-        except ValueError:
-            held = {}
-        return held if isinstance(held, dict) else {}
 
 
 def _tree(code: Code, record: CodeRecord) -> str:

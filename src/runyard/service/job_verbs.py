@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from itertools import islice
 
@@ -103,7 +102,7 @@ class JobVerbs(Verbs):
             events=tuple(self._store.events(job_id)),
             dependants=tuple(dependant for dependant, _ in self._store.dependants(job_id)),
             limits=host.limits if host else "",
-            environment=self._environment(job),
+            environment=tuple(sorted(self._environment(job))),
             code=record_of(self._store, job.spec.code.record if job.spec.code else ""),
             told=told_of(self._store, self._controller.hooks, job),
             links=self._yard.links(job),
@@ -196,11 +195,3 @@ class JobVerbs(Verbs):
         notes = tuple(dict.fromkeys(note.kind for note in job.attempt.notes))
         unreachable = any(placement.agent in silent for placement in job.attempt.placements)
         return ("unreachable",) * unreachable + ("unkillable",) * (name in self._controller.unkillable) + notes
-
-    def _environment(self, job: Job) -> tuple[str, ...]:
-        if not job.spec.environment:
-            return ()
-        try:
-            return tuple(sorted(json.loads(self._yard.blobs.get(job.spec.environment))))
-        except (NotFound, ValueError):
-            return ()

@@ -17,6 +17,7 @@ from runyard.model.hook import Hook, check_wish
 from runyard.model.job import Job, JobState
 from runyard.model.notice import OUTBOX, Notice
 from runyard.model.outcome import Outcome
+from runyard.model.record import changed
 from runyard.model.wish import RETRIED, STARTED, Wish, matches, parse_wish
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _offer(turn: Turn, hooks: Mapping[str, Hook], wish: Wish, event: str, notice
     """Put it into the outbox of the wished hook, if that is told of such events."""
     hook = hooks[wish.hook]
     if matches(wish.events or hook.on, event):
-        _put(turn, Notice(**{**notice.__dict__, "id": f"{notice.id}/{hook.name}", "hook": hook.name, "to": wish.to}))
+        _put(turn, changed(notice, id=f"{notice.id}/{hook.name}", hook=hook.name, to=wish.to))
 
 
 def _put(turn: Turn, notice: Notice) -> None:

@@ -10,7 +10,7 @@ from runyard.model.attempt import AttemptKey
 from runyard.model.job import Job
 from runyard.model.metrics import Reading
 from runyard.model.transfer import Cargo, Story, Unloaded
-from runyard.service.unloading import Unloading, specs_of
+from runyard.service.unloading import Unloading
 from runyard.service.verbs import Verbs
 
 
@@ -24,7 +24,7 @@ class TransferVerbs(Verbs):
             if job_id not in found:
                 raise NotFound(f"there is no job {job_id}")
         stories = tuple(Story(job_id, tuple(store.events(job_id))) for job_id in ids)
-        queues = {spec.queue for story in stories for spec in specs_of(story)}
+        queues = {spec.queue for story in stories for spec in story.specs}
         return Cargo(
             "",
             self._controller.yard.id,

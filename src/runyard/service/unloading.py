@@ -7,7 +7,7 @@ far an import has come is a document, written with the jobs: one that was broken
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from itertools import groupby
 from typing import Any
@@ -107,7 +107,7 @@ class Unloading:
     def _make_queues(self, store: Store) -> tuple[str, ...]:
         there = {queue.name for queue in store.queues()}
         wanted = {queue.name: queue for queue in self._cargo.queues}
-        named = dict.fromkeys(job.queue for story in self._stories for job in specs_of(story))
+        named = dict.fromkeys(job.queue for story in self._stories for job in story.specs)
         missing = [name for name in dict.fromkeys((*wanted, *named)) if name not in there]
         for name in missing:
             if name not in wanted:
@@ -217,14 +217,6 @@ def _end(story: Story) -> Job:
         return replay(story.id, (recorded.event for recorded in story.events))
     except IllegalMove as error:
         raise Conflict(f"the import cannot be taken: {error.message}") from None
-
-
-def specs_of(story: Story) -> Iterable[JobSpec]:
-    """Every spec that it ever had."""
-    for recorded in story.events:
-        spec = getattr(recorded.event, "spec", None)
-        if isinstance(spec, JobSpec):
-            yield spec
 
 
 def _blobs(spec: JobSpec) -> tuple[str, str]:

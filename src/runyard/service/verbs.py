@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 
 from runyard.api import ChangeResult, Files
+from runyard.errors import NotFound
 from runyard.model.events import Change, Event
 from runyard.model.job import Job
 from runyard.model.link import Link
@@ -81,3 +83,18 @@ class Verbs:
             return ChangeResult(tuple(job_id for job_id in wanted if job_id not in refused), refused)
 
         return self._controller.call(work)
+
+    def _blob(self, name: str) -> bytes:
+        """What was kept under this hash; nothing for "", or where it is not here."""
+        try:
+            return self._yard.blobs.get(name) if name else b""
+        except NotFound:
+            return b""
+
+    def _environment(self, job: Job) -> dict[str, str]:
+        """The environment that a job was submitted with, as far as it can be read."""
+        try:
+            held = json.loads(self._blob(job.spec.environment) or b"{}")
+        except ValueError:
+            held = {}
+        return held if isinstance(held, dict) else {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 
 from runyard.errors import InvalidSpec
 from runyard.model.rendering import checked
@@ -48,7 +49,7 @@ def parse(text: str, style: str = OPTION) -> Parameter:
 def with_default(one: Parameter, default: str) -> Parameter:
     """The parameter with this default, which is put on the command line: the command knows another one, or none."""
     value = default if "{" in default else checked(one, default)
-    return Parameter(**{**vars(one), "default": value, "required": False, "implied": False})
+    return replace(one, default=value, required=False, implied=False)
 
 
 def style_of(text: str) -> str:
@@ -65,9 +66,7 @@ def merged(found: Iterable[Parameter], written: Iterable[Parameter]) -> tuple[Pa
     for one in written:
         before = both.get(one.name)
         if before is not None:
-            one = Parameter(
-                **{**vars(one), "style": before.style, "flag": before.flag, "off": before.off, "help": before.help}
-            )
+            one = replace(one, style=before.style, flag=before.flag, off=before.off, help=before.help)
         both[one.name] = one
     return tuple(both.values())
 
