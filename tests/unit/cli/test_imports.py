@@ -29,8 +29,9 @@ EVERY = {
 """What any verb needs that calls a server which runs."""
 OURS = {
     "submit": EVERY | {
-        "cli.contract", "cli.job_options", "cli.submit", "foreign.installed", "model.spans", "submitting.arrays",
-        "submitting.build", "submitting.checkpoints", "submitting.dependencies", "submitting.durations",
+        "cli.contract", "cli.job_options", "cli.submit", "foreign.installed", "model.listing", "model.spans",
+        "submitting.arrays", "submitting.build", "submitting.checkpoints", "submitting.dependencies",
+        "submitting.durations",
         "submitting.environment", "submitting.fields", "submitting.gpus", "submitting.ground", "submitting.presence",
         "submitting.python", "submitting.pythons", "submitting.script", "submitting.sizes", "submitting.spelling",
         "submitting.venv",
@@ -38,11 +39,14 @@ OURS = {
     "ls": EVERY | {"cli.ls"},
     "show": EVERY | {
         "cli.code_facts", "cli.contract", "cli.ls", "cli.render.facts", "cli.selecting", "cli.show", "model.ending",
-        "model.events", "model.metrics", "model.notice", "model.spans", "submitting.arrays", "submitting.checkpoints",
-        "submitting.dependencies", "submitting.durations", "submitting.fields", "submitting.gpus", "submitting.ground",
-        "submitting.sizes", "submitting.spelling",
+        "model.events", "model.listing", "model.metrics", "model.notice", "model.spans", "submitting.arrays",
+        "submitting.checkpoints", "submitting.dependencies", "submitting.durations", "submitting.fields",
+        "submitting.gpus", "submitting.ground", "submitting.sizes", "submitting.spelling",
     },
-    "wait": EVERY | {"cli.selecting", "cli.wait", "cli.waiting", "model.ending", "model.spans", "submitting.durations"},
+    "wait": EVERY | {
+        "cli.selecting", "cli.wait", "cli.waiting", "model.ending", "model.listing", "model.spans",
+        "submitting.durations",
+    },
 }  # fmt: skip
 
 PROBE = """
