@@ -143,8 +143,7 @@ def test_a_wait_that_is_interrupted(ry: Typist) -> None:
 
 def _waits(pid: int) -> bool:
     """Whether it has a connection and sleeps."""
-    descriptors = Path(f"/proc/{pid}/fd").iterdir()
-    talks = any("socket:" in str(entry.readlink()) for entry in descriptors)
+    talks = any(target.startswith("socket:") for target in processes.descriptors(pid))
     return talks and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
 
 

@@ -40,6 +40,15 @@ def name(pid: int) -> str:
         return ""
 
 
+def descriptors(pid: int) -> list[str]:
+    """Where its descriptors lead (`socket:[1]`, a path). One that it closes just now is passed over."""
+    directory, targets = f"/proc/{pid:d}/fd", []
+    for entry in os.listdir(directory):
+        with contextlib.suppress(FileNotFoundError):
+            targets.append(os.readlink(f"{directory}/{entry}"))
+    return targets
+
+
 def send(pid: int, number: int = signal.SIGKILL) -> None:
     """Signal it if it is still there."""
     with contextlib.suppress(ProcessLookupError):

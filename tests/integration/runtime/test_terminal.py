@@ -33,6 +33,7 @@ from runyard.model.frames import (
 )
 from runyard.runtime.protocol import attach_message
 from runyard.runtime.terminal import BEHIND_BYTES, RECENT_BYTES, VIEWERS_MAX
+from tests.harness import processes
 from tests.integration.runtime.rig import PATIENCE_S, Rig, alive, kill, wait_dead
 
 PROMPT = "printf 'name? '; read name; echo hallo $name"
@@ -167,19 +168,16 @@ class TestWhatTheJobHas:
         assert rig.result(rig.sh("test ! -t 0", job=9)).wait_status == 0
 
     def test_the_runner_keeps_no_descriptor(self, rig: Rig) -> None:
-        def held(pid: int) -> list[str]:
-            return [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
-
         key = tty(rig, "read x")
         viewer = Viewer(rig, key)
         runner = rig.runner(key)
         of_terminals = ("/dev/ptmx", "/dev/pts/", rig.run_dir(key).output)
-        assert sum(name.startswith(of_terminals) for name in held(runner)) == 3
+        assert sum(name.startswith(of_terminals) for name in processes.descriptors(runner)) == 3
         viewer.type(b"\r")
         viewer.told(ENDED)
         rig.result(key)
         rig.wait(lambda: runner in rig.idle(), "the runner")
-        assert not any(name.startswith(of_terminals) for name in held(runner))
+        assert not any(name.startswith(of_terminals) for name in processes.descriptors(runner))
 
     def test_a_command_that_is_not_there(self, rig: Rig) -> None:
         result = rig.run("no-such-program", tty=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.typist import Typist
+from tests.harness import processes
 from tests.harness.yard import Yard
 
 NOBODY = 65534
@@ -80,9 +81,7 @@ def test_nothing_listens_on_tcp(yard: Yard) -> None:
     ours: set[str] = set()
     for name in ("ry-server", "ry-agent", "ry-zygote", "ry-runner"):
         for pid in yard.named(name):
-            for entry in Path(f"/proc/{pid}/fd").iterdir():
-                if entry.is_symlink() and (target := os.readlink(entry)).startswith("socket:["):
-                    ours.add(target[8:-1])
+            ours |= {target[8:-1] for target in processes.descriptors(pid) if target.startswith("socket:[")}
     assert ours
     for table in ("tcp", "tcp6", "udp", "udp6", "raw"):
         lines = Path(f"/proc/net/{table}").read_text().splitlines()[1:]
