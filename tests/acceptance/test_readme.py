@@ -3,7 +3,8 @@
 A block `console` holds commands (`$ ...`, going on after a line that ends in a backslash) and what they print on a
 terminal of 100 columns. A block `python` is followed by a block `text` with what it prints, if it prints. `...` stands
 for anything; moments, spans and the name of the machine are compared by their kind, and so is how far a job has come
-that was just submitted.
+that was just submitted. That it has not ended by then is seen to: while the page tells where jobs stand, their agent
+stands still.
 """
 
 from __future__ import annotations
@@ -24,12 +25,21 @@ from pathlib import Path
 
 import pytest
 
+from runyard.client.remote import RemoteService
+from runyard.client.transport import UnixTransport
+from runyard.model.filter import JobQuery
+from runyard.wiring.home import home_at
+from tests.harness import processes
+
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(sys.executable).parent
 COMMAND_S = 60.0
 COLUMNS = 100
 SEPARATOR = "\x1e"
 
+_SUBMITS = "ry submit"
+_TELLS = re.compile(rf"{_SUBMITS} |ry why |ry$")
+"""What is typed to submit a job, or to see where jobs stand that have not ended."""
 _BLOCK = re.compile(r"^```(console|python|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _KINDS = (
     (re.compile(r"\x1b\[[0-9;?]*[A-Za-z]"), ""),
@@ -65,6 +75,7 @@ def environ(tmp_path: Path) -> Iterator[dict[str, str]]:
         "SHELL": "/bin/bash",
     }
     yield values
+    signal_agent(values["RUNYARD_HOME"], signal.SIGCONT)
     for words in (("kill", "all", "--yes"), ("wait", "all", "--timeout", "20"), ("server", "stop")):
         if (tmp_path / "yard").exists():
             subprocess.run([BIN / "ry", *words], env=values, capture_output=True, timeout=COMMAND_S, check=False)
@@ -75,8 +86,31 @@ def test_the_tour_of_the_readme(environ: dict[str, str], tmp_path: Path) -> None
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     steps = list(commands(ROOT / "README.md"))
     assert len(steps) > 10
+    yard = environ["RUNYARD_HOME"]
     for step in steps:
-        compare(step, in_a_terminal(step.text, environ, tmp_path))
+        signal_agent(yard, signal.SIGSTOP if _TELLS.match(step.text) else signal.SIGCONT)
+        printed = in_a_terminal(step.text, environ, tmp_path)
+        if step.text.startswith(_SUBMITS):
+            signal_agent(yard, signal.SIGCONT)
+            started(yard)
+        compare(step, printed)
+
+
+def signal_agent(yard: str, number: signal.Signals) -> None:
+    """Have the agent stand still, or go on; none has been born before the first command."""
+    for pid in processes.of_home(yard):
+        if processes.name(pid) == "ry-agent":
+            processes.send(pid, number)
+
+
+def started(yard: str) -> None:
+    """Wait until no job is starting any more: it runs, or it has ended."""
+    service = RemoteService(UnixTransport(home_at(yard).server_socket))
+    while True:
+        position = service.changed(("jobs",), 0, 0)
+        if not service.jobs(JobQuery(("state:starting",))):
+            return
+        assert service.changed(("jobs",), position, COMMAND_S) != position, "a job does not start"
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
