@@ -82,6 +82,16 @@ def test_failed_cells_are_tried_again(ry: Typist) -> None:
     assert [row["attempt"] for row in ry.json("ls", "sweep:again")] == [2, 1, 2]
 
 
+def test_a_cell_with_another_value(ry: Typist) -> None:
+    made = sweep(ry, "wide", "-p", "i=1,2", "--", "test", "{i}", "-eq", "2")
+    ry.done(*made)
+    ry.ok("retry", str(made[0]), "--set", "i=2")
+    assert ry.done(made[0]).outcome == "succeeded"
+    assert ry.row(made[0]).params == (("i", "2"),)
+    copy = ry.ok("copy", f"{made[1]}", "--set", "i=7").strip()
+    assert ry.row(int(copy)).command == "test 7 -eq 2"
+
+
 def test_it_grows_with_the_environment_of_its_first_cells(ry: Typist) -> None:
     made = sweep(ry, "more", "-p", "i=1,2", "--", "sh", "-c", "echo {i} $WHEN", WHEN="first")
     ry.done(*made)

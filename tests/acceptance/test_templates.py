@@ -402,6 +402,20 @@ def test_a_job_becomes_a_configuration(ry: Typist, tmp_path: Path) -> None:
     ry.ok("template", "write", str(job), "best.json", "--force")
 
 
+def test_the_same_run_with_another_value(ry: Typist, tmp_path: Path) -> None:
+    """Also of a script's own copy, with what its parser knows; in an editor, too."""
+    parameters(ry, "python", script(ry, TORCH))
+    job = ry.ok("create", "t", "--data", "d", "--lr", "0.5", "--hold", "--yes", "-J", "{opt}").strip()
+    copy = ry.ok("copy", job, "--set", "lr=3", "--set", "batch-size=64", "--set", "amp=yes").strip()
+    assert ry.json("ls", copy)[0]["command"].endswith("train.py d --lr 3 --batch-size 64 --amp")
+    assert ry.refused("copy", job, "--set", "opt=adm") == "ry: opt: 'adm' is none of adam, sgd\n"
+    ry.ok("edit", copy, EDITOR=editor(tmp_path, r"'s/^lr = .*/lr = 0.25/'"), VISUAL="")
+    assert "--lr 0.25 --batch-size 64" in ry.json("ls", copy)[0]["command"]
+    ry.ok("template", "rm", "t")
+    assert "lr: template 't' is gone" in ry.refused("edit", job, "--set", "lr=3")
+    assert "lr = " not in ry.ok("edit", job, EDITOR="cat", VISUAL="")
+
+
 def test_a_shell_text_quotes_values(ry: Typist) -> None:
     ry.ok("template", "add", "t", "-c0", "-p", "a", "echo {a} | cat")
     job = ry.ok("create", "t", "--a", "$(touch broke-out); 'x'").strip()

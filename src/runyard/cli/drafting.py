@@ -16,7 +16,7 @@ from runyard.cli.selecting import refusal
 from runyard.cli.submit import here
 from runyard.errors import InvalidSpec, UsageError
 from runyard.model.editing import Draft
-from runyard.submitting.keys import CHANGEABLE, keys_for
+from runyard.submitting.keys import CHANGEABLE, COMMAND, keys_for, keys_of
 from runyard.submitting.redraft import Redrafter, assignments
 from runyard.submitting.sheet import Part, Sheet
 
@@ -29,7 +29,7 @@ Apply = Callable[[Sequence[Draft]], Mapping[int, str]]
 setting = click.option(
     "--set", "sets", multiple=True, metavar="KEY=VALUE",
     shell_complete=complete_words(*(f"{name}=" for name in CHANGEABLE)),
-    help="Change this, as in time=2h; several times for more.",
+    help="Change this, as in time=2h; several times for more. Of a job made of a template, also its parameters.",
 )  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def _redrafted(app: App, drafts: Sequence[Draft], options: Mapping[int, Mapping[
     for draft in drafts:
         given = options.get(draft.id, {})
         try:
-            made.append(Draft(draft.id, desk.spec(draft.spec, given), draft.version) if given else draft)
+            made.append(Draft(draft.id, desk.spec(draft.spec, given, draft.id), draft.version) if given else draft)
         except InvalidSpec as error:
             raise (InvalidSpec(f"job {draft.id}: {error.message}") if len(drafts) > 1 else error) from None
     return made
@@ -70,7 +70,8 @@ def in_editor(app: App, rows: Sequence[JobRow], state: str, apply: Apply) -> boo
         raise UsageError(f"{len(rows)} jobs are too many for an editor; use --set")
     drafts = drafts_of(app, rows)
     known = {row.id: row for row in rows}
-    sheet = Sheet([_part(draft, known[draft.id], state or known[draft.id].state) for draft in drafts])
+    desk = Redrafter(app.service(), here(app))
+    sheet = Sheet([_part(desk, draft, known[draft.id], state or known[draft.id].state) for draft in drafts])
 
     def change(text: str) -> str:
         nonlocal drafts
@@ -85,5 +86,8 @@ def in_editor(app: App, rows: Sequence[JobRow], state: str, apply: Apply) -> boo
     return until_right(app, sheet.text, change)
 
 
-def _part(draft: Draft, row: JobRow, state: str) -> Part:
-    return Part(draft.id, draft.spec, harmless(f"{label(row)}, {row.word}"), keys_for(state))
+def _part(desk: Redrafter, draft: Draft, row: JobRow, state: str) -> Part:
+    keys = keys_for(state)
+    if draft.spec.params and COMMAND in keys.values() and desk.template(draft.spec, draft.id) is not None:
+        keys = {**keys, **keys_of(draft.spec.params)}
+    return Part(draft.id, draft.spec, harmless(f"{label(row)}, {row.word}"), keys)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from runyard.api import Service
 from runyard.client.handle import Command, Made, Options
-from runyard.errors import InvalidSpec
 from runyard.model.spec import JobSpec
 from runyard.submitting import bulk, making, sweeping
 from runyard.submitting.build import Builder
 from runyard.submitting.cells import Axis, axis
 from runyard.submitting.ground import Here
+from runyard.submitting.making import text
 from runyard.submitting.redraft import Redrafter
 from runyard.submitting.script import words_of
 from runyard.submitting.sweeping import Plan, Wish
@@ -67,17 +66,6 @@ class Maker:
 def _flags(options: Options) -> dict[str, Any]:
     """The options by their names on the command line."""
     return {name.replace("_", "-"): value for name, value in options.items()}
-
-
-def text(value: Any) -> str:
-    """A value as a command line has it."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, list | tuple):
-        return ",".join(map(text, value))
-    if isinstance(value, str | int | float | os.PathLike):
-        return str(value)
-    raise InvalidSpec(f"{value!r} is no value of a parameter", "param")
 
 
 def _axis(name: str, value: Any) -> Axis:

@@ -88,6 +88,17 @@ def named(template: Template, given: Values) -> dict[str, str]:
     return found
 
 
+def text(value: Any) -> str:
+    """A value as a command line has it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list | tuple):
+        return ",".join(map(text, value))
+    if isinstance(value, str | int | float | os.PathLike):
+        return str(value)
+    raise InvalidSpec(f"{value!r} is no value of a parameter", "param")
+
+
 def specs(builder: Builder, template: Template, cells: Sequence[Values]) -> list[JobSpec]:
     """A checked spec for each set of values."""
     first = _take_numbers(builder, template, cells) if _is_numbered(template, cells) else 0
@@ -111,13 +122,14 @@ def _entry(template: Template, made: Rendered, number: int) -> dict[str, Any]:
     if number:
         known.setdefault(NUMBER, str(number))
     command: Any = made.words[0] if template.shell else list(made.words)
-    options = {name: _filled(texts, known) for name, texts in template.options.items()}
+    options = {name: filled(texts, known) for name, texts in template.options.items()}
     return {"name": template.name, **options, "command": command, **({"script": True} if template.script else {})}
 
 
-def _filled(texts: tuple[str, ...], known: Values) -> Any:
-    filled = tuple(fill(text, known) for text in texts)
-    return filled[0] if len(filled) == 1 else filled
+def filled(texts: tuple[str, ...], known: Values) -> Any:
+    """The value of an option, with these values in its places."""
+    found = tuple(fill(text, known) for text in texts)
+    return found[0] if len(found) == 1 else found
 
 
 def _is_numbered(template: Template, cells: Sequence[Values]) -> bool:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from runyard.errors import InvalidSpec
+from runyard.model.fields import PARAM
+from runyard.model.filter import JobQuery
+from runyard.model.group import GroupQuery
 from runyard.model.params import Params, assigned
 from runyard.model.record import changed
 from runyard.model.spec import DEFAULT_SHELL, JobSpec
+from runyard.model.template import Template
 from runyard.submitting import environment as environments
-from runyard.submitting import fields
+from runyard.submitting import fields, making
 from runyard.submitting.build import Builder
 from runyard.submitting.dependencies import resolve
 from runyard.submitting.fields import BLANK, MANY
 from runyard.submitting.ground import Here
-from runyard.submitting.keys import CHANGEABLE, COMMAND, check_keys
+from runyard.submitting.keys import CHANGEABLE, COMMAND, check_keys, is_option
+from runyard.submitting.remaking import remade
 from runyard.submitting.venv import setup_lines
 
 if TYPE_CHECKING:
@@ -32,9 +38,15 @@ class Redrafter:
         self._builder = Builder(service, here)
         self._here = here
         self._environments: dict[tuple[str, tuple[str, ...], tuple[str, ...]], tuple[str, Params]] = {}
+        self._sweeps: dict[int, Template | None] = {}
 
-    def spec(self, before: JobSpec, options: Mapping[str, Any]) -> JobSpec:
-        """The job with these options; InvalidSpec names the one that is wrong."""
+    def spec(self, before: JobSpec, options: Mapping[str, Any], job_id: int = 0) -> JobSpec:
+        """The job with these options; InvalidSpec names the one that is wrong. Values of its parameters may be among
+        them: those of its template or (of the job of this id) of its sweep."""
+        values = {name: value for name, value in options.items() if not is_option(name)}
+        if values and (before.params or before.template):
+            options = {name: value for name, value in options.items() if name not in values}
+            before = self._remade(before, values, options.keys() - MANY, job_id)
         check_keys(options)
         emptied = {name for name, value in options.items() if value == "" == CHANGEABLE[name].shown(BLANK)}
         given = {name: value for name, value in options.items() if name not in emptied}
@@ -50,6 +62,33 @@ class Redrafter:
             had = COMMAND.shown(before) if command is None else command
             after = _commanded(after, had, values.get("shell", ""), self._here)
         return JobSpec(**after.__dict__)  # checked again, as a whole
+
+    def _remade(self, before: JobSpec, options: Mapping[str, Any], chosen: Set[str], job_id: int) -> JobSpec:
+        """The job with these values of parameters; the `chosen` options do not follow them."""
+        template = self.template(before, job_id)
+        known = {one.name for one in template.parameters} if template else set(dict(before.params))
+        given = {name.removeprefix(PARAM): making.text(value) for name, value in options.items()}
+        unknown = [name for name in given if name not in known and not (template and template.parameter(name))]
+        check_keys(unknown, known)
+        if template is None:
+            lacks = f"template {before.template!r} is gone" if before.template else "the job was made of no template"
+            raise InvalidSpec(f"{lacks}; set `command` and `param` themselves", next(iter(given)))
+        after, again = remade(template, before, given, chosen)
+        return self.spec(after, again) if again else after
+
+    def template(self, spec: JobSpec, job_id: int) -> Template | None:
+        """What this job was made of, if that is still there: its sweep keeps its own."""
+        for row in self._service.jobs(JobQuery((str(job_id),))) if job_id else ():
+            if row.group is not None and row.group not in self._sweeps:
+                found = self._service.groups(GroupQuery(id=row.group))
+                self._sweeps[row.group] = next((one.group.sweep.template for one in found if one.group.sweep), None)
+            if row.group is not None and (template := self._sweeps[row.group]) is not None:
+                return template
+        return self._templates.get(spec.template)
+
+    @cached_property
+    def _templates(self) -> Mapping[str, Template]:
+        return {one.name: one for one in self._service.templates()}
 
     def _checked(self, values: dict[str, Any], before: JobSpec) -> dict[str, Any]:
         """The values as a spec has them: paths made whole, names looked up."""

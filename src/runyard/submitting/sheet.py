@@ -76,7 +76,7 @@ def _table(part: Part) -> str:
         value = toml_text.value(option.shown(part.spec))
         about = f"  # {option.about}" if option.about else ""
         if _is_text(value):
-            lines.append(f"{name} = {value}{about}\n")
+            lines.append(f"{toml_text.key(name)} = {value}{about}\n")
         else:
             lines.append(f"# {name} holds bytes that are no text; --set can change it\n")
     return "".join(lines)

@@ -19,15 +19,16 @@ def _lines(table: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[str]:
     plain = {name: held for name, held in table.items() if not isinstance(held, Mapping) and held is not None}
     if path and (plain or not table):
         yield ""
-        yield f"[{'.'.join(map(_key, path))}]"
+        yield f"[{'.'.join(map(key, path))}]"
     for name, held in plain.items():
-        yield f"{_key(name)} = {value(held)}"
+        yield f"{key(name)} = {value(held)}"
     for name, held in table.items():
         if isinstance(held, Mapping):
             yield from _lines(held, (*path, name))
 
 
-def _key(name: str) -> str:
+def key(name: str) -> str:
+    """A name as it stands before the equals sign."""
     return name if _BARE.fullmatch(name) else _text(name)
 
 
