@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from runyard.api import JobRow
-from runyard.cli.attaching import Attached, Wish, keys_that_leave, possible
+from runyard.cli.attaching import Attached, Manner, keys_that_leave, possible
 from runyard.cli.context import App
 from runyard.cli.following import Follower
 from runyard.cli.options import SELECTORS, one_job
@@ -52,7 +52,7 @@ def attach(app: App, selector: str, read_only: bool, detach_keys: str | None) ->
     if not possible():
         app.output.note(f"ry: this is no terminal: the output of job {row.id} is followed, nothing is sent to it")
         return _ended(app, _follow(app, row))
-    last = Attached(app, row.id, Wish(keys, read_only)).to_the_end()
+    last = Attached(app, row.id, Manner(keys, read_only)).to_the_end()
     if last is None:
         app.output.note(f"ry: detached; job {row.id} runs on, `ry attach {row.id}` comes back")
         return 0

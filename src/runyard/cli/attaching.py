@@ -31,7 +31,7 @@ SOON_S = 0.5
 """So long the news of an end that a terminal has told of may take, before it is asked for."""
 
 
-class Wish(NamedTuple):
+class Manner(NamedTuple):
     """How to attach. `keys` leave; `whole`: all that is kept of what was written before comes, not one screen of it."""
 
     keys: bytes
@@ -52,13 +52,13 @@ def keys_that_leave(app: App, given: str | None) -> bytes:
 class Attached:
     """One job on this terminal. `seen`: something of it was shown."""
 
-    def __init__(self, app: App, job_id: int, wish: Wish) -> None:
+    def __init__(self, app: App, job_id: int, manner: Manner) -> None:
         self._app = app
         self._job_id = job_id
-        self._wish = wish
+        self._manner = manner
         self._watcher = Watcher(app)
         self._starting = Starting(app)
-        self._viewer = Viewer(wish.keys, wish.read_only)
+        self._viewer = Viewer(manner.keys, manner.read_only)
         self._over = 0
         self._away = False
         self.seen = False
@@ -93,7 +93,7 @@ class Attached:
         """Ask for a stream, and look at it to its end."""
         try:
             service = self._app.service()
-            ticket = service.attach(AttachCall(row.id, self._wish.read_only, lines=self._lines()))
+            ticket = service.attach(AttachCall(row.id, self._manner.read_only, lines=self._lines()))
             stream = self._app.wiring.stream(service, ticket.ticket)
         except Conflict:
             if row.state != self._patiently(self._row).state:
@@ -116,16 +116,16 @@ class Attached:
 
     def _lines(self) -> int:
         size = window_size(1)
-        return 0 if self._wish.whole or size is None else max(1, size.rows - 1)
+        return 0 if self._manner.whole or size is None else max(1, size.rows - 1)
 
     def _greeting(self, row: JobRow) -> str:
         """How to leave has to be known by who is in."""
         if self.seen:
             return f"ry: attached to job {row.id} again"
-        keys = spelled(self._wish.keys)
-        ways = [*([keys] if keys else []), *(["Ctrl-C"] if self._wish.read_only else [])]
+        keys = spelled(self._manner.keys)
+        ways = [*([keys] if keys else []), *(["Ctrl-C"] if self._manner.read_only else [])]
         how = f"{' or '.join(ways)} detaches" if ways else "no key detaches"
-        looking = ", looking only" if self._wish.read_only else ""
+        looking = ", looking only" if self._manner.read_only else ""
         return f"ry: attached to job {row.id} ({label(row)}){looking}; {how}"
 
     def _after(self, parting: Parting) -> None:

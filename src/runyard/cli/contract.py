@@ -35,6 +35,6 @@ def asked(spec: JobSpec, more: Iterable[str] = ()) -> str:
     return ", ".join(parts) + (f", run by {spec.shell}" if spec.shell else "")
 
 
-def wishes(spec: JobSpec) -> Iterator[tuple[str, str]]:
+def other_options(spec: JobSpec) -> Iterator[tuple[str, str]]:
     """What else differs from the defaults, by its option."""
     return ((name, harmless(text)) for name, text in chosen(spec) if name not in TOLD)

@@ -45,7 +45,7 @@ takes the words of other systems too (state:PD, state:crash).
 
 
 @dataclass(frozen=True)
-class Wish:
+class Listing:
     """What is to be listed, in which order, and how much of it."""
 
     selectors: tuple[str, ...] = ()
@@ -150,22 +150,22 @@ def ls(app: App, /, columns: str, **wished: Any) -> int:
     if columns == HELP:
         app.output.grid(_columns().known())
         return 0
-    wish = Wish(**wished)
+    listing = Listing(**wished)
     if columns or app.output.as_json:
-        wish = replace(wish, cells=True)
-    if wish.top and wish.limit:
+        listing = replace(listing, cells=True)
+    if listing.top and listing.limit:
         raise UsageError("--top and -n are two ways to say how many: give one")
-    rows, left_out = _found(app.service(), wish, app.output.terminal)
-    if wish.where and not rows:
-        latest = replace(wish.query, where="", sort=(), order="-id", limit=LIMIT)
-        left_out = _columns().unheard(wish.where, app.service().jobs(latest))
-    if wish.sort or columns:
-        _columns().check((*(key.removeprefix("-") for key in wish.sort), *columns.split(",") * bool(columns)), rows)
+    rows, left_out = _found(app.service(), listing, app.output.terminal)
+    if listing.where and not rows:
+        latest = replace(listing.query, where="", sort=(), order="-id", limit=LIMIT)
+        left_out = _columns().unheard(listing.where, app.service().jobs(latest))
+    if listing.sort or columns:
+        _columns().check((*(key.removeprefix("-") for key in listing.sort), *columns.split(",") * bool(columns)), rows)
     if app.output.as_json:
         app.output.json(_columns().records(rows, columns, app.now()) if columns else rows)
         return 0
-    sweeps = app.service().groups(GroupQuery(mine=True, recent=True)) if wish.gathered else ()
-    if wish.query.recent and wish.order is None and app.output.terminal:
+    sweeps = app.service().groups(GroupQuery(mine=True, recent=True)) if listing.gathered else ()
+    if listing.query.recent and listing.order is None and app.output.terminal:
         rows = sorted(rows, key=_importance)
     if sweeps:
         grid = table(rows, app.now(), app.output.terminal)
@@ -175,7 +175,7 @@ def ls(app: App, /, columns: str, **wished: Any) -> int:
         draw = partial(_columns().table, columns=columns) if columns else table
         app.output.grid(draw(rows, now=app.now(), for_people=app.output.terminal))
     else:
-        app.output.note("none of your jobs waits, runs or has lately ended" if wish.query.recent else "no jobs")
+        app.output.note("none of your jobs waits, runs or has lately ended" if listing.query.recent else "no jobs")
     if left_out:
         app.output.note(left_out)
     return 0
@@ -190,13 +190,13 @@ def _turned(key: str) -> str:
     return key[1:] if key.startswith("-") else f"-{key}"
 
 
-def _found(service: Service, wish: Wish, for_people: bool) -> tuple[Sequence[JobRow], str]:
+def _found(service: Service, listing: Listing, for_people: bool) -> tuple[Sequence[JobRow], str]:
     """The rows, and a remark on what is left out."""
-    query = wish.query
-    if wish.top:
-        return _first(service, query, wish.top, newest=False), ""
-    if wish.limit:
-        return _first(service, query, wish.limit, newest=wish.order is None), ""
+    query = listing.query
+    if listing.top:
+        return _first(service, query, listing.top, newest=False), ""
+    if listing.limit:
+        return _first(service, query, listing.limit, newest=listing.order is None), ""
     if not query.recent:
         return in_order(service.jobs(query), query.order), ""
     rows, left_out = _lately(service, query, for_people)

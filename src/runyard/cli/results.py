@@ -36,7 +36,7 @@ MISSING = (
 
 
 @dataclass(frozen=True)
-class Wish:
+class Ranking:
     """Which runs, by which metric, and how they are shown."""
 
     selectors: tuple[str, ...] = ()
@@ -78,41 +78,41 @@ def results(app: App, /, most: bool, top: int | None, **wished: Any) -> int:
       ry results sweep:lr --metric acc --plot --x lr
       ry results 12 13 --metric loss --plot
     """
-    wish = Wish(**wished, least=not most, top=top or 0)
-    rows = _ranked(app.service(), wish)
-    if wish.plot or wish.png:
-        return _draw(app, wish, rows)
+    ranking = Ranking(**wished, least=not most, top=top or 0)
+    rows = _ranked(app.service(), ranking)
+    if ranking.plot or ranking.png:
+        return _draw(app, ranking, rows)
     if app.output.as_json:
         app.output.json([_record(place, row) for place, row in enumerate(rows, 1)])
         return 0
-    if wish.as_csv:
+    if ranking.as_csv:
         app.output.raw(_csv(rows).encode("utf-8", "backslashreplace"))
     elif rows or not app.output.terminal:
-        app.output.grid(_table(rows, wish.metric))
+        app.output.grid(_table(rows, ranking.metric))
     else:
         app.output.note("none of your jobs has reported anything; see `ry help results`")
     return 0
 
 
-def _ranked(service: Service, wish: Wish) -> list[JobRow]:
+def _ranked(service: Service, ranking: Ranking) -> list[JobRow]:
     """The runs, the best first; of all of mine only those that have reported something."""
-    found = service.jobs(JobQuery(wish.selectors, mine=not wish.selectors, where=wish.where))
-    rows = [row for row in found if row.metrics or wish.selectors]
-    metric = _metric(wish, rows)
+    found = service.jobs(JobQuery(ranking.selectors, mine=not ranking.selectors, where=ranking.where))
+    rows = [row for row in found if row.metrics or ranking.selectors]
+    metric = _metric(ranking, rows)
     if metric:
         having = [row for row in rows if metric in row.metrics]
-        having.sort(key=lambda row: row.metrics[metric], reverse=not wish.least)
+        having.sort(key=lambda row: row.metrics[metric], reverse=not ranking.least)
         rows = having + [row for row in rows if metric not in row.metrics]
-    return rows[: wish.top] if wish.top else rows
+    return rows[: ranking.top] if ranking.top else rows
 
 
-def _metric(wish: Wish, rows: Iterable[JobRow]) -> str:
+def _metric(ranking: Ranking, rows: Iterable[JobRow]) -> str:
     """What to rank by: the one that was named, or the only one that there is ("" if there are several)."""
     known = dict.fromkeys(name for row in rows for name in row.metrics)
-    if wish.metric and wish.metric not in known:
+    if ranking.metric and ranking.metric not in known:
         have = f"they have {', '.join(map(harmless, known))}" if known else ""
-        raise UsageError(f"none of these runs has reported {wish.metric!r}{meant(wish.metric, known, have)}")
-    return wish.metric or (next(iter(known)) if len(known) == 1 else "")
+        raise UsageError(f"none of these runs has reported {ranking.metric!r}{meant(ranking.metric, known, have)}")
+    return ranking.metric or (next(iter(known)) if len(known) == 1 else "")
 
 
 def _names(rows: Sequence[JobRow], first: str = "") -> tuple[list[str], list[str]]:
@@ -164,21 +164,21 @@ def _csv(rows: Sequence[JobRow]) -> str:
     return text.getvalue()
 
 
-def _draw(app: App, wish: Wish, rows: Sequence[JobRow]) -> int:
-    metric = _metric(wish, rows)
+def _draw(app: App, ranking: Ranking, rows: Sequence[JobRow]) -> int:
+    metric = _metric(ranking, rows)
     if not metric:
         raise UsageError("a plot is of one metric: say which with --metric" if rows else "there are no runs to draw")
-    over_steps = wish.x in ("", STEP)
+    over_steps = ranking.x in ("", STEP)
     if over_steps:
         plotted, axes = _histories(app.service(), metric, rows), Axes(STEP, metric)
     else:
-        plotted, axes = _against(metric, wish.x, rows, app.now())
+        plotted, axes = _against(metric, ranking.x, rows, app.now())
     if not any(line.points for line in plotted):
-        raise UsageError(f"none of these runs has both {metric!r} and {wish.x or STEP!r}")
-    if wish.png:
-        _save(plotted, axes, wish.png, over_steps)
-        app.output.note(f"drawn into {wish.png}")
-    if wish.plot:
+        raise UsageError(f"none of these runs has both {metric!r} and {ranking.x or STEP!r}")
+    if ranking.png:
+        _save(plotted, axes, ranking.png, over_steps)
+        app.output.note(f"drawn into {ranking.png}")
+    if ranking.plot:
         for text in lines(plotted, axes):
             app.output.line(text)
     return 0

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from runyard.api import JobRow, StopCall
-from runyard.cli.attaching import Attached, Wish, keys_that_leave, possible
+from runyard.cli.attaching import Attached, Manner, keys_that_leave, possible
 from runyard.cli.context import App
 from runyard.cli.following import Follower
 from runyard.cli.job_options import WordsCommand, job_options, request
@@ -60,16 +60,16 @@ def run(app: App, /, words: tuple[str, ...], detach_keys: str | None, **options:
         raise UsageError("run follows one job: submit an array with `ry submit` and wait for it with `ry wait`")
     tell(app, builder.remarks)
     attaches = submission.specs[0].tty and possible() and not app.output.as_json
-    wish = Wish(keys, whole=True) if attaches else None
+    manner = Manner(keys, whole=True) if attaches else None
     early = _EarlyInterrupt()
     try:
         job_id = deliver(app, submission).ids[0]
         with _last_word(app, job_id):
-            row = _Run(app, job_id, early, wish).to_the_end()
+            row = _Run(app, job_id, early, manner).to_the_end()
     finally:
         early.end()
     if row is None:
-        back = f"`ry attach {job_id}` comes back" if wish is not None else f"`ry logs -f {job_id}` shows it"
+        back = f"`ry attach {job_id}` comes back" if manner is not None else f"`ry logs -f {job_id}` shows it"
         app.output.note(f"job {job_id} runs on; {back}")
         return EXIT_DETACHED
     code = exit_code(row)
@@ -134,10 +134,10 @@ def _last_word(app: App, job_id: int) -> Iterator[None]:
 class _Run:
     """A job in the foreground, and what Ctrl-C does to it."""
 
-    def __init__(self, app: App, job_id: int, early: _EarlyInterrupt, wish: Wish | None) -> None:
-        """With a wish, it is attached to."""
+    def __init__(self, app: App, job_id: int, early: _EarlyInterrupt, manner: Manner | None) -> None:
+        """`manner`: how it is attached to (None: its output is shown)."""
         self._app = app
-        self._wish = wish
+        self._manner = manner
         self._early = early
         self._job_id = job_id
         self._follower: Follower | None = None
@@ -166,8 +166,8 @@ class _Run:
         if self._log is None:
             output.note(f"job {self._job_id}")
             self._log = output.log(to_stderr=output.as_json)
-        if self._wish is not None:
-            attached = Attached(self._app, self._job_id, self._wish)
+        if self._manner is not None:
+            attached = Attached(self._app, self._job_id, self._manner)
             row = attached.to_the_end()
             if row is None or attached.seen:
                 return row

@@ -9,7 +9,7 @@ import click
 from runyard.api import JobDetail, JobRow
 from runyard.cli.code_facts import code_facts
 from runyard.cli.context import App
-from runyard.cli.contract import asked, wishes
+from runyard.cli.contract import asked, other_options
 from runyard.cli.ls import elapsed, gpus, progress
 from runyard.cli.options import SELECTORS, as_json, one_job
 from runyard.cli.render.facts import line_of
@@ -100,7 +100,7 @@ def _facts(detail: JobDetail, now: float, measured: Sequence[Measured]) -> Itera
         yield "limits", harmless(detail.limits)
     if spec.after:
         yield "after", ", ".join(f"{after.kind}:{after.job_id}" for after in spec.after)
-    yield from wishes(spec)
+    yield from other_options(spec)
     yield from _place(row)
     yield "user", harmless(row.user)
     yield "submitted", moment(row.submitted_at)

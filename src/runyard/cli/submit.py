@@ -12,7 +12,7 @@ import click
 
 from runyard.api import Receipt, Submission
 from runyard.cli.context import App
-from runyard.cli.contract import asked, wishes
+from runyard.cli.contract import asked, other_options
 from runyard.cli.job_options import WordsCommand, given, job_options, request
 from runyard.cli.options import as_json, complete_files, dry_run
 from runyard.cli.render.text import counted, harmless, label, numbers
@@ -183,7 +183,7 @@ def _asked(app: App, submission: Submission, place: int) -> str:
     array = submission.arrays.get(place)
     limit = [f"at most {array.parallel} at a time"] if array is not None and array.parallel else []
     spec = submission.specs[place - 1]
-    more = (name if text == "true" else f"{name} {text}" for name, text in wishes(spec))
+    more = (name if text == "true" else f"{name} {text}" for name, text in other_options(spec))
     return asked(spec, [*limit, *_before(spec, submission), *more])
 
 

@@ -28,7 +28,7 @@ from runyard.model.template import STYLES, Template
 from runyard.submitting import making, sweeping
 from runyard.submitting.build import Builder
 from runyard.submitting.parameters import style_of
-from runyard.submitting.sweeping import Plan, Wish
+from runyard.submitting.sweeping import Plan, Variation
 
 SEED_BYTES = 4
 
@@ -103,7 +103,7 @@ def add(app: App, /, called: str, words: tuple[str, ...], dry_run: bool, **optio
       ry sweep add runs --csv runs.csv --stop-when 'acc >= 0.99'
     """
     own = {key: options.pop(key) for key in ("from_template", "parallel", "canary", "rules", "style")}
-    cells = sweeping.cells_of(_wish(app, options))
+    cells = sweeping.cells_of(_variation(app, options))
     place = here(app)
     template = making.with_options(_template(app, called, words, own, cells), given(options), place)
     builder = Builder(app.service(), place, dry=dry_run)
@@ -112,7 +112,7 @@ def add(app: App, /, called: str, words: tuple[str, ...], dry_run: bool, **optio
     return 0 if receipt is None else _told(app, called, receipt.ids)
 
 
-def _wish(app: App, options: dict[str, Any]) -> Wish:
+def _variation(app: App, options: dict[str, Any]) -> Variation:
     """What varies, out of the options."""
     file = options.pop("csv")
     cells = text_of(file) if file is not None else ""
@@ -120,7 +120,7 @@ def _wish(app: App, options: dict[str, Any]) -> Wish:
     if drawn and chosen is None:
         chosen = int.from_bytes(os.urandom(SEED_BYTES), "big")
         app.output.note(f"ry: drawn with --seed {chosen}")
-    return Wish(options.pop("axes"), options.pop("side_by_side"), drawn, chosen or 0, cells)
+    return Variation(options.pop("axes"), options.pop("side_by_side"), drawn, chosen or 0, cells)
 
 
 def _template(
@@ -196,7 +196,7 @@ def grow(app: App, /, called: str, dry_run: bool, **options: Any) -> int:
       ry sweep grow lr -p lr=0.003 -p opt=adam,sgd
     """
     group = sweep_of(app, called).group
-    cells = sweeping.cells_of(_wish(app, options))
+    cells = sweeping.cells_of(_variation(app, options))
     builder = Builder(app.service(), here(app), dry=dry_run)
     submission = sweeping.growth(app.service(), builder, group, cells)
     known = len(cells) - len(submission.specs)

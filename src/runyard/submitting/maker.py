@@ -15,7 +15,7 @@ from runyard.submitting.ground import Here
 from runyard.submitting.making import text
 from runyard.submitting.redraft import Redrafter
 from runyard.submitting.script import words_of
-from runyard.submitting.sweeping import Plan, Wish
+from runyard.submitting.sweeping import Plan, Variation
 
 OWN = ("template", "side_by_side", "random", "seed", "parallel", "canary", "stop_when")
 """What a sweep takes beside the options of its jobs."""
@@ -44,7 +44,7 @@ class Maker:
         own = {key: options[key] for key in OWN if key in options}
         axes = tuple(_axis(key, value) for key, value in params.items())
         drawn, seed = int(own.get("random", 0)), int(own.get("seed", 0))
-        cells = sweeping.cells_of(Wish(axes, bool(own.get("side_by_side")), drawn, seed))
+        cells = sweeping.cells_of(Variation(axes, bool(own.get("side_by_side")), drawn, seed))
         if command is None:
             template = making.template_of(self._service, own.get("template") or name)
         else:

@@ -21,7 +21,7 @@ from runyard.submitting.cells import Axis, axis, distinct, drawn, from_table, gr
 Values = Mapping[str, str]
 
 
-class Wish(NamedTuple):
+class Variation(NamedTuple):
     """What varies: `NAME=VALUES` texts, and how they are put together. So many as `drawn` says are drawn (0: none)."""
 
     axes: tuple[str | Axis, ...] = ()
@@ -42,28 +42,28 @@ class Plan(NamedTuple):
     rules: Sequence[str] = ()
 
 
-def cells_of(wish: Wish) -> list[dict[str, str]]:
+def cells_of(variation: Variation) -> list[dict[str, str]]:
     """A set of values for each cell, each once."""
-    axes = [axis(one) if isinstance(one, str) else one for one in wish.axes]
+    axes = [axis(one) if isinstance(one, str) else one for one in variation.axes]
     names = [one.name for one in axes]
     for name in names:
         if names.count(name) > 1:
             raise InvalidSpec(f"{name!r} is given twice", "param")
-    table = from_table(wish.csv) if wish.csv else [{}]
-    if not axes and not wish.csv:
+    table = from_table(variation.csv) if variation.csv else [{}]
+    if not axes and not variation.csv:
         raise InvalidSpec("nothing varies: give -p lr=0.1,0.01 or --csv FILE", "param")
     found = [dict[str, str]()]
     if axes:
-        found = _combined(axes, wish)
+        found = _combined(axes, variation)
     return distinct(times(table, found))
 
 
-def _combined(axes: Sequence[Axis], wish: Wish) -> list[dict[str, str]]:
-    if wish.side_by_side and wish.drawn:
+def _combined(axes: Sequence[Axis], variation: Variation) -> list[dict[str, str]]:
+    if variation.side_by_side and variation.drawn:
         raise InvalidSpec("either side by side (--zip) or drawn (--random)", "zip")
-    if wish.side_by_side:
+    if variation.side_by_side:
         return side_by_side(axes)
-    return drawn(axes, wish.drawn, wish.seed) if wish.drawn else grid(axes)
+    return drawn(axes, variation.drawn, variation.seed) if variation.drawn else grid(axes)
 
 
 def plain_template(words: tuple[str, ...], shell: bool, cells: Sequence[Values], style: str = "option") -> Template:

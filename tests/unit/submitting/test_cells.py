@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from runyard.errors import InvalidSpec
 from runyard.submitting.cells import axis, distinct, from_table, items, times
-from runyard.submitting.sweeping import Wish, cells_of
+from runyard.submitting.sweeping import Variation, cells_of
 
 
-def cells(*axes: str, **wish: object) -> list[dict[str, str]]:
-    return cells_of(Wish(axes, **wish))  # type: ignore[arg-type]
+def cells(*axes: str, **options: object) -> list[dict[str, str]]:
+    return cells_of(Variation(axes, **options))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -78,9 +78,9 @@ def test_side_by_side() -> None:
 
 @given(st.integers(0, 2**32), st.integers(1, 20))
 def test_the_same_seed_draws_the_same(seed: int, count: int) -> None:
-    wish = ("lr=loguniform(1e-4,1e-1)", "n=int(1,6)", "opt=a,b", "m=uniform(0,1)")
-    made = cells(*wish, drawn=count, seed=seed)
-    assert made == cells(*wish, drawn=count, seed=seed)
+    options = ("lr=loguniform(1e-4,1e-1)", "n=int(1,6)", "opt=a,b", "m=uniform(0,1)")
+    made = cells(*options, drawn=count, seed=seed)
+    assert made == cells(*options, drawn=count, seed=seed)
     for cell in made:
         assert log(1e-4) - 1e-5 <= log(float(cell["lr"])) <= log(1e-1) + 1e-5
         assert 1 <= int(cell["n"]) <= 6 and cell["opt"] in ("a", "b") and 0 <= float(cell["m"]) <= 1
