@@ -25,14 +25,14 @@ from runyard.model.frames import REFUSED, frame
 from runyard.runtime.protocol import LINE_MAX, VERSION, attach_message
 
 MOST = 64
-"""So many at a time."""
+"""The most viewers at a time."""
 KNOWN = 256
-"""An order comes again until it is acknowledged: so many of the last are known."""
+"""How many of the last orders are known: an order comes again until it is acknowledged."""
 ANSWER_S = 10.0
-"""So long a runner may take to let a viewer in."""
+"""How long a runner may take to let a viewer in."""
 PIECE = 64 * 1024
 AHEAD = 256 * 1024
-"""So much is taken from one side before the other has taken it."""
+"""How much is taken from one side before the other has taken it."""
 
 READ, WRITE = select.POLLIN, select.POLLOUT
 

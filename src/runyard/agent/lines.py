@@ -23,13 +23,13 @@ LINE_MAX = 8_192
 """A longer line is none of ours."""
 
 PAIRS_MAX = 128
-"""So many values of one line are taken."""
+"""The most values that are taken of one line."""
 
 BARS_LOOKED_AT = 8
-"""Of the bars that were drawn since the last look, so many of the latest."""
+"""How many of the bars drawn since the last look are looked at, the latest ones."""
 
 PLACES_MAX = 10_000
-"""So often is looked whether one of our words begins a line, in one piece of output."""
+"""The most places in one piece of output where one of our words may begin a line."""
 
 WORDS = (b"::metric", b"::progress", b"::stage")
 STEP, PROGRESS, STAGE, AT = "step", "progress", "stage", "_at"

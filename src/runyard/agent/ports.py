@@ -18,7 +18,7 @@ from runyard.model.attempt import AttemptKey
 _NO_SUCH_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
 
 STRIDE = 997
-"""So far apart agents of different accounts begin."""
+"""How far apart agents of different accounts begin."""
 
 
 def is_free(port: int) -> bool:
@@ -46,7 +46,7 @@ class Ports:
         self._granted: dict[AttemptKey, tuple[int, ...]] = {}
 
     def grant(self, key: AttemptKey, count: int) -> Optional[tuple[int, ...]]:
-        """So many ports for this attempt, which are its own until `release`; None: there are not so many."""
+        """`count` ports for this attempt, which are its own until `release`; None: there are not so many."""
         taken = {port for ports in self._granted.values() for port in ports}
         found: list[int] = []
         for step in range(self._count if count else 0):

@@ -29,13 +29,13 @@ from runyard.model.record import changed
 from runyard.runtime.spawn import NotStarted, environment_of
 
 AT_ONCE = 8
-"""So many are prepared at a time."""
+"""How many orders are prepared at a time."""
 
 NAMED = 4
-"""So many differences are told."""
+"""How many differences are named."""
 
 LISTED_S = 1.0
-"""What is installed is looked at again after so long."""
+"""How long a listing of what is installed may be used again."""
 
 PYTHONPATH = "PYTHONPATH"
 

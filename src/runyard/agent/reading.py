@@ -24,17 +24,17 @@ from runyard.runtime.logs import Output, open_attempt, open_output
 from runyard.runtime.rundir import RunDir
 
 LOOK_BYTES = 1 << 20
-"""So much is read at a time."""
+"""How much is read at a time."""
 
 FACTS_MAX = 4_000
-"""Lines of ours that are taken of one file at one look; the others are at the next."""
+"""The most lines of ours that one look takes from a file; the next look takes the others."""
 
 BEHIND_BYTES = 8 << 20
 END_BYTES = 4 << 20
-"""Who is further behind than this, or at its end than END_BYTES, is read from LOOK_BYTES before the end on."""
+"""With more than this unread (END_BYTES, once the attempt has ended) a file is read from LOOK_BYTES before its end."""
 
 END_LAST_BYTES = 64 << 10
-"""After FACTS_MAX lines at the end of an attempt only so much of the rest counts."""
+"""When the last look at an attempt has taken FACTS_MAX lines, only so much of the rest is read."""
 
 KEPT_MAX = 4 << 20
 

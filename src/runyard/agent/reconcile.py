@@ -95,7 +95,7 @@ class Desired:
 
 
 def wanted(desired: Desired, answer: Answer) -> Desired:
-    """The desires after another answer."""
+    """What is desired after another answer."""
     return replace(
         put_off(desired, answer.start),
         stop=desired.stop + answer.stop,
@@ -107,7 +107,7 @@ def wanted(desired: Desired, answer: Answer) -> Desired:
 
 
 def put_off(desired: Desired, orders: Iterable[Order]) -> Desired:
-    """The desires with these orders behind the others; one that is there already stays as it is."""
+    """The same with these orders behind the others; one that is there already stays as it is."""
     more = {order.key: Waiting(str(order.key), order) for order in orders if order.key not in desired.start}
     return replace(desired, start={**desired.start, **more})
 

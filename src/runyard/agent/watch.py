@@ -1,10 +1,10 @@
 """What running attempts report: when each is looked at, and what of it is told next.
 
-Files are read aside of the agent's loop (`reading`). Who prints nothing is looked at more and more rarely (one
-`lstat`), and so is who reports all the time; all reading together has its share of a CPU, and who is too far behind by
-then is read from further on. An attempt that ends is read to its end at once, so that the beat that tells of the end
-tells of the last lines: the end is told when that is done, or has taken too long. What was read is kept beside the run
-file every now and then: the next agent goes on there, and counts nothing twice.
+Files are read in threads beside the agent's loop (`reading`). The longer an attempt prints nothing, or reports without
+a pause, the more rarely it is looked at (a look is one `lstat`). All reading together may use a share of one CPU; an
+attempt that falls too far behind is read from further on. When an attempt ends it is read to its end first, so that the
+beat that tells of the end has the last lines too; if that takes too long, the end is told without them. What was read
+is saved beside the run file from time to time, so that the next agent goes on there and counts nothing twice.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ BACK_OFF = 1.5
 """Pauses between two looks at an attempt: the first ones, the longest, and how they grow."""
 
 TELL_S = 1.0
-"""What was read waits at most this long for the next beat, and makes one so often."""
+"""The longest that what was read waits to be told. If no beat comes by itself, one is sent for it."""
 
 KEEP_S = 10.0
 """What was read is kept on disk so often."""
 
 READERS = 8
-"""So many attempts are read at a time; as many file systems may hang before nothing is read any more."""
+"""How many attempts are read at a time. If so many reads hang, nothing is read any more."""
 
 REST_S = 2.0
-"""So long the end of an attempt waits to be told until the last lines are read."""
+"""The longest that the end of an attempt is kept back until its last lines are read."""
 
 SHORT_BYTES = 16 << 10
 """So little of the end is read at once: to hand it over would take longer."""
 
 SHARE = 0.2
 SAVED_S = 1.0
-"""Reading has this share of a CPU, and at most so much of it saved when it begins. What has ended is always read."""
+"""The share of a CPU that reading may use, and the most CPU time that it may save up. What has ended is always read."""
 
 TELL_METRICS = 1_000
-"""So many metrics go into one report, and all of those that have ended."""
+"""The most metrics in one report. Those of attempts that have ended come on top."""
 
 NEVER = float("inf")
 

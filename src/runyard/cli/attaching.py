@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 RUNNING = JobState.RUNNING.value
 SOON_S = 0.5
-"""So long the news of an end that a terminal has told of may take, before it is asked for."""
+"""When a terminal has told of the end, how long its news is waited for before it is asked for."""
 
 
 class Manner(NamedTuple):

@@ -106,7 +106,7 @@ def home(seen: Seen) -> Verdict:
 
 
 def cleaned(seen: Seen) -> Iterator[Verdict]:
-    """Nobody tidies our database away. (Whoever chose such a home himself knows that.)"""
+    """Nothing removes our database for its age. (Whoever chose such a home knows that.)"""
     place = os.path.dirname(os.path.dirname(seen.home.database))
     below = next((directory for directory in CLEANED if is_below(place, directory)), "")
     if seen.on_network and below:

@@ -21,7 +21,7 @@ from runyard.submitting.redraft import Redrafter, assignments
 from runyard.submitting.sheet import Part, Sheet
 
 SHEET_MAX = 100
-"""So many jobs are written on one sheet; more are changed by --set."""
+"""The most jobs on one sheet; more are changed by --set."""
 
 Apply = Callable[[Sequence[Draft]], Mapping[int, str]]
 """Does it; why each job that was refused was."""
@@ -34,7 +34,7 @@ setting = click.option(
 
 
 def check_choice(sets: Sequence[str], editor: bool) -> None:
-    """Both ways at once would be one too many."""
+    """UsageError where both --set and --edit are given."""
     if sets and editor:
         raise UsageError("either --set or --edit, please")
 

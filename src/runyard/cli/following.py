@@ -20,7 +20,7 @@ RAN = ("succeeded", "failed", "killed", "timeout", "oom")
 MOMENT_S = 1.0
 """A job that has not started after so long is said to wait."""
 LOOKS = 2
-"""That is after so many looks: the first news come at once, the next when something happens or after the moment."""
+"""That is said at this look: the first one is at once, the next when something happens or after MOMENT_S."""
 QUICK_S = 0.05
 SLOW_S = 0.5
 """How often a quiet output is looked at: between these, the longer the quieter."""

@@ -13,7 +13,7 @@ from runyard.errors import NotFound, RunyardError, TimedOut
 from runyard.model.notice import HookRow, Told
 
 TEST_S = 60.0
-"""So long a test is waited for: twice what a hook may take if nothing is said."""
+"""How long the result of a test is waited for: twice a hook's default limit."""
 
 COLUMNS = (
     Column("HOOK", firm=True), Column("BY"), Column("ON", flexible=True), Column("WAITING", right=True),

@@ -204,7 +204,7 @@ def _found(service: Service, listing: Listing, for_people: bool) -> tuple[Sequen
 
 
 def _first(service: Service, query: JobQuery, limit: int, newest: bool) -> Sequence[JobRow]:
-    """So many of them: the newest by id, or the first of their order."""
+    """The first `limit` of them: the newest by id, or the first of their order."""
     if newest:
         return service.jobs(replace(query, order="-id", limit=limit))[::-1]
     rows = service.jobs(replace(query, limit=limit))

@@ -11,7 +11,7 @@ from runyard.cli.lazy import completes
 from runyard.foreign import interpreter
 
 TAB_S = 2
-"""So long the Tab key waits for a server that does not answer."""
+"""How long the Tab key waits for a server that does not answer."""
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from runyard.cli.shell import Shell
 
 HISTORY_MAX = 1_000
-"""So many lines of the history are kept."""
+"""How many lines of the history are kept."""
 STYLE = Style.from_dict({"bottom-toolbar": "noreverse fg:ansibrightblack", "host": "bold"})
 
 

@@ -15,7 +15,7 @@ YES = ("y", "yes")
 PER_CALL = 10_000
 """Ids in one call of a change."""
 REFUSED_TOLD = 10
-"""So many refusals are told one by one."""
+"""How many refusals are told one by one."""
 
 
 def selected(app: App, selectors: Sequence[str]) -> tuple[JobRow, ...]:

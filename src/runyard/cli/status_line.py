@@ -25,7 +25,7 @@ TOPICS = ("jobs", "hosts")
 CALL_S = 25.0
 """How long one call waits in the server."""
 AGAIN_S = 0.5
-"""However much happens, the line changes no more often than this."""
+"""The line changes at most this often, however much happens."""
 AWAY_S = 2.0
 """How often a server that is away is looked for."""
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from runyard.model.spec import JobSpec
 
 PREVIEWED = 20
-"""So many entries of a file are shown by --dry-run."""
+"""How many entries of a file --dry-run shows."""
 TRIES = 3
 """How often a submission is sent before it is given up. Its key makes it count once."""
 

@@ -26,10 +26,10 @@ from runyard.model.filter import JobQuery
 from runyard.model.transfer import Unloaded
 
 PAGE = 1_000
-"""So many jobs are asked for at a time."""
+"""How many jobs are asked for at a time."""
 KEY_BYTES = 16
 SHOWN = 20
-"""So many pairs of ids are printed; --json has all."""
+"""How many pairs of ids are printed; --json has all."""
 
 
 @click.command("export", epilog=SELECTORS)

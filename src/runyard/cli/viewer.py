@@ -41,9 +41,9 @@ we were stopped, so that the terminal may be in any mode (CONT)."""
 
 PIECE = 16 * 1024
 AHEAD = 64 * 1024
-"""So much typed input waits to be sent; then no more is read."""
+"""The most typed input that waits to be sent; then no more is read."""
 SETTLE_S = 1.0
-"""So long what was typed before the keys that leave may take to reach the job."""
+"""How long what was typed before the detach keys may take to reach the job."""
 INTERRUPT = 3
 READ, WRITE = select.POLLIN, select.POLLOUT
 KILLERS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)

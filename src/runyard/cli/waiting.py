@@ -27,7 +27,7 @@ T = TypeVar("T")
 CALL_S = 20.0
 """How long one call waits in the server."""
 WINDOW = 200
-"""So many jobs are watched at a time; those after them are looked at when these have ended."""
+"""How many jobs are watched at a time; those after them are looked at when these have ended."""
 AWAY_S = 30.0
 """How long a server may be away before we give up."""
 AGAIN_S = 0.25

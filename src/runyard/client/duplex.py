@@ -16,7 +16,7 @@ from runyard.client.transport import RECEIVE_BYTES
 from runyard.errors import ProtocolError, Unavailable
 
 OPEN_S = 30.0
-"""So long the server may take to let us in."""
+"""How long the server may take to let us in."""
 ANSWER_BYTES = 4096
 """More of an answer to the body that goes up is not of interest."""
 

@@ -67,7 +67,7 @@ WAIT_S = 60.0
 """One call to the server waits at most this long; `wait` repeats it."""
 
 WINDOW = 200
-"""So many jobs are watched at a time; those after them are looked at when these have ended."""
+"""How many jobs are watched at a time; those after them are looked at when these have ended."""
 
 FOLLOW_S = 0.2
 """How long following output waits for more of it before it looks again."""

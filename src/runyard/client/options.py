@@ -87,10 +87,10 @@ class JobOptions(TypedDict, total=False):
     """Exit code 85 means: checkpointed, run me again."""
 
     checkpoint_tries: Union[int, str]
-    """So many attempts in a row without a new checkpoint end it (default: 3)."""
+    """How many attempts in a row without a new checkpoint end it (default: 3)."""
 
     ports: Union[int, str]
-    """So many free ports of its host, and MASTER_ADDR and MASTER_PORT (default: 1 where it has several GPUs)."""
+    """How many free ports of its host it gets, and MASTER_ADDR and MASTER_PORT (default: 1 with several GPUs)."""
 
     note: str
     """What it is for (default: $DQ_DESC)."""
@@ -160,13 +160,13 @@ class SweepOptions(JobOptions, total=False):
     """The first values of all, the second ones ... instead of every combination."""
 
     random: int
-    """So many cells, drawn at random."""
+    """How many cells are drawn at random (default: every combination)."""
 
     seed: int
     """The same cells for the same seed (default: 0)."""
 
     parallel: int
-    """So many cells at a time (default: as many as fit)."""
+    """How many cells run at a time (default: as many as fit)."""
 
     canary: bool
     """One cell first; the others wait until it has succeeded."""

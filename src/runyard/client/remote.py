@@ -51,7 +51,7 @@ CALL_S = 60.0
 """How long a call may take that does not wait by intention."""
 
 MESSAGE_MAX = 10_000
-"""So many characters of an error are told."""
+"""How many characters of an error are told."""
 
 SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 

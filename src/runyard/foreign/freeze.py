@@ -28,16 +28,16 @@ LOOKED_INTO = MB
 """An untracked file larger than this is named by `look`, and not looked into."""
 
 LOOK_MOST = 64 * MB
-"""So much of changed and untracked files is looked into, the changed ones first."""
+"""The most bytes of changed and untracked files that are looked into, the changed ones first."""
 
 FILES_MOST = 250_000
-"""So many files are laid out, at most."""
+"""The most files of a snapshot."""
 
 DEEPEST = 8
-"""Submodules within submodules, so many levels."""
+"""How many levels of submodules within submodules."""
 
 LISTED = 200
-"""So many changed files are named."""
+"""How many changed files are named."""
 
 PATCH = ("--binary", "--full-index", "--no-color", "--no-ext-diff", "--no-textconv", "--submodule=short")
 """A patch that makes the one of the other, whatever is in the files."""

@@ -32,7 +32,7 @@ PACKED_BYTES = 64 << 20
 """How much is read of a list of references."""
 
 ITEM_MAX = 65_536
-"""So long is a name that git lists, at most, in bytes."""
+"""The longest name in git's lists, in bytes."""
 
 OBJECT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _BRANCH = b"ref: refs/heads/"

@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 SWITCH_S = 0.0005
-"""A busy thread beside others costs milliseconds a hop with Python's default of 5 ms."""
+"""How long a busy thread keeps others waiting. (Python's default is 5 ms.)"""
 
 COLLECTED = (50_000, 20, 50)
 """Objects made before the youngest are looked through, and so on for the older ones (`gc.set_threshold`)."""

@@ -18,7 +18,7 @@ from runyard.foreign.git import LAY_OUT_S, OBJECT, Git, Place, Repository
 from runyard.model.code import Code, Part
 
 LINKS_MAX = 20_000
-"""So many ignored entries of the original are linked to."""
+"""The most ignored entries of the original that are linked to."""
 
 SKIPPED = frozenset(("__pycache__", ".git", ".DS_Store"))
 """Ignored entries that a frozen tree does without."""

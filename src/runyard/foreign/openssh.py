@@ -32,14 +32,14 @@ ALIVE_EVERY_S = 5
 ALIVE_MISSED = 3
 """A connection that carries nothing any more is given up by ssh after so many signs of life that did not come."""
 CONNECT_S = 10
-"""How long a machine may take to answer the phone."""
+"""How long a machine may take to accept a connection."""
 LOGIN_S = 120.0
 """How long a login may take, with all questions that it asks."""
 CONTROL_S = 5.0
 """How long a master may take to answer another ssh on this machine: one that does not, hangs."""
 
 TOLD_MAX = 1024 * 1024
-"""So much a command over there, and what a login prints before it, may say."""
+"""The most that a command over there may print, with what the login prints before it."""
 
 FAILED = 255
 """ssh's own exit code. (A remote command could end with it too.)"""

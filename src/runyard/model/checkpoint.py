@@ -18,7 +18,7 @@ SAVED, UNCHANGED = "checkpoint", "unchanged"
 GOES_ON = (SAVED, UNCHANGED)
 
 DEFAULT_BEFORE_S = 60.0
-"""So long before its time limit a command gets its signal if nothing is said."""
+"""How long before its time limit a command gets its signal, if nothing is said."""
 
 DEFAULT_TRIES = 3
 TRIES_MAX = 10_000

@@ -85,7 +85,7 @@ def _tagged(value: Any) -> Any:
 
 
 def _kinds(hint: Any) -> dict[str, Any]:
-    """The classes among which `kind` tells, by their words (none where there is no choice)."""
+    """The classes that a field may hold, by the word in `kind` (none where there is no choice)."""
     classes: list[Any] = [cls for cls in get_args(hint) if is_dataclass(cls)] if get_origin(hint) is Union else []
     return {_word(cls.__name__): cls for cls in classes} if len(classes) > 1 else {}
 

@@ -10,7 +10,7 @@ import re
 
 LABEL_MAX = 40
 READ_MAX = 400
-"""So many characters of a text are looked at."""
+"""How many characters of a text are looked at."""
 
 SHELLS = frozenset(("bash", "dash", "ksh", "sh", "zsh"))
 INTERPRETERS = SHELLS | {"python", "pypy", "perl", "ruby", "node", "julia", "Rscript"}

@@ -7,7 +7,7 @@ from runyard.model.record import dataclass
 DIRECTORY, FILE, OTHER = "directory", "file", "other"
 
 PATHS_MAX = 64
-"""So many paths may be asked for in one call."""
+"""The most paths in one call."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ _HOSTED = re.compile(
 _ADDRESS = re.compile(rb"https?://[\x21\x23-\x3b\x3d\x3f-\x7e]{4,2048}")
 _RUN = re.compile(r"/runs/([A-Za-z0-9_-]{1,128})(?:[/?#]|$)")
 _LINE = 512
-"""So far before an address its line is looked at."""
+"""How many characters before an address are looked at in its line."""
 
 
 Variables = tuple[tuple[str, str], ...]

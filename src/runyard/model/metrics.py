@@ -26,10 +26,11 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_./@%-]{0,63}", re.ASCII)
 STALLED_LEAST_S = 60.0
 STALLED_PAUSES = 3.0
 STALLED_STEPS = 10.0
-"""A job has stalled that reports nothing for so long, for so many of its longest pauses, and of its usual ones."""
+"""A job has stalled when its silence is longer than each of these: the first one, so many of its longest pauses, so
+many of its usual ones."""
 
 STALLED_REPORTS = 5
-"""So many reports make a habit."""
+"""A job that has reported less often than this has no usual pause yet."""
 
 Point = tuple[int, float, float, float]
 """The number of the value (from 1), its step, its time, and itself."""
@@ -124,7 +125,7 @@ class Measured:
 
 
 def stride_for(count: int) -> int:
-    """Of so many values every how manieth is kept."""
+    """The stride of a history of so many values."""
     stride = 1
     while count > stride * POINTS_MAX:
         stride *= 2

@@ -32,7 +32,7 @@ DEPTH_MAX = 50
 """How deep parentheses and `not` may stand in each other."""
 
 SHOWN = 24
-"""So much of the text is shown where it is wrong."""
+"""How many characters of a wrong text are shown."""
 
 KEYWORDS = ("and", "or", "not")
 ORDERING: dict[str, Callable[[Any, Any], bool]] = {

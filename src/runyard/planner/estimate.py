@@ -22,7 +22,7 @@ SHORTEST, LONGEST = 0.8, 1.5
 """Between these parts of its usual time a run is expected to end."""
 
 STEPS = 64
-"""So many ends are replayed at most; what comes later is not foreseen."""
+"""The most ends that are replayed; what comes later is not foreseen."""
 
 NEVER = float("inf")
 

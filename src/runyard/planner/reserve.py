@@ -22,7 +22,7 @@ from runyard.model.spec import GpuRequest, Resources
 from runyard.planner.fit import Holding, HostLedger, Promise
 
 MARGIN_S = 15.0
-"""So long before a promised time a job that goes ahead has to be over: its start takes a moment and its end a grace."""
+"""A job that goes ahead must end so long before the promised time: its start takes a moment, its end a grace."""
 
 NEVER = 1 << 60
 """More ends than there can be."""

@@ -16,7 +16,7 @@ from runyard.model.queue import Queue
 from runyard.model.spec import Retry
 
 MAX_LOST = 3
-"""So many losses are made good where `on_lost` is requeue; the next one ends the job."""
+"""How many losses are made good where `on_lost` is requeue; the next one ends the job."""
 
 LONGEST_PAUSE_S = 3_600.0
 """A pause doubles with each try up to this (or stays at the one asked for, if that is longer)."""

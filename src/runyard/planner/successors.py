@@ -25,7 +25,7 @@ from runyard.planner.order import Rank
 
 SHORT_S = 0.1
 STALLED_S = 0.5
-"""Who follows an attempt that has run for this long waits with all others again."""
+"""When an attempt has run for this long, the jobs named behind it wait with all others again."""
 
 LOW = 24
 FULL = 32

@@ -5,10 +5,10 @@ from __future__ import annotations
 from runyard.model.spec import GpuRequest, Resources
 
 BLOCKERS = 32
-"""So many of the jobs whose end would help are named in a Reason, the soonest."""
+"""How many of the jobs whose end would help a Reason names: those that end soonest."""
 
 LISTED = 2
-"""So many items of a list are named before "and N more"."""
+"""How many items of a list are named before "and N more"."""
 
 
 def asks(resources: Resources) -> str:

@@ -25,7 +25,7 @@ BIRTH_RETRY_S = 0.5
 BIRTHS_FAILED_MAX = 10
 """After so many failures in a row no runner is to be had: orders are given back."""
 GREETING_S = 1.0
-"""So long a runner that was found may take to say what it holds."""
+"""How long a runner that was found may take to say what it holds."""
 TRIM_AFTER_S = 10.0
 """More idle runners than wanted are let go when there were too many for so long."""
 

@@ -46,7 +46,7 @@ LINE_MAX = 16 * 1024 * 1024
 
 Message = dict[str, Any]
 STATE: Message = {"do": "state"}
-"""The question what a runner holds."""
+"""Asks a runner what it holds."""
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 

@@ -17,7 +17,7 @@ from runyard.model.listing import shown
 from runyard.runtime.trees import Trees
 
 PATCH_MAX = MB
-"""So much of a patch is kept, in bytes."""
+"""How much of a patch is kept, in bytes."""
 
 NAMED = 4
 

@@ -42,7 +42,7 @@ DETAIL_MAX = 190
 WHY_MAX = 13
 """The longest cause, `not-started`, in bytes of JSON."""
 SLATES_MAX = 32
-"""So many run files of ended attempts a runner keeps, to use them again."""
+"""How many run files of ended attempts a runner keeps, to use them again."""
 
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _dumps = json.JSONEncoder(separators=(",", ":")).encode

@@ -48,18 +48,18 @@ FIRST_SIZE = WindowSize(80, 24)
 """Of a terminal that nobody has looked at."""
 READ_BYTES = 64 * 1024
 READS_AT_ONCE = 16
-"""The kernel gives 4 KB at a time; after so many others have their turn."""
+"""How many reads, of 4 KB each, before others have their turn."""
 RECENT_BYTES = 64 * 1024
-"""So much of the last output is kept for those who come later."""
+"""How much of the last output is kept for viewers who come later."""
 BEHIND_BYTES = 512 * 1024
-"""So much waits for a viewer; then it misses what follows until it has read that."""
+"""The most that waits for a viewer. It misses what follows until it has read that."""
 TYPED_BYTES = 64 * 1024
-"""So much typed input waits for the job; then no more is taken."""
+"""The most typed input that waits for the job; then no more is taken."""
 SYNCS_MAX = 64
-"""Who asks more often than this before it has read the answers is let go."""
+"""A viewer with more questions than this whose answers it has not read is let go."""
 VIEWERS_MAX = 64
 LINGER_S = 5.0
-"""So long after the end a viewer may take to read the rest."""
+"""How long after the end a viewer may take to read the rest."""
 LEFT_BYTES = 256 * 1024
 """More than the kernel holds of what was written before the end."""
 

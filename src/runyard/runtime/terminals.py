@@ -13,7 +13,7 @@ from runyard.runtime.terminal import Terminal, View, open_terminal
 NEVER = float("inf")
 
 LEFT_MAX = 16
-"""So many earlier attempts may have viewers who still read the rest."""
+"""How many earlier attempts may have viewers who still read the rest."""
 
 
 class Terminals:

@@ -19,17 +19,17 @@ from runyard.runtime.trees import Trees
 
 HEAD = 1024 * 1024
 TAIL = 64 * 1024
-"""So much of the output is looked through, at its beginning and at its end, in bytes."""
+"""How much of the output is looked through at its beginning and at its end, in bytes."""
 
 EARLY_S = 1.0
 """A directory may say that it is so much older than its attempt: its name has whole seconds."""
 
 ENTRIES_MAX = 2_000
-"""So many entries of a directory, and of a level of directories, are looked at."""
+"""How many entries of a directory, and of a level of directories, are looked at."""
 
 LOOKS_MAX = 500
 LOOKS_S = 2.0
-"""So many directories are read for a job, and for so long: what is found by then is told."""
+"""How many directories are read for a job, and for how long; what is found by then is told."""
 
 BOARDS = ("lightning_logs", "runs", "tb_logs", "logs")
 

@@ -49,7 +49,7 @@ CACHE = "__pycache__"
 """What is removed with a tree beside its own files."""
 
 DEEPEST = 200
-"""So many levels of what a job has left are looked through for links and empty directories."""
+"""How many levels of what a job has left are looked through for links and empty directories."""
 
 log = logging.getLogger("runyard.code")
 

@@ -28,7 +28,7 @@ from runyard.server.waiting import Topics, beat, changed
 
 LARGE_BYTES = 1 << 20
 RETURN_AFTER_S = 10.0
-"""So long after a body as large as this the memory that it took is given back to the system."""
+"""How long after a body as large as this its memory is given back to the system."""
 
 log = logging.getLogger("runyard.server")
 

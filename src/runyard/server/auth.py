@@ -22,7 +22,7 @@ UID = "runyard_uid"
 """The name in the state of a request under which the caller's uid is."""
 
 REQUEST_S = 30.0
-"""So long nothing may come in the middle of a request."""
+"""The longest silence in the middle of a request."""
 
 PATIENT = "/streams/"
 """But bodies that go on as long as somebody looks at a terminal."""

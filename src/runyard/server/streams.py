@@ -13,10 +13,10 @@ from typing import Protocol
 from runyard.errors import Conflict, NotFound, Unavailable
 
 HELD_BYTES = 256 * 1024
-"""So much one is ahead of the other."""
+"""How far a sender may be ahead of its receiver."""
 STREAMS_MAX = 256
 MEET_S = 15.0
-"""So long one end waits for the other."""
+"""How long one end waits for the other."""
 
 
 class Claimed(Protocol):

@@ -15,7 +15,7 @@ KEPT = 4_096
 """Publications that a late waiter can still be told apart by; older positions count as changed."""
 
 EPOCH_BITS = 32
-"""So many bits below the epoch count publications."""
+"""How many bits below the epoch count publications."""
 
 
 class Changes:

@@ -15,7 +15,7 @@ from runyard.service.verbs import Verbs
 ALIKE_MOST = 5
 
 SAME = (None, Outcome.SUCCEEDED)
-"""Who is told of: to submit again what has failed is no mistake."""
+"""The outcomes that are told of: to submit again what has failed is no mistake."""
 
 
 class CodeVerbs(Verbs):

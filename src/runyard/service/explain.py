@@ -15,7 +15,7 @@ from runyard.service.controller import Controller
 from runyard.store.base import Store, fingerprint_of
 
 NAMED_MAX = 4
-"""So many jobs are named in a sentence before "and N more"."""
+"""How many jobs a sentence names before "and N more"."""
 
 
 def explain(controller: Controller, job: Job, now: float) -> Explanation:

@@ -1,5 +1,4 @@
-"""What is left of the jobs that were found: those for which `--where` holds, in the order that was asked for; and what
-should have been found."""
+"""After the store has found jobs: `--where` and `--sort`, and selectors that should have found something."""
 
 from __future__ import annotations
 

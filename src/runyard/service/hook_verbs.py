@@ -16,7 +16,7 @@ from runyard.service.verbs import Verbs
 from runyard.store.base import Store
 
 FAILS_TOLD = 3
-"""So many failing hooks are told by the server's status."""
+"""How many failing hooks the server's status names."""
 
 
 class HookVerbs(Verbs):

@@ -26,7 +26,7 @@ from runyard.service.verbs import Verbs
 from runyard.store.base import Criteria
 
 TOGETHER = 1_000
-"""So many jobs are held at a time where all are looked through."""
+"""How many jobs are in memory at a time when all are looked through."""
 
 SILENT_S = 90.0
 """A host whose agent has not beaten for this long is shown as unreachable."""

@@ -16,7 +16,7 @@ LEAST_STEP = 2.0**-20
 
 
 def between(low: float | None, high: float, count: int) -> list[float]:
-    """So many places between these two (`low` None: there is nobody before), or none if they do not fit."""
+    """`count` places between these two (`low` None: there is nobody before), or none if they do not fit."""
     if low is None:
         return [high - count + number for number in range(count)]
     step = (high - low) / (count + 1)

@@ -27,7 +27,7 @@ ENDING = (Ended, StopRequested, Revoked, DependencyFailed)
 SUCCEEDED, FAILED = Outcome.SUCCEEDED.value, Outcome.FAILED.value
 TEST = "test"
 COMMAND_MAX = 2_000
-"""So much of a command is told."""
+"""How many characters of a command are told."""
 
 
 def note(turn: Turn, hooks: Mapping[str, Hook], changes: Sequence[Change], jobs: Iterable[Job]) -> None:

@@ -28,7 +28,7 @@ TRIES_MAX = 16
 """The pause doubles with each failure: sixteen tries are some eight hours."""
 
 KEPT = 100
-"""So many last deliveries of each hook are remembered."""
+"""How many of the last deliveries of each hook are remembered."""
 
 IDLE_S = 600.0
 AGAIN_S = 5.0
@@ -37,7 +37,7 @@ AGAIN_S = 5.0
 PROBLEM_MAX = 500
 
 TOGETHER = 500
-"""So many notices are held in memory, however many wait."""
+"""The most notices in memory, however many wait."""
 
 log = logging.getLogger("runyard.hooks")
 

@@ -19,7 +19,7 @@ from runyard.service.verbs import Verbs
 from runyard.store.base import Committed, Line, Standing, Store
 
 NAMED_MAX = 4
-"""So many jobs are named in a refusal."""
+"""How many jobs a refusal names."""
 
 
 class QueueVerbs(Verbs):

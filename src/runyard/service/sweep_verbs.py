@@ -15,7 +15,7 @@ from runyard.store.base import Cell
 ENDED = frozenset(outcome.value for outcome in Outcome)
 CANCELLED, SKIPPED = Outcome.CANCELLED.value, Outcome.SKIPPED.value
 RECENT = 20
-"""So many groups of which no job is open are `recent`."""
+"""How many groups without an open job count as `recent`."""
 
 
 class SweepVerbs(Verbs):

@@ -21,7 +21,7 @@ ENDING = "ending"
 """Kind of the documents that say, by sweep, which cells a rule has still to end."""
 
 TOGETHER = 500
-"""So many are ended in a turn."""
+"""How many cells are ended in one turn."""
 
 
 class Reported(NamedTuple):

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from runyard.errors import NotFound, Unavailable
 
 GOOD_S = 15.0
-"""So long after a ticket was given its calls may come; a stream whose ends are not all there by then is given up."""
+"""How long after a ticket was given its calls may come; a stream that lacks an end by then is given up."""
 STREAMS_MAX = 256
-"""So many streams that nobody has come to yet, and so many that are joined."""
+"""The most streams that nobody has come to yet, and the most that are joined."""
 
 
 @dataclass(frozen=True)

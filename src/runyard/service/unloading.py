@@ -31,7 +31,7 @@ IMPORTS, IMPORTING = "import", "importing"
 BY = "import"
 
 TOGETHER = 250
-"""So many jobs are taken in at a time: a turn of a tenth of a second."""
+"""How many jobs are taken in at a time: that takes a turn of a tenth of a second."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import zlib
 from runyard.model.spec import JobSpec
 
 TOGETHER = 1_000
-"""Of a submission with more jobs than this none is found by its likeness: who sends so many knows what they are."""
+"""In a submission with more jobs than this, none is looked up by its likeness: whoever sends so many knows them."""
 
 MOST = 20
 

@@ -25,7 +25,7 @@ from runyard.store.selection import plain
 from runyard.store.sql_shapes import SqlShapes
 
 TOGETHER = 1_000
-"""So many values go into one statement."""
+"""The most values in one statement."""
 
 T = TypeVar("T")
 

@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from runyard.errors import RunyardError, StorageFull, Unavailable, UsageError
 
 BUSY_S = 10.0
-"""So long a statement waits for another program that has the database locked."""
+"""How long a statement waits for another program that has the database locked."""
 
 READERS_MAX = 64
 WAL_PAGES = 4_000

@@ -47,7 +47,7 @@ NOTE_VARIABLE = "DQ_DESC"
 
 FIRST_HOST_S = 5.0
 FIRST_HOST_LOOKS = 50
-"""So long, and looking so often, the first host of a new yard is waited for."""
+"""How long the first host of a new yard is waited for, and in how many looks."""
 
 
 class Request(NamedTuple):
@@ -190,8 +190,8 @@ class Builder:
             self.remarks.append(text if len(self.remarks) < REMARKS_MAX - 1 else "and more of this kind")
 
     def _await_first_host(self, asked: Resources) -> None:
-        """Where that is more than any host has, a yard that is just born must know its first host to say so: who asks
-        for more than a CPU waits for it."""
+        """A yard that has just begun knows no host yet, and could not say that a job asks for too much: one that asks
+        for memory, GPUs or several CPUs waits for the first host."""
         if self._knows_hosts or not (asked.gpus.count or asked.memory_mb or asked.cpus > 1):
             return
         self._knows_hosts = True

@@ -94,7 +94,7 @@ def side_by_side(axes: Sequence[Axis]) -> list[dict[str, str]]:
 
 
 def drawn(axes: Sequence[Axis], count: int, seed: int) -> list[dict[str, str]]:
-    """So many cells, the same for the same seed; from a list each value is as likely as another."""
+    """`count` cells, the same for the same seed; from a list each value is as likely as another."""
     _check_number(count)
     chance = random.Random(seed)
     return [

@@ -12,7 +12,7 @@ from runyard.model.spec import RETRY_CAUSES, RetryVariable
 from runyard.submitting import durations
 
 TO_ALL, TO_COMMAND = "all", "B"
-"""Who gets a signal, before a colon; B is Slurm's letter, and what is so without it."""
+"""Who gets a signal, before a colon. B is Slurm's letter for the command alone, which is the default."""
 
 
 class Signal(NamedTuple):

@@ -30,7 +30,7 @@ SLURMS, SLURMS_OWN = "SLURM_JOB_ID", ("SLURM_", "SLURMD_")
 
 PUBLIC_MAX = 64
 PUBLIC_CHARACTERS = 256
-"""So many public variables are kept with a job, and so much of each."""
+"""How many public variables are kept with a job, and how many characters of each."""
 
 CLEAN_KEPT = ("HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TMPDIR")
 CLEAN_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"

@@ -18,13 +18,16 @@ from runyard.submitting.ground import Here
 from runyard.submitting.nearest import meant
 
 BLANK = JobSpec(("true",))
-"""A job of which nobody has said anything."""
+"""A job with every option at its default."""
 
 
 class Option(NamedTuple):
-    """How its value is read; where a spec has it ("retry.limit"; several places: a part of the value each; none: it
-    becomes part of something else) and how that is written, as it is read; what to know about it, or why it is `fixed`
-    once the job was accepted."""
+    """One option of a job.
+
+    `read` makes its value of what was given. `at` is where a spec has it ("retry.limit"): several places have a part of
+    the value each, none means that it becomes part of something else. `text` writes the value so that `read` takes it.
+    `about` helps who edits it; `fixed` says why it cannot be changed once the job was accepted.
+    """
 
     read: Callable[[Any, str, Here], Any]
     at: str = ""
@@ -132,7 +135,7 @@ MANY = frozenset(name for name, option in FIELDS.items() if isinstance(option.sh
 """Those that may be given several times."""
 
 RIVALS = {"mem": "mem-per-cpu", "mem-per-cpu": "mem", "venv": "conda", "conda": "venv", "input": "tty", "tty": "input"}
-"""Options that say the same in another way, or cannot both be: who gives one of them does not mean the other."""
+"""Pairs of options that exclude each other: one that is given replaces a default for the other."""
 
 ITS_OWN = frozenset(
     ("name", "note", "workdir", "queue", "after", "array", "hold", "begin", "on-lost", "unique", "param", "input")

@@ -29,7 +29,7 @@ PLACES = ("workdir", "venv", "env-file")
 """Options that are paths from where one types: a template is used from anywhere."""
 
 LOOKS_MAX = 100_000
-"""So many numbers are tried before it is given up to find one whose paths are free."""
+"""How many numbers are tried to find one whose paths are free."""
 
 
 def template_of(service: Service, name: str) -> Template:

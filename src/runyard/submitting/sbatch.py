@@ -26,7 +26,7 @@ MEANT_ANYWAY = {
     ("nodes", "1"), ("nodes", "1-1"), ("ntasks", "1"), ("ntasks-per-node", "1"), ("open-mode", "append"),
     ("kill-on-invalid-dep", "yes"), ("export", "ALL"), ("mail-type", "NONE"),
 }  # fmt: skip
-"""What is so here without being said."""
+"""Options that ask for what is done here anyway."""
 
 DAYTIMES = {"midnight": "00:00", "noon": "12:00", "fika": "15:00", "teatime": "16:00"}
 NICE = "100"

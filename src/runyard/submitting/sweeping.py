@@ -22,7 +22,8 @@ Values = Mapping[str, str]
 
 
 class Variation(NamedTuple):
-    """What varies: `NAME=VALUES` texts, and how they are put together. So many as `drawn` says are drawn (0: none)."""
+    """What varies (`NAME=VALUES` texts), and how values are combined. `drawn` is how many cells are drawn at random (0:
+    every combination)."""
 
     axes: tuple[str | Axis, ...] = ()
     side_by_side: bool = False
