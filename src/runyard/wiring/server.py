@@ -222,6 +222,7 @@ def main() -> None:
     except RunyardError as error:
         log.error("%s", error.message)
         sys.exit(Unavailable.exit_code if isinstance(error, Conflict) else error.exit_code)
+    interpreter.leave(0)  # at once: a thread whose git hangs would hold process and lock for a minute
 
 
 if __name__ == "__main__":

@@ -138,6 +138,22 @@ class TestEnding:
             thread.join(processes.PATIENCE_S)
             assert not thread.is_alive()
 
+    def test_no_program_that_hangs_keeps_it(self, yard: Yard, bell: Bell, gates: Callable[[str], Gate]) -> None:
+        gates("git")
+        program = yard.out / "bin" / "git"
+        program.parent.mkdir()
+        program.write_text(f"#!/bin/sh\necho asked > {bell.path}\nread x < {yard.out}/git\n")
+        program.chmod(0o755)
+        subprocess.run(["git", "init", "-q", yard.out], check=True)
+        yard.environ["PATH"] = f"{program.parent}:{yard.environ['PATH']}"
+        assert yard.ry("server", "stop").code == 0
+        assert yard.ry("server", "start").code == 0  # not from the nursery: what that bears leaves in its own way
+        submit = threading.Thread(target=yard.ry, args=("submit", "--snapshot", "--", "true"), daemon=True)
+        submit.start()
+        bell.wait()
+        assert yard.ry("server", "stop").code == 0, "the server waits for git"
+        submit.join(processes.PATIENCE_S)
+
     def test_normal_life_is_told_without_tracebacks(self, yard: Yard) -> None:
         for text in ("true", "exit 3", "kill -KILL $$"):
             yard.run(text)
