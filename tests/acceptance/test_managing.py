@@ -132,6 +132,16 @@ class TestEdit:
         assert [path.stat().st_mode & 0o777 for path in (kept, kept.parent)] == [0o600, 0o700]
         shutil.rmtree(kept.parent)
 
+    def test_an_editor_that_never_learns_is_given_up(self, ry: Typist, tmp_path: Path) -> None:
+        job = str(ry.submit("--hold", "--", "true"))
+        script = tmp_path / "stubborn"
+        script.write_text('#!/bin/sh\necho "mem = $$" >> "$1"\n')
+        script.chmod(0o755)
+        said = ry.refused("edit", job, EDITOR=str(script), VISUAL="")
+        kept = Path(said.rpartition("kept in ")[2].strip().rstrip(")"))
+        assert "this is not TOML" in said and "mem = " in kept.read_text()
+        shutil.rmtree(kept.parent)
+
     def test_nothing_changed_is_no_change(self, ry: Typist) -> None:
         job = str(ry.submit("--hold", "--", "true"))
         ended = ry("edit", job, EDITOR="true", VISUAL="")

@@ -7,11 +7,15 @@ which is named.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import repeat
 
 from runyard.cli.context import App
 from runyard.errors import RunyardError, UsageError
 from runyard.foreign.editor import VARIABLES, EditedFile, editor_of
 from runyard.submitting.sheet import with_mistake
+
+ROUNDS = 10
+"""So often an editor is opened where nobody can be asked: a program may make its mistake for ever."""
 
 
 def until_right(app: App, text: str, apply: Callable[[str], str]) -> bool:
@@ -22,14 +26,13 @@ def until_right(app: App, text: str, apply: Callable[[str], str]) -> bool:
     file = EditedFile(editor_of(app.environ), ".toml")
     mistake, kept = "", False
     try:
-        while True:
+        for _ in repeat(None) if app.output.asks else range(ROUNDS):
             shown = with_mistake(text, mistake) if mistake else text
             edited = file.edit(shown)
             if edited == shown and not mistake:
                 return False
             if edited == shown:
-                kept = True
-                raise UsageError(f"{mistake.splitlines()[0]} (what you wrote is kept in {file.path})")
+                break
             text = with_mistake(edited, "")
             try:
                 mistake = apply(text)
@@ -37,6 +40,8 @@ def until_right(app: App, text: str, apply: Callable[[str], str]) -> bool:
                 mistake = error.message
             if not mistake:
                 return True
+        kept = True
+        raise UsageError(f"{mistake.splitlines()[0]} (what you wrote is kept in {file.path})")
     finally:
         if not kept:
             file.close()

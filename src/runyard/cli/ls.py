@@ -65,12 +65,13 @@ class Listing:
     @property
     def searches(self) -> bool:
         """Something is looked for among all jobs, not only among the latest."""
-        return bool(self.where or self.top or self.sort[1:] or self.order == "")
+        return bool(self.where or (self.top and self.sort) or self.sort[1:] or self.order == "")
 
     @property
     def gathered(self) -> bool:
         """A sweep is one line."""
-        return self.own and not self.searches and not self.sort and not self.cells and self.limit is None
+        counted = self.limit or self.top
+        return self.own and not self.searches and not self.sort and not self.cells and not counted
 
     @property
     def order(self) -> str | None:
@@ -113,7 +114,7 @@ class Listing:
     help="By a field, parameter or metric, with a minus in front downwards; again: among equal ones.",
 )
 @click.option("-r", "--reverse", is_flag=True, help="The other way round.")
-@click.option("--top", type=click.IntRange(1), help="Only the first so many, after --where and --sort.")
+@click.option("--top", type=click.IntRange(1), help="Only the first so many of what would be listed.")
 @click.option(
     "-n",
     "--limit",
@@ -126,7 +127,7 @@ class Listing:
 @click.pass_obj
 def ls(app: App, /, columns: str, **wished: Any) -> int:
     """List jobs: by default yours that run, wait or have lately ended, on a terminal in this order; else by id. With
-    --where, --top or a --sort by a result: all of yours.
+    --where, a --sort by a result or --sort with --top: all of yours.
 
     A sweep is one line, with how many of its cells have ended and a strip of what became of them; --cells and --json
     list its jobs (and so does sweep:NAME).
@@ -161,12 +162,13 @@ def ls(app: App, /, columns: str, **wished: Any) -> int:
         left_out = _columns().unheard(listing.where, app.service().jobs(latest))
     if listing.sort or columns:
         _columns().check((*(key.removeprefix("-") for key in listing.sort), *columns.split(",") * bool(columns)), rows)
+    if listing.query.recent and listing.order is None and app.output.terminal and not app.output.as_json:
+        rows = sorted(rows, key=_importance)
+    rows = rows[: listing.top]
     if app.output.as_json:
         app.output.json(_columns().records(rows, columns, app.now()) if columns else rows)
         return 0
     sweeps = app.service().groups(GroupQuery(mine=True, recent=True)) if listing.gathered else ()
-    if listing.query.recent and listing.order is None and app.output.terminal:
-        rows = sorted(rows, key=_importance)
     if sweeps:
         grid = table(rows, app.now(), app.output.terminal)
         keys = [_importance(row) if app.output.terminal else (row.id,) for row in rows]
@@ -193,14 +195,14 @@ def _turned(key: str) -> str:
 def _found(service: Service, listing: Listing, for_people: bool) -> tuple[Sequence[JobRow], str]:
     """The rows, and a remark on what is left out."""
     query = listing.query
-    if listing.top:
+    if listing.top and not query.recent:
         return _first(service, query, listing.top, newest=False), ""
     if listing.limit:
         return _first(service, query, listing.limit, newest=listing.order is None), ""
     if not query.recent:
         return in_order(service.jobs(query), query.order), ""
     rows, left_out = _lately(service, query, for_people)
-    return in_order(rows, query.order), left_out
+    return in_order(rows, query.order), "" if listing.top else left_out
 
 
 def _first(service: Service, query: JobQuery, limit: int, newest: bool) -> Sequence[JobRow]:

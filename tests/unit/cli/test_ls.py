@@ -287,6 +287,15 @@ def test_the_top_of_them() -> None:
     assert "give one" in refused(cli, "--top", "1", "-n", "1")
 
 
+def test_the_top_of_what_is_shown() -> None:
+    cli = Cli(FakeService().add(ended(1), row(2), running(3), ended(4, ended_at=NOW), row(5)))
+    shown = [line.split()[0] for line in cli.ok("ls", terminal=True).splitlines()[1:]]
+    assert shown == ["3", "2", "5", "4", "1"]
+    top = [line.split()[0] for line in cli.ok("ls", "--top", "3", terminal=True).splitlines()[1:]]
+    assert top == shown[:3]
+    assert ids(cli.ok("ls", "--top", "3")) == [1, 2, 3]
+
+
 def test_columns_that_were_chosen() -> None:
     cli = trained()
     lines = cli.ok("ls", "2-4", "--columns", "id,name,lr,acc,runtime,submitted,gpu").splitlines()
