@@ -105,7 +105,7 @@ def reach(path: str, order: AttachOrder) -> tuple[socket.socket, bytes]:
 
 
 def _admitted(connection: socket.socket) -> bytes:
-    """Wait for the word that we are let in; what comes behind it."""
+    """Wait until the runner lets us in; the bytes that came behind its word."""
     got = b""
     while len(got) < LINE_MAX:
         data = connection.recv(PIECE)

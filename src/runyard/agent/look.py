@@ -23,7 +23,7 @@ IDLE_EVERY_S = 60.0
 """Pauses between looks at a host with devices: while attempts are here or a device is withheld, and otherwise."""
 
 MATERIAL_MB = 64
-"""A change of a device's used memory by less than this is no news."""
+"""A device's used memory has to change by this much to be news."""
 
 log = logging.getLogger("runyard.agent")
 

@@ -119,7 +119,7 @@ class Attached:
         return 0 if self._manner.whole or size is None else max(1, size.rows - 1)
 
     def _greeting(self, row: JobRow) -> str:
-        """How to leave has to be known by who is in."""
+        """What the user is told on entering: which keys leave."""
         if self.seen:
             return f"ry: attached to job {row.id} again"
         keys = spelled(self._manner.keys)

@@ -40,7 +40,7 @@ def check_choice(sets: Sequence[str], editor: bool) -> None:
 
 
 def drafts_of(app: App, rows: Sequence[JobRow]) -> tuple[Draft, ...]:
-    """What these jobs are."""
+    """Drafts of these jobs as they are, to be changed."""
     return app.service().drafts(tuple(row.id for row in rows))
 
 

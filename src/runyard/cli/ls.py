@@ -59,30 +59,30 @@ class Listing:
 
     @property
     def own(self) -> bool:
-        """Nobody has said which."""
+        """Whether no jobs were named, so that mine are meant."""
         return not (self.selectors or self.everything)
 
     @property
     def searches(self) -> bool:
-        """Something is looked for among all jobs, not only among the latest."""
+        """Whether something is looked for among all jobs, not only among the latest."""
         return bool(self.where or (self.top and self.sort) or self.sort[1:] or self.order == "")
 
     @property
     def gathered(self) -> bool:
-        """A sweep is one line."""
+        """Whether a sweep is one line."""
         counted = self.limit or self.top
         return self.own and not self.searches and not self.sort and not self.cells and not counted
 
     @property
     def order(self) -> str | None:
-        """The one order, if it is one that the store knows; "" if what was given is another, None without any."""
+        """What to order by, if the store can do it; "" if it cannot, None if nothing was asked for."""
         if not self.sort:
             return "-id" if self.reverse else None
         return self.keys[0] if len(self.sort) == 1 and self.sort[0].removeprefix("-") in ORDERS else ""
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """What to sort by, turned round where that is wished."""
+        """What to sort by, with --reverse the other way round."""
         return tuple(map(_turned, self.sort)) if self.reverse else self.sort
 
     @property

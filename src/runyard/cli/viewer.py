@@ -234,7 +234,7 @@ def _signals() -> Iterator[int]:
 
 @contextmanager
 def _deaf() -> Iterator[None]:
-    """What is put back is put back whole."""
+    """No signal that ends us comes in between: what is restored is restored as a whole."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, KILLERS)
     try:
         yield
@@ -247,4 +247,4 @@ def _raise(number: int, frame: object) -> None:
 
 
 def _note(number: int, frame: object) -> None:
-    """The descriptor tells of it."""
+    """A handler that does nothing: the descriptor of `_signals` tells of the signal."""

@@ -22,7 +22,7 @@ T = TypeVar("T")
 RECEIVE_BYTES = 256 * 1024
 
 PATIENCE_S = 10.0
-"""After so long a silence the way to another machine is looked at."""
+"""How long a silence lasts before the way to another machine is checked."""
 
 NO_LIMIT_S = float("inf")
 

@@ -1,5 +1,7 @@
-"""Two states of code side by side. What was only recorded is made again, from its commit and its patch, in a place that
-is removed."""
+"""Two states of code side by side.
+
+One that was only recorded is made again, from its commit and its patch, in a directory that is removed afterwards.
+"""
 
 from __future__ import annotations
 

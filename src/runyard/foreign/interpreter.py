@@ -20,7 +20,7 @@ COLLECTED = (50_000, 20, 50)
 
 
 def tune() -> None:
-    """Hops between threads are quick, and collections rare; what is imported by now is never looked through."""
+    """Let threads change places quickly and collect garbage rarely; what is imported by now is never looked through."""
     sys.setswitchinterval(SWITCH_S)
     gc.set_threshold(*COLLECTED)
     gc.freeze()

@@ -32,7 +32,7 @@ JOB_UMASK = 0o022
 TERM = b"xterm-256color"
 """The kind of a terminal whose submitter had none."""
 WINDOW = (b"COLUMNS", b"LINES")
-"""The submitter's window is another one; who has these does not ask the terminal."""
+"""Not handed on: they are of the submitter's window, and a program that finds them does not ask its own terminal."""
 
 _LOG = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
 _INPUT = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK

@@ -40,10 +40,10 @@ AT_ONCE_S = 0.5
 
 REST = 9.0
 REST_LEAST_S = 0.5
-"""After a look at a place the next one waits so many times as long as it took, and at least so long."""
+"""After a look at a place, the next one waits REST times as long as the look took, and at least REST_LEAST_S."""
 
 GLANCE_S = 0.1
-"""Somebody waits for a look only where the last one took less."""
+"""A caller waits for a look only where the last one took less than this."""
 
 NAMED = 3
 RECORD_BYTES = 8

@@ -25,7 +25,7 @@ from runyard.store.base import Store
 PAUSE_FIRST_S = 5.0
 PAUSE_MOST_S = 3_600.0
 TRIES_MAX = 16
-"""The pause doubles with each failure: sixteen tries are some eight hours."""
+"""The pause doubles with each failure: sixteen tries take some eight hours."""
 
 KEPT = 100
 """How many of the last deliveries of each hook are remembered."""

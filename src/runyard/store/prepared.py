@@ -26,7 +26,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Compiled:
-    """It in one dialect: the text, and from a row to what the driver takes."""
+    """A statement in one dialect: its text, and what makes of a row what the driver takes (None: the row itself)."""
 
     text: str
     bind: Callable[[Values], Any] | None

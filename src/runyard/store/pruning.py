@@ -54,7 +54,7 @@ def remove(database: Database, ids: Sequence[int], of_groups: Collection[int]) -
 
 
 def _old(database: Database, before: float) -> list[tuple[int, int | None]]:
-    """Who goes, with its group: those that ended first."""
+    """The jobs to remove, each with its group: those that ended first."""
     waiting = jobs.alias("waiting")
     awaited = exists().where(
         dependencies.c.on_id == _J.id, dependencies.c.job_id == waiting.c.id, waiting.c.ended_at.is_(None)

@@ -142,7 +142,8 @@ def _meant(selector: Selector, user: str) -> Condition:
 
 
 def _shown_as(words: Collection[str]) -> list[Condition]:
-    """Each kind of word by the index that leads to few rows: those on hosts have placements, the others wait."""
+    """Conditions for these words, each by the index that leads to few rows: jobs on hosts are found by their
+    placements."""
     ended, active = OUTCOMES.intersection(words), frozenset(ON_HOSTS).intersection(words)
     waiting = set(words) - ended - active
     conditions: list[Condition] = [_J.outcome == word for word in sorted(ended)]

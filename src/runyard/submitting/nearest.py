@@ -17,7 +17,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def meant(word: str, known: Iterable[str], else_said: str = "") -> str:
-    """`; did you mean 'x'?`, or where nothing is near what else is to be said behind a semicolon, if anything."""
+    """The end of a message: `; did you mean 'x'?`, or `; ` and `else_said` where no known word is near."""
     found = nearest(word, known)
     if found:
         return f"; did you mean {found!r}?"

@@ -49,7 +49,7 @@ class Output:
             sys.stderr.flush()
 
     def last_word(self, text: str) -> None:
-        """What has to be said although this process is about to end: at once, and if it cannot be said, not.
+        """Say this although the process is about to end: at once, or not at all.
 
         Nothing is flushed before it: a signal may have come in the middle of another line.
         """
