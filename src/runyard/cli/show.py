@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 
 import click
 
-from runyard.api import JobDetail, JobRow
+from runyard.api import JobDetail, JobRow, Service
 from runyard.cli.code_facts import code_facts
 from runyard.cli.context import App
 from runyard.cli.contract import asked, other_options
@@ -16,16 +17,21 @@ from runyard.cli.render.facts import line_of
 from runyard.cli.render.json import plain
 from runyard.cli.render.text import harmless, label, memory, moment, numbers, span
 from runyard.cli.selecting import attempt_of, single
-from runyard.errors import NotFound
+from runyard.errors import Conflict, NotFound
 from runyard.model.attempt import Attempt
 from runyard.model.checkpoint import GOES_ON
 from runyard.model.ending import describe, exit_code
 from runyard.model.events import KIND_OF
 from runyard.model.metrics import Measured, Metric
 from runyard.model.notice import Told
+from runyard.model.outcome import ENDED_BADLY
 
 NAMES_SHOWN = 8
 METRICS_SHOWN = 12
+WORDS_LINES = 5
+WORDS_BYTES = 2_000
+"""So much of the output of a job that failed."""
+
 INFERRED = "inferred"
 
 
@@ -35,7 +41,7 @@ INFERRED = "inferred"
 @as_json
 @click.pass_obj
 def show(app: App, selector: str, script: bool) -> int:
-    """Everything about a job (default: your last one).
+    """Everything about a job (default: your last one); of one that failed also its last output.
 
     Times are local. The command is written as a shell would read it, so that it can be typed again.
 
@@ -52,7 +58,7 @@ def show(app: App, selector: str, script: bool) -> int:
         app.output.json(record(detail))
         return 0
     measured = service.metrics(detail.row.id) if detail.row.metrics else ()
-    app.output.facts(_facts(detail, app.now(), measured))
+    app.output.facts([*_facts(detail, app.now(), measured), *_last_words(service, detail.row)])
     return 0
 
 
@@ -176,6 +182,19 @@ def _attempt(attempt: Attempt) -> str:
             source = placement.result.source
             parts.append(source if source == INFERRED else f"known from the {source}")
     return harmless(", ".join(parts))
+
+
+def _last_words(service: Service, row: JobRow) -> Iterator[tuple[str, str]]:
+    """The end of the output of a job that failed: it mostly says why."""
+    if row.outcome not in ENDED_BADLY or not row.exit_code:
+        return
+    try:
+        data = service.tail(row.id, 0, WORDS_LINES).data
+    except (Conflict, NotFound):  # it was collected, or there was none
+        return
+    lines: list[str] = import_module("runyard.cli.render.tame").bare(data[-WORDS_BYTES:]) if data else []
+    for place, line in enumerate(lines):
+        yield "last output" * (not place), line
 
 
 def _told(told: Told) -> str:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from io import BytesIO
 from operator import attrgetter
 from typing import Any
 
@@ -346,12 +347,12 @@ class FakeService:
 
     def tail(self, job_id: int, number: int, lines: int) -> Chunk:
         data, final = self._output(job_id, number)
-        piece = b"".join(data.splitlines(keepends=True)[-lines:]) if lines else b""
+        piece = b"".join(BytesIO(data).readlines()[-lines:]) if lines else b""
         return Chunk(len(data) - len(piece), piece, len(data), final)
 
     def head(self, job_id: int, number: int, lines: int) -> Chunk:
         data, _ = self._output(job_id, number)
-        return Chunk(0, b"".join(data.splitlines(keepends=True)[:lines]), len(data))
+        return Chunk(0, b"".join(BytesIO(data).readlines()[:lines]), len(data))
 
     def _output(self, job_id: int, number: int) -> tuple[bytes, bool]:
         one = self.rows[job_id]

@@ -49,6 +49,21 @@ def test_show_tells_everything() -> None:
         assert f"\n{name + ':':<13} {moment(at)}" in shown, "the day and the second"
 
 
+def test_show_of_a_job_that_failed_ends_with_its_last_output() -> None:
+    cli = detailed()
+    bar = b"\x1b[31mepoch 1\r\x1b[31mepoch 2\x1b[0m\r\n"
+    said = b"one\ntwo\nthree\n" + bar + b"\tat \x1b]0;title\x07x\x08\xff\nfour\nout of memory\n"
+    cli.service.outputs[1, 1] = said
+    shown = cli.ok("show", "1").partition("last output:")[2].splitlines()
+    assert [line.strip() for line in shown] == ["three", "epoch 2", "at x\\x08\ufffd", "four", "out of memory"]
+    cli.service.outputs[1, 1] = b"x" * 1_000_000
+    assert len(cli.ok("show", "1")) < 4_000
+    assert "out of memory" not in cli.ok("show", "1", "--json") + cli.ok("ls")
+    cli.service.add(ended(2))
+    cli.service.outputs[2, 1] = said
+    assert "last output" not in cli.ok("show", "2"), "it succeeded"
+
+
 @pytest.mark.parametrize(
     ("spec", "told"),
     [

@@ -9,6 +9,8 @@ from __future__ import annotations
 import codecs
 import re
 
+from runyard.cli.render.text import harmless
+
 SPECIAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 SEQUENCE_MAX = 4_096
 """A longer unfinished sequence is shown, not waited for."""
@@ -59,3 +61,10 @@ class Tame:
             return ""
         code = ord(match[0])
         return f"^{chr(code ^ 64)}" if code < 128 else f"\\x{code:02x}"
+
+
+def bare(data: bytes) -> list[str]:
+    """The lines of a whole output as they stand in the end, for a list: no colours, of a progress bar its last state,
+    every other control character as an escape."""
+    text = SEQUENCES.sub(lambda match: match["other"] or "", data.decode("utf-8", "replace"))
+    return [harmless(line.rstrip("\r").rpartition("\r")[2].expandtabs()) for line in text.rstrip("\n").split("\n")]
