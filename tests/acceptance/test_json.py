@@ -16,7 +16,8 @@ from tests.acceptance.typist import Typist
 from tests.harness.yard import Bell, Gate
 
 SCHEMAS = Path(__file__).with_name("schemas")
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "cli.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGE, CHANGES = DOCS / "cli.md", DOCS / "json.md"
 ISSUE = (
     "id", "name", "state", "outcome", "exit_code", "reason", "attempt", "host", "gpus", "queue", "user", "command",
     "workdir", "submitted_at", "started_at", "ended_at",
@@ -54,6 +55,18 @@ def test_every_verb_with_json_is_tried_here() -> None:
         verb.splitlines()[0].removeprefix("ry ") for verb in verbs if re.search(r"^  --json", verb, re.MULTILINE)
     }
     assert with_json == TRIED
+
+
+def test_the_page_has_the_keys_of_changes() -> None:
+    rows = re.findall(r"^\| ([^|`]+) \| (`[^|]+) \|$", CHANGES.read_text(encoding="utf-8"), re.MULTILINE)
+    keys = {what: set(re.findall(r"`(\w+)`", told)) - {"retry"} for what, told in rows}
+    of_schemas = {
+        "new jobs": ("submit", "sweep_add"), "a change of jobs": ("change", "retry"),
+        "a change of what has a name": ("change_of_named",),
+    }  # fmt: skip
+    assert {what: keys[what] for what in of_schemas} == {
+        what: {key for name in names for key in load(name)["properties"]} for what, names in of_schemas.items()
+    }
 
 
 TRIED = {
@@ -184,28 +197,47 @@ def test_managing(ry: Typist) -> None:
         ry.ok("server", "resume")
 
 
+def named(told: Any, *names: str) -> None:
+    """These are changed, each with its record."""
+    assert check("change_of_named", told)["changed"] == [one["name"] for one in told["records"]] == [*names]
+
+
+def would(told: Any, verb: str, *names: str) -> None:
+    """That would be done to these, each with its record."""
+    assert check("would_change_named", told)[f"would_{verb}"] == [one["name"] for one in told["records"]] == [*names]
+
+
+def unchanged(told: Any) -> None:
+    """Nothing was there to be changed: that is no failure."""
+    assert (told["changed"], told["refused"], told["ry_exit_code"]) == ([], {}, 0)
+
+
 def test_queues(ry: Typist) -> None:
-    check("would_queues", ry.json("queue", "add", "new", "--dry-run"))
-    check("queues", ry.json("queue", "add", "new", "--parallel", "2", "--default", "time=1h"))
-    for words in (("set", "new", "--stop-on-fail"), ("pause", "new", "--reason", "x"), ("resume", "new")):
-        check("queues", ry.json("queue", *words))
+    would(ry.json("queue", "add", "new", "--dry-run"), "add", "new")
+    named(ry.json("queue", "add", "new", "--parallel", "2", "--default", "time=1h"), "new")
+    for verb, *words in (("set", "new", "--stop-on-fail"), ("pause", "new", "--reason", "x"), ("resume", "new")):
+        would(ry.json("queue", verb, *words, "--dry-run"), verb, "new")
+        named(ry.json("queue", verb, *words), "new")
+        unchanged(check("change_of_named", ry.json("queue", verb, *words)))
     rows = check("queue_ls", ry.json("queue", "ls"))
     assert {row["name"] for row in rows} == {"default", "new"}
-    check("queues", ry.json("queue", "rm", "new"))
+    would(ry.json("queue", "rm", "new", "--dry-run"), "remove", "new")
+    named(ry.json("queue", "rm", "new", "new"), "new")
 
 
 def test_templates(ry: Typist) -> None:
     words = ("-p", "lr:float(0,1)=0.1", "-p", "opt:choice(a,b)=a", "-p", "tags:text+=x", "-c0", "--", "echo")
-    check("would_save", ry.json("template", "add", "one", "--dry-run", *words))
-    check("template", ry.json("template", "add", "one", *words))
+    would(ry.json("template", "add", "one", "--dry-run", *words), "add", "one")
+    named(ry.json("template", "add", "one", *words), "one")
     assert "one" in [one["name"] for one in check("template_ls", ry.json("template", "ls"))]
     check("template", ry.json("template", "show", "one"))
-    check("would_save", ry.json("template", "edit", "one", "--set", "lr=0.2", "--dry-run"))
-    check("template", ry.json("template", "edit", "one", "--set", "lr=0.2"))
+    would(ry.json("template", "edit", "one", "--set", "lr=0.2", "--dry-run"), "edit", "one")
+    named(ry.json("template", "edit", "one", "--set", "lr=0.2"), "one")
+    unchanged(check("change_of_named", ry.json("template", "edit", "one", "--set", "lr=0.2")))
     check("would_submit", ry.json("create", "one", "--dry-run"))
     check("submit", ry.json("create", "one", "--lr", "0.3"))
-    check("template_rm", ry.json("template", "rm", "one", "--dry-run"))
-    check("template_rm", ry.json("template", "rm", "one"))
+    would(ry.json("template", "rm", "one", "--dry-run"), "remove", "one")
+    named(ry.json("template", "rm", "one", "one"), "one")
 
 
 def test_sweeps(ry: Typist) -> None:
@@ -214,12 +246,17 @@ def test_sweeps(ry: Typist) -> None:
     check("sweep_add", ry.json("sweep", "add", "one", "--stop-when", "acc >= 1", "--canary", "--hold", *words))
     check("sweep_ls", ry.json("sweep", "ls"))
     check("sweep_add", ry.json("sweep", "grow", "one", "-p", "a=3"))
+    assert check("sweep_add", ry.json("sweep", "grow", "one", "-p", "a=3"))["ids"] == []
     shown = check("sweep_show", ry.json("sweep", "show", "one"))
     assert [dict(cell["params"])["a"] for cell in shown["cells"]] == ["1", "2", "3"]
-    check("would_sweep", ry.json("sweep", "set", "one", "--parallel", "1", "--dry-run"))
-    check("sweep", ry.json("sweep", "set", "one", "--parallel", "1"))
+    for change in (("--parallel", "1"), ("--no-rules",)):
+        would(ry.json("sweep", "set", "one", *change, "--dry-run"), "set", "one")
+        named(ry.json("sweep", "set", "one", *change), "one")
+        unchanged(check("change_of_named", ry.json("sweep", "set", "one", *change)))
     check("would_change", ry.json("sweep", "drop", "one", "a=3", "--dry-run"))
-    check("change", ry.json("sweep", "drop", "one", "a=3"))
+    assert len(check("change", ry.json("sweep", "drop", "one", "a=3"))["changed"]) == 1
+    unchanged(check("change", ry.json("sweep", "drop", "one", "a=3")))
+    assert check("would_change", ry.json("sweep", "drop", "one", "a=3", "--dry-run")) == {"would_drop": []}
 
 
 def test_the_yard(ry: Typist, jobs: list[int]) -> None:
@@ -245,6 +282,9 @@ def test_server_stop(ry: Typist, tmp_path: Path) -> None:
     [
         ("ls", "--json", "99999999"), ("show", "--json", "no-such"), ("submit", "--json", "-q", "no-such", "--", "x"),
         ("wait", "--json", "99999999"), ("stop", "--json", "all", "--nonsense"), ("queue", "rm", "no-such", "--json"),
+        ("queue", "set", "no-such", "--parallel", "1", "--json"), ("queue", "add", "default", "--json"),
+        ("template", "edit", "no-such", "--set", "a=1", "--json"), ("template", "rm", "no-such", "--json"),
+        ("sweep", "set", "no-such", "--no-rules", "--json"), ("sweep", "drop", "no-such", "a=1", "--json"),
         ("why", "--json", "99999999"), ("run", "--json", "-a", "1-2", "--", "x"), ("stop", "--json", "all"),
     ],
     ids=" ".join,

@@ -168,7 +168,7 @@ def script(ry: Typist, text: str, name: str = "train.py") -> str:
 def parameters(ry: Typist, *command: str, **more: Any) -> dict[str, dict[str, Any]]:
     """What is found in this command, by name."""
     told = ry.json("template", "add", "t", "--replace", "-c0", "--", *command, **more)
-    return {one["name"]: one for one in told["parameters"]}
+    return {one["name"]: one for one in told["records"][0]["parameters"]}
 
 
 @pytest.fixture(autouse=True)
@@ -376,7 +376,8 @@ def test_exported_edited_and_taken_in_again(ry: Typist) -> None:
     job = ry.ok("create", "t", "--data", "d", "--hold", "--yes").strip()
     assert ry.json("ls", job)[0]["command"].endswith("train.py d --lr 0.2")
     ry.ok("template", "add", "u", "--file", "-", stdin=changed)
-    assert "there is a template 'u' already" in ry.refused("template", "add", "u", "--file", "-", stdin=changed)
+    again = ry.refused("template", "add", "u", "--file", "-", stdin=changed, code=1)
+    assert "there is a template 'u' already" in again
     assert "has no 'x'" in ry.refused("template", "edit", "t", "--file", "-", stdin="command = 'x'\nx = 1")
     fast = text.replace('default = "0.1"', 'default = "fast"')
     for words in (("--file", "-"), ("--set", "lr=fast")):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import click
@@ -12,7 +12,7 @@ from runyard.api import QueueRow
 from runyard.cli.context import App
 from runyard.cli.options import as_json, complete_queues, dry_run
 from runyard.cli.render.grid import Column, Grid, Row
-from runyard.cli.render.json import plain
+from runyard.cli.render.json import of_named, plain
 from runyard.cli.render.text import harmless
 from runyard.cli.submit import here
 from runyard.errors import Conflict, NotFound, RunyardError, UsageError
@@ -134,7 +134,7 @@ def add(app: App, /, name: str, defaults: tuple[str, ...], dry_run: bool, **opti
         raise Conflict(f"there is a queue {name!r} already; `ry queue set` changes it")
     made = _changed(app, Queue(name), options, defaults)
     made = made if dry_run else app.service().save_queue(made)
-    return _told(app, [(made, f"is made: {_limit(made)}")], dry_run)
+    return _told(app, "add", [Told(made, f"is made: {_limit(made)}")], dry_run)
 
 
 @queue.command("set")
@@ -151,7 +151,8 @@ def set_(app: App, /, name: str, defaults: tuple[str, ...], dry_run: bool, **opt
     """
     if not defaults and all(value is None for value in options.values()):
         raise UsageError("nothing to set: give --parallel, --stop-on-fail, --on-lost or --default")
-    return _change(app, (name,), lambda held: _changed(app, held, options, defaults), _is_changed, dry_run)
+    wish = Wish("set", lambda held: _changed(app, held, options, defaults), _is_changed)
+    return _change(app, (name,), wish, dry_run)
 
 
 @queue.command("pause")
@@ -176,7 +177,7 @@ def pause(app: App, names: tuple[str, ...], reason: str | None, dry_run: bool) -
         again = before.paused and (before.reason == after.reason)
         return ("is paused already" if again else "is paused") + (f": {harmless(after.reason)}" if after.reason else "")
 
-    return _change(app, names, change, told, dry_run)
+    return _change(app, names, Wish("pause", change, told), dry_run)
 
 
 @queue.command("resume")
@@ -191,13 +192,8 @@ def resume(app: App, names: tuple[str, ...], dry_run: bool) -> int:
     Example:
       ry queue resume default
     """
-    return _change(
-        app,
-        names,
-        Queue.resumed,
-        lambda before, after: "goes on" if before.paused else "was not paused",
-        dry_run,
-    )
+    wish = Wish("resume", Queue.resumed, lambda before, after: "goes on" if before.paused else "was not paused")
+    return _change(app, names, wish, dry_run)
 
 
 @queue.command("rm")
@@ -219,23 +215,39 @@ def rm(app: App, names: tuple[str, ...], dry_run: bool) -> int:
             known, key=lambda name: not (name == DEFAULT_QUEUE or known[name].waiting + known[name].running)
         ):
             app.service().remove_queue(name)
-    return _told(app, [(row.queue, "is removed") for row in known.values()], dry_run)
+    return _told(app, "remove", [Told(row.queue, "is removed") for row in known.values()], dry_run)
 
 
-def _change(
-    app: App, names: Sequence[str], change: Callable[[Queue], Queue], told: Callable[[Queue, Queue], str], dry: bool
-) -> int:
+@dataclass(frozen=True)
+class Wish:
+    """A change of queues: its verb, what it makes of a queue, and what is said of one, before and after."""
+
+    verb: str
+    change: Callable[[Queue], Queue]
+    said: Callable[[Queue, Queue], str]
+
+
+@dataclass(frozen=True)
+class Told:
+    """A queue as it is now, what is said of it, and whether it is another one than before."""
+
+    queue: Queue
+    said: str
+    changed: bool = True
+
+
+def _change(app: App, names: Sequence[str], wish: Wish, dry: bool) -> int:
     """Change each queue; none if one is not there. What was changed before something went wrong is told too."""
-    done: list[tuple[Queue, str]] = []
+    done: list[Told] = []
     try:
         for name in _known(app, names):
-            before, after = _one(app, name, change, dry)
-            done.append((after, told(before, after)))
+            before, after = _one(app, name, wish.change, dry)
+            done.append(Told(after, wish.said(before, after), after != before))
     except RunyardError:
         if done and not app.output.as_json:
-            _told(app, done, dry)
+            _told(app, wish.verb, done, dry)
         raise
-    return _told(app, done, dry)
+    return _told(app, wish.verb, done, dry)
 
 
 def _one(app: App, name: str, change: Callable[[Queue], Queue], dry: bool) -> tuple[Queue, Queue]:
@@ -282,12 +294,12 @@ def _limit(held: Queue) -> str:
     return f"at most {held.parallel} at a time" if held.parallel else "as many as fit"
 
 
-def _told(app: App, queues: Sequence[tuple[Queue, str]], dry: bool) -> int:
+def _told(app: App, verb: str, told: Sequence[Told], dry: bool) -> int:
     """Print each queue with what is to be said of it."""
     if app.output.as_json:
-        records = [plain(held) for held, _ in queues]
-        app.output.json({"would_be": records} if dry else records)
+        changed = [one.queue.name for one in told if one.changed]
+        app.output.json(of_named(verb, changed, [one.queue for one in told], dry))
         return 0
-    for held, what in queues:
-        app.output.line(f"{'would: ' if dry else ''}queue {held.name} {what}")
+    for one in told:
+        app.output.line(f"{'would: ' if dry else ''}queue {one.queue.name} {one.said}")
     return 0

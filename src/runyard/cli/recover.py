@@ -12,6 +12,7 @@ from runyard.api import JobRow
 from runyard.cli.context import App
 from runyard.cli.options import SELECTORS, any_jobs, as_json, dry_run, yes
 from runyard.cli.render.grid import Column, Grid, Row
+from runyard.cli.render.json import of_jobs
 from runyard.cli.render.text import clock, counted, harmless, label, numbers, stamp
 from runyard.cli.retry import Again
 from runyard.cli.selecting import jobs
@@ -129,8 +130,7 @@ def _put_back(app: App, left: Left, flags: dict[str, bool]) -> int:
     gone_on = _go_on(app.service(), left.queues)
     if app.output.as_json:
         code = 1 if told.refused else 0
-        record = {"changed": told.changed, "refused": told.refused, "also": told.also, "queues": gone_on}
-        app.output.json({**record, "ry_exit_code": code})
+        app.output.json(of_jobs(told.changed, told.refused, code, also=told.also, queues=gone_on))
         return code
     code = change.report(app, told) if ids else 0
     if left.waiting and told.changed:

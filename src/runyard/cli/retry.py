@@ -10,6 +10,7 @@ from runyard.api import ChangeResult, JobRow
 from runyard.cli.context import App
 from runyard.cli.drafting import check_choice, in_editor, setting, with_sets
 from runyard.cli.options import SELECTORS, any_jobs, as_json, dry_run, yes
+from runyard.cli.render.json import of_jobs
 from runyard.cli.selecting import Change, jobs
 from runyard.errors import UsageError
 from runyard.model.editing import Draft, RetryCall
@@ -38,8 +39,7 @@ class Again(Change):
         self.past = "wait again" if len(result.changed) > 1 else "waits again"
         if app.output.as_json:
             code = 1 if result.refused else 0
-            told = {"changed": result.changed, "refused": result.refused, "also": result.also}
-            app.output.json({**told, "ry_exit_code": code})
+            app.output.json(of_jobs(result.changed, result.refused, code, also=result.also))
             return code
         code = super().report(app, result)
         if result.also:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from runyard.api import ChangeResult, JobRow
 from runyard.cli.context import App
+from runyard.cli.render.json import of_jobs
 from runyard.cli.render.text import counted, harmless, label, numbers
 from runyard.errors import RunyardError, UsageError
 from runyard.model.filter import JobQuery, spreads
@@ -108,7 +109,7 @@ class Change:
         output = app.output
         code = 1 if result.refused else 0
         if output.as_json:
-            output.json({"changed": result.changed, "refused": result.refused, "ry_exit_code": code})
+            output.json(of_jobs(result.changed, result.refused, code))
             return code
         if result.changed:
             output.line(f"{jobs(result.changed)} {self.past}")

@@ -7,6 +7,7 @@ import click
 from runyard.api import ChangeResult, StopCall
 from runyard.cli.context import App
 from runyard.cli.options import SELECTORS, as_json, dry_run, some_jobs, yes
+from runyard.cli.render.json import of_jobs
 from runyard.cli.selecting import Change
 from runyard.model.filter import JobQuery
 from runyard.model.job import JobState
@@ -24,7 +25,7 @@ class End(Change):
     def report(self, app: App, result: ChangeResult) -> int:
         code = 1 if set(result.refused) - _ended(app, tuple(result.refused)) else 0
         if app.output.as_json:
-            app.output.json({"changed": result.changed, "refused": result.refused, "ry_exit_code": code})
+            app.output.json(of_jobs(result.changed, result.refused, code))
         else:
             super().report(app, result)
         return code

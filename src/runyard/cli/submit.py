@@ -141,7 +141,7 @@ def report(app: App, submission: Submission, receipt: Receipt) -> None:
     """Tell the ids, and on a terminal what is going to happen."""
     output = app.output
     if output.as_json:
-        output.json({"ids": receipt.ids, "existing": receipt.existing, "remarks": receipt.remarks})
+        output.json(receipt)
     elif not output.terminal:
         output.line("\n".join(map(str, receipt.ids)))
     elif len(receipt.ids) == 1:

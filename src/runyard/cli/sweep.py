@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
-from runyard.api import StopCall
+from runyard.api import ChangeResult, Receipt, StopCall
 from runyard.cli.context import App
 from runyard.cli.groups import change_line
 from runyard.cli.job_options import LITERAL, NamedCommand, given, template_options, words_argument
 from runyard.cli.options import as_json, complete_files, dry_run, yes
+from runyard.cli.render.json import of_named, plain
 from runyard.cli.render.text import counted, harmless, numbers
 from runyard.cli.selecting import Change
 from runyard.cli.submit import here, sent, text_of
@@ -109,7 +110,7 @@ def add(app: App, /, called: str, words: tuple[str, ...], dry_run: bool, **optio
     builder = Builder(app.service(), place, dry=dry_run)
     plan = Plan(called, template, cells, own["parallel"] or 0, own["canary"], own["rules"])
     receipt = sent(app, sweeping.submission(builder, plan), builder.remarks, dry_run)
-    return 0 if receipt is None else _told(app, called, receipt.ids)
+    return 0 if receipt is None else _told(app, called, receipt)
 
 
 def _variation(app: App, options: dict[str, Any]) -> Variation:
@@ -134,11 +135,11 @@ def _template(
     return sweeping.plain_template(command, shell, cells, style_of(own["style"] or "option"))
 
 
-def _told(app: App, name: str, ids: Sequence[int]) -> int:
+def _told(app: App, name: str, receipt: Receipt) -> int:
     """The ids in a pipe; on a terminal a line about the sweep."""
-    output = app.output
+    output, ids = app.output, receipt.ids
     if output.as_json:
-        output.json({"sweep": name, "ids": ids})
+        output.json({**plain(receipt), "sweep": name})
     elif not ids:
         return 0
     elif output.terminal:
@@ -167,11 +168,11 @@ def set_(app: App, name: str, parallel: int | None, rules: tuple[str, ...], no_r
     if parallel is None and not rules and not no_rules:
         raise UsageError("nothing to set: give --parallel, --stop-when or --no-rules")
     row = sweep_of(app, name)
-    change = SweepChange(row.group.id, parallel, tuple(map(parse_rule, rules)) if rules or no_rules else None)
-    if not dry_run:
-        row = changed(row, group=app.service().change_sweep(change))
+    before = row.group
+    change = SweepChange(before.id, parallel, tuple(map(parse_rule, rules)) if rules or no_rules else None)
+    row = changed(row, group=change.made_of(before) if dry_run else app.service().change_sweep(change))
     if app.output.as_json:
-        app.output.json({"would_change": row.group.id} if dry_run else record(row))
+        app.output.json(of_named("set", [before.name] if row.group != before else [], [record(row)], dry_run))
     else:
         app.output.line(change_line(row, change, dry_run))
     return 0
@@ -203,9 +204,9 @@ def grow(app: App, /, called: str, dry_run: bool, **options: Any) -> int:
     if known:
         app.output.note(f"ry: {counted(known, 'cell')} of these it has already")
     if known == len(cells) and not dry_run:
-        return _told(app, group.name, ())
+        return _told(app, group.name, Receipt(()))
     receipt = sent(app, submission, builder.remarks, dry_run)
-    return 0 if receipt is None else _told(app, group.name, receipt.ids)
+    return 0 if receipt is None else _told(app, group.name, receipt)
 
 
 @sweep.command("drop")
@@ -224,16 +225,16 @@ def drop(app: App, name: str, conditions: tuple[str, ...], yes: bool, dry_run: b
     """
     row = sweep_of(app, name)
     wanted = [assigned(word, "PARAM=VALUE, as in lr=0.1", "param") for word in conditions]
-    known = {key for cell in cells_of(app, row) for key, _ in cell.params}
+    cells = cells_of(app, row)
+    known = {key for cell in cells for key, _ in cell.params}
     for key, _ in wanted:
         if key not in known:
             raise InvalidSpec(f"no cell has a parameter {key!r}; there are: {', '.join(sorted(known))}", "param")
-    ids = [
-        str(cell.id)
-        for cell in cells_of(app, row)
-        if cell.state != JobState.DONE.value and all(dict(cell.params).get(key) == value for key, value in wanted)
-    ]
-    if not ids:
-        raise NotFound(f"no cell of sweep {row.group.name!r} that waits or runs has {', '.join(conditions)}")
+    meant = [cell for cell in cells if all(dict(cell.params).get(key) == value for key, value in wanted)]
+    if not meant:
+        raise NotFound(f"no cell of sweep {row.group.name!r} has {', '.join(conditions)}")
     change = Change("drop", "dropped", lambda cell: cell.state != JobState.DONE.value)
+    ids = [str(cell.id) for cell in meant if change.applies(cell)]
+    if not ids:
+        return change.preview(app, ()) if dry_run else change.report(app, ChangeResult(()))
     return change.run(app, ids, lambda some: app.service().stop(StopCall(some)), yes=yes or len(ids) == 1, dry=dry_run)

@@ -14,11 +14,12 @@ from runyard.cli.job_options import LITERAL, NamedCommand, given, template_optio
 from runyard.cli.options import as_json, complete_files, complete_jobs, complete_templates, dry_run
 from runyard.cli.render.facts import line_of
 from runyard.cli.render.grid import Column, Grid, Row
+from runyard.cli.render.json import of_named
 from runyard.cli.render.text import clock, counted, harmless
 from runyard.cli.selecting import single
 from runyard.cli.submit import here, text_of
 from runyard.cli.templates import command_in, parameters_of
-from runyard.errors import InvalidSpec, NotFound, UsageError
+from runyard.errors import Conflict, InvalidSpec, NotFound, UsageError
 from runyard.model.params import assigned
 from runyard.model.record import changed
 from runyard.model.template import STYLES, Parameter, Template
@@ -197,14 +198,14 @@ def add(app: App, /, called: str, words: tuple[str, ...], **options: Any) -> int
     making.check_defaults(made)
     before = {one.name: one.version for one in app.service().templates()}.get(name, 0)
     if before and not own["replace"]:
-        raise UsageError(
+        raise Conflict(
             f"there is a template {name!r} already; --replace takes its place, `ry template edit` changes it"
         )
     made = changed(made, version=before)
     if not dry:
         made = app.service().save_template(made)
     if app.output.as_json:
-        app.output.json({"would_save": made} if dry else made)
+        app.output.json(of_named("add", [name], [made], dry))
     elif dry:
         app.output.line(f"would save template {name}")
         _tell(app, made)
@@ -265,7 +266,7 @@ def edit(app: App, name: str, changes: tuple[str, ...], file: str | None, dry_ru
     if after == before:
         app.output.note("nothing was changed")
     if app.output.as_json:
-        app.output.json({"would_save": after} if dry_run else after)
+        app.output.json(of_named("edit", [name] if after != before else [], [after], dry_run))
     elif after != before:
         app.output.line(f"{'would change' if dry_run else 'changed'} template {name}")
     return 0
@@ -295,14 +296,13 @@ def rm(app: App, names: tuple[str, ...], dry_run: bool) -> int:
     Example:
       ry template rm train
     """
-    for name in names:
-        making.template_of(app.service(), name)
-    for name in names if not dry_run else ():
+    found = {name: making.template_of(app.service(), name) for name in names}
+    for name in found if not dry_run else ():
         app.service().remove_template(name)
     if app.output.as_json:
-        app.output.json({"would_remove" if dry_run else "removed": names})
+        app.output.json(of_named("remove", [*found], [*found.values()], dry_run))
     else:
-        for name in names:
+        for name in found:
             app.output.line(f"{'would remove' if dry_run else 'removed'} template {name}")
     return 0
 

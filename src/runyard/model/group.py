@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Optional
 
 from runyard.errors import InvalidSpec
@@ -94,6 +95,14 @@ class SweepChange:
     def __post_init__(self) -> None:
         if self.parallel is not None and not 0 <= self.parallel <= PARALLEL_MAX:
             raise InvalidSpec(f"from 0 (no limit) to {PARALLEL_MAX}", "parallel")
+
+    def made_of(self, group: Group) -> Group:
+        """The group as this makes it."""
+        parallel = group.parallel if self.parallel is None else self.parallel
+        sweep = group.sweep
+        if self.rules is not None and sweep is not None:
+            sweep = replace(sweep, rules=self.rules)
+        return replace(group, parallel=parallel, sweep=sweep)
 
 
 @dataclass(frozen=True)

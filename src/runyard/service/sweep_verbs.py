@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 from runyard.errors import NotAllowed, NotFound
 from runyard.model.group import SWEEP, Group, GroupQuery, GroupRow, SweepChange, strip_of
@@ -40,10 +39,7 @@ class SweepVerbs(Verbs):
             group = found[0]
             if group.user != self._caller.user:
                 raise NotAllowed(f"sweep {group.name!r} is {group.user}'s")
-            if change.parallel is not None:
-                group = replace(group, parallel=change.parallel)
-            if change.rules is not None and group.sweep is not None:
-                group = replace(group, sweep=replace(group.sweep, rules=change.rules))
+            group = change.made_of(group)
             turn.store.save_group(group)
             turn.dirty = True
             turn.topics.update(("jobs", f"group:{group.id}"))

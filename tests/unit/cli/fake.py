@@ -233,7 +233,7 @@ class FakeService:
         return tuple(self.group_rows)
 
     def change_sweep(self, change: SweepChange) -> Group:
-        return self.group_rows[0].group
+        return change.made_of(self.group_rows[0].group)
 
     def alike(self, spec: JobSpec) -> tuple[int, ...]:
         return self.twins

@@ -1,9 +1,11 @@
-"""Records as JSON for other programs: every field is there, also what is empty or has its default."""
+"""Records and changes as JSON for other programs (docs/json.md): every field is there, also what is empty or has its
+default."""
 
 from __future__ import annotations
 
 import binascii
 import json
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any
 
@@ -32,3 +34,15 @@ def dumps(value: Any) -> str:
     if isinstance(ready, list) and ready and isinstance(ready[0], dict):
         return "[\n" + ",\n".join(json.dumps(item) for item in ready) + "\n]"
     return json.dumps(ready) if isinstance(ready, list) else json.dumps(ready, indent=2)
+
+
+def of_jobs(changed: Sequence[int], refused: Mapping[int, str], exit_code: int, **more: Any) -> dict[str, Any]:
+    """A change of jobs: the ids of those that were changed, and of each other one why not."""
+    return {"changed": changed, "refused": refused, **more, "ry_exit_code": exit_code}
+
+
+def of_named(verb: str, names: Sequence[str], records: Sequence[Any], dry: bool) -> dict[str, Any]:
+    """A change of queues, templates or sweeps: the names of those that were changed, or would be. The records are of
+    all that were meant, as they are then; as they were, of what is removed."""
+    said = {f"would_{verb}": names} if dry else {"changed": names, "refused": {}, "ry_exit_code": 0}
+    return {**said, "records": records}
