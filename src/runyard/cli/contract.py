@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from runyard.cli.render.text import counted, harmless, memory, numbers, words
-from runyard.submitting.fields import chosen
+from runyard.submitting.job_options import chosen
 
 if TYPE_CHECKING:
     from runyard.model.spec import JobSpec

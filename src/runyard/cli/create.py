@@ -22,7 +22,7 @@ from runyard.model.listing import shown
 from runyard.model.params import assigned
 from runyard.model.rendering import checked, unknown_below
 from runyard.model.template import Parameter, Template
-from runyard.submitting import making
+from runyard.submitting import templating
 from runyard.submitting.build import Builder
 
 TEMPLATE = "runyard.template"
@@ -41,7 +41,7 @@ class FromTemplate(click.Command):
 
     def _template(self, app: App, name: str, quiet: bool) -> Template | None:
         if not quiet:
-            return making.template_of(app.service(), name)
+            return templating.template_of(app.service(), name)
         try:  # the Tab key starts no server, and complains about nothing
             service = app.reach()
             return next((one for one in service.templates() if one.name == name), None) if service else None
@@ -116,16 +116,16 @@ def create(
         for key, value in flags.items()
         if value is not None
     }
-    values = making.named(
+    values = templating.named(
         template, {**values, **dict(assigned(word, "NAME=VALUE, as in lr=0.1", "set") for word in settings)}
     )
     place = here(app)
-    template = making.with_options(template, given(options), place)
-    making.check_places(template)
+    template = templating.with_options(template, given(options), place)
+    templating.check_places(template)
     if not yes and not dry_run and app.output.asks and not app.output.as_json:
         values = ask(app, template, values)
     builder = Builder(app.service(), place, dry=dry_run)
-    submission = making.submission(builder, template, values)
+    submission = templating.submission(builder, template, values)
     if not dry_run and not yes and app.output.asks and not app.output.as_json:
         _confirm(app, submission)
     receipt = sent(app, submission, builder.remarks, dry_run)

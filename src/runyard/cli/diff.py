@@ -17,13 +17,13 @@ from runyard.cli.selecting import attempt_of, single
 from runyard.model.code import COUNTED, WORK_TREE, title
 from runyard.model.comparing import HIDDEN, Comparison, Variable
 from runyard.model.spec import JobSpec
-from runyard.submitting.fields import FIELDS
+from runyard.submitting.job_options import OPTIONS
 
 TOLD = frozenset(("command", "code", "environment", "public", "python", "script", "user", "array_index"))
 """Fields of a spec that are told in a way of their own, or always differ."""
 
 FLAGS: dict[str, Callable[[JobSpec], Any]] = {
-    **{f"--{name}": option.shown for name, option in FIELDS.items() if option.at},
+    **{f"--{name}": option.shown for name, option in OPTIONS.items() if option.at},
     "--snapshot": lambda s: s.snapshot == WORK_TREE,
     "--commit": lambda s: s.snapshot if s.snapshot != WORK_TREE else "",
 }

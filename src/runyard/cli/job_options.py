@@ -207,7 +207,7 @@ JOB_OPTIONS: tuple[Callable[[F], F], ...] = (
     ),
     click.option("--detach", is_flag=True, default=None, help="Processes that it leaves behind are not ended."),
 )  # fmt: skip
-"""The flags of `submit` and `run`; each has the name of an entry of `submitting.fields`."""
+"""The flags of `submit` and `run`; each has the name of an entry of `submitting.job_options`."""
 
 
 def job_options(command: F) -> F:

@@ -19,7 +19,7 @@ from runyard.errors import Conflict, NotFound, RunyardError, UsageError
 from runyard.model.params import assigned
 from runyard.model.queue import Queue
 from runyard.model.spec import DEFAULT_QUEUE
-from runyard.submitting.fields import check_defaults
+from runyard.submitting.job_options import check_defaults
 from runyard.submitting.nearest import meant
 
 TRIES = 5

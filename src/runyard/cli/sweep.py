@@ -26,7 +26,7 @@ from runyard.model.params import assigned
 from runyard.model.record import changed
 from runyard.model.rule import parse_rule
 from runyard.model.template import STYLES, Template
-from runyard.submitting import making, sweeping
+from runyard.submitting import sweeping, templating
 from runyard.submitting.build import Builder
 from runyard.submitting.parameters import style_of
 from runyard.submitting.sweeping import Plan, Variation
@@ -106,7 +106,7 @@ def add(app: App, /, called: str, words: tuple[str, ...], dry_run: bool, **optio
     own = {key: options.pop(key) for key in ("from_template", "parallel", "canary", "rules", "style")}
     cells = sweeping.cells_of(_variation(app, options))
     place = here(app)
-    template = making.with_options(_template(app, called, words, own, cells), given(options), place)
+    template = templating.with_options(_template(app, called, words, own, cells), given(options), place)
     builder = Builder(app.service(), place, dry=dry_run)
     plan = Plan(called, template, cells, own["parallel"] or 0, own["canary"], own["rules"])
     receipt = sent(app, sweeping.submission(builder, plan), builder.remarks, dry_run)
@@ -125,10 +125,10 @@ def _variation(app: App, options: dict[str, Any]) -> Variation:
 
 
 def _template(
-    app: App, name: str, words: tuple[str, ...], own: dict[str, Any], cells: Sequence[making.Values]
+    app: App, name: str, words: tuple[str, ...], own: dict[str, Any], cells: Sequence[templating.Values]
 ) -> Template:
     if not words:
-        return making.template_of(app.service(), own["from_template"] or name)
+        return templating.template_of(app.service(), own["from_template"] or name)
     if own["from_template"]:
         raise UsageError("either a command or --template")
     command, shell = command_in(app, words, bool(click.get_current_context().meta.get(LITERAL)))

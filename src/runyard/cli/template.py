@@ -23,7 +23,7 @@ from runyard.errors import Conflict, InvalidSpec, NotFound, UsageError
 from runyard.model.params import assigned
 from runyard.model.record import changed
 from runyard.model.template import STYLES, Parameter, Template
-from runyard.submitting import config_file, making, template_file
+from runyard.submitting import config_file, template_file, templating
 
 one_name = click.argument("name", metavar="NAME", shell_complete=complete_templates)
 
@@ -87,7 +87,7 @@ def show(app: App, name: str, toml: bool) -> int:
       ry template show train
       ry template show train --toml > train.toml
     """
-    found = making.template_of(app.service(), name)
+    found = templating.template_of(app.service(), name)
     if app.output.as_json:
         app.output.json(found)
     elif toml:
@@ -190,12 +190,12 @@ def add(app: App, /, called: str, words: tuple[str, ...], **options: Any) -> int
         if words or own["written"]:
             raise UsageError("either --file, or a command and -p")
         made = template_file.read(text_of(own["file"]), name)
-        made = making.with_options(made, given(options), here(app))
+        made = templating.with_options(made, given(options), here(app))
     else:
         made = _made(app, name, words, own, given(options))
-    made = making.placed(made, here(app))
-    making.check_places(made)
-    making.check_defaults(made)
+    made = templating.placed(made, here(app))
+    templating.check_places(made)
+    templating.check_defaults(made)
     before = {one.name: one.version for one in app.service().templates()}.get(name, 0)
     if before and not own["replace"]:
         raise Conflict(
@@ -226,7 +226,7 @@ def _made(app: App, name: str, words: tuple[str, ...], own: dict[str, Any], opti
             raise UsageError("--script is for a command that begins with a script file")
         command = (os.path.abspath(os.path.expanduser(command[0])), *command[1:])
     made = Template(name, command, shell, own["script"], description=own["description"])
-    made = making.with_options(made, options, here(app))
+    made = templating.with_options(made, options, here(app))
     scan = own["scan"] if own["scan"] is not None else not own["written"]
     return parameters_of(app, made, own["written"], own["style"] or "", scan)
 
@@ -248,12 +248,12 @@ def edit(app: App, name: str, changes: tuple[str, ...], file: str | None, dry_ru
       ry template edit train
       ry template edit train --set lr=0.05
     """
-    before = after = making.template_of(app.service(), name)
+    before = after = templating.template_of(app.service(), name)
 
     def save(changed: Template) -> str:
         nonlocal after
-        making.check_places(changed)
-        making.check_defaults(changed)
+        templating.check_places(changed)
+        templating.check_defaults(changed)
         after = changed if dry_run or changed == before else app.service().save_template(changed)
         return ""
 
@@ -296,7 +296,7 @@ def rm(app: App, names: tuple[str, ...], dry_run: bool) -> int:
     Example:
       ry template rm train
     """
-    found = {name: making.template_of(app.service(), name) for name in names}
+    found = {name: templating.template_of(app.service(), name) for name in names}
     for name in found if not dry_run else ():
         app.service().remove_template(name)
     if app.output.as_json:

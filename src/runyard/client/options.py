@@ -1,6 +1,6 @@
 """What `Yard.submit` takes beside the command: the flags of `ry submit` with `_` for `-`, for type checkers, editors.
 
-Values are read as those of the flags are (`submitting.fields`): a number may be a text and a text a number.
+Values are read as those of the flags are (`submitting.job_options`): a number may be a text and a text a number.
 """
 
 from __future__ import annotations

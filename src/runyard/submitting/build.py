@@ -25,10 +25,10 @@ from runyard.model.spec import (
     Resources,
 )
 from runyard.submitting import environment as environments
-from runyard.submitting import fields, venv
+from runyard.submitting import job_options, venv
 from runyard.submitting.dependencies import resolve
-from runyard.submitting.fields import BLANK
 from runyard.submitting.ground import Ground, Here
+from runyard.submitting.job_options import BLANK
 from runyard.submitting.nearest import meant
 from runyard.submitting.presence import look_for_output, look_for_program
 from runyard.submitting.pythons import Pythons
@@ -114,11 +114,11 @@ class Builder:
 
     def values(self, options: Mapping[str, Any]) -> dict[str, Any]:
         """The options read, with the defaults of their queue below them, and those of the yard below these."""
-        values = fields.read(options, self.here)
+        values = job_options.read(options, self.here)
         queue = self.queue(values.get("queue", DEFAULT_QUEUE))
-        defaults = fields.layered(self.here.defaults, queue.defaults)
+        defaults = job_options.layered(self.here.defaults, queue.defaults)
         if defaults:
-            values = fields.layered(fields.read(defaults, self.here), values)
+            values = job_options.layered(job_options.read(defaults, self.here), values)
             if "shell" in defaults and "shell" not in options:
                 values["default-shell"] = values.pop("shell")
         return values
@@ -149,7 +149,7 @@ class Builder:
             self.remark(remark)
         if command.python_path and ground.is_far:
             self.remark(f"{command.words[0]}: only a copy of it is sent; what it imports has to be{ground.where}")
-        asked = fields.placed(values)
+        asked = job_options.placed(values)
         self._await_first_host(asked.get("resources", BLANK.resources))
         asked.setdefault("note", " ".join(self.here.environ.get(NOTE_VARIABLE, "").split()))
         environment = self.environment(values, command.python_path)

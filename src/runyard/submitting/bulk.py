@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from runyard.api import Submission
 from runyard.errors import InvalidSpec
 from runyard.model.spec import ARGUMENT_BYTES, DEFAULT_SHELL, NAME_BYTES, ArraySpec, Dependency, JobSpec
-from runyard.submitting import dependencies, fields, spelling
+from runyard.submitting import dependencies, job_options, spelling
 from runyard.submitting.build import Builder, new_key
 from runyard.submitting.nearest import meant
 from runyard.submitting.script import Command, words_of
@@ -184,8 +184,10 @@ class _Batch:
             found = self._bases.get(key)
         if found is None:
             for name in rest:
-                if name not in fields.FIELDS:
-                    raise InvalidSpec(f"there is no such key{meant(str(name), [*fields.FIELDS, *OWN])}", str(name))
+                if name not in job_options.OPTIONS:
+                    raise InvalidSpec(
+                        f"there is no such key{meant(str(name), [*job_options.OPTIONS, *OWN])}", str(name)
+                    )
             values = self._builder.values({**self._common, **rest})
             values["after"] = waits  # its files may come from what it waits for
             spec = self._builder.spec(values, self._builder.script(script) if script else PLACEHOLDER, after=())

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from runyard.errors import InvalidSpec
-from runyard.submitting import fields, gpus, sbatch, spelling
+from runyard.submitting import gpus, job_options, sbatch, spelling
 from runyard.submitting.grammar import Grammar, Option, Stray
 from runyard.submitting.ground import Here
 from runyard.submitting.nearest import meant
@@ -44,7 +44,7 @@ class Directives(NamedTuple):
 
     def below(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """These options, and above them those that were given otherwise: variables add up, the rest is replaced."""
-        merged = fields.layered(self.options, given)
+        merged = job_options.layered(self.options, given)
         if "env" in self.options and "env" in given:
             merged["env"] = (*self.options["env"], *spelling.variables(given["env"], "env", NOWHERE))
         return merged
@@ -81,11 +81,11 @@ def read(
     places: dict[str, str] = {}
     for option in (*foreign.options, *said):  # ours count more
         place = f"{name}, line {option.line}: {option.shown}"
-        fields.FIELDS[option.name].read(option.value, place, here)
-        if option.name in fields.MANY:
+        job_options.OPTIONS[option.name].read(option.value, place, here)
+        if option.name in job_options.MANY:
             options[option.name] = (*options.get(option.name, ()), option.value)
         else:
-            options = fields.layered(options, {option.name: option.value})
+            options = job_options.layered(options, {option.name: option.value})
         places[option.name] = place
     remarks = list(foreign.remarks)
     if late:
@@ -139,8 +139,10 @@ def _ours(line: Line, name: str) -> Iterator[Option]:
         known = ALIASES.get(option.name, option.name)
         value = gpus.gres(option.value, f"{place} --gres") if known == GRES else option.value
         known = "gpus" if known == GRES else known
-        if known not in fields.FIELDS:
-            raise InvalidSpec(f"there is no such option{meant(option.name, fields.FIELDS)}", f"{place} {option.shown}")
+        if known not in job_options.OPTIONS:
+            raise InvalidSpec(
+                f"there is no such option{meant(option.name, job_options.OPTIONS)}", f"{place} {option.shown}"
+            )
         yield Option(known, value, option.line, f"{RY} {option.shown}")
 
 
@@ -150,7 +152,7 @@ def _foreign(line: Line, name: str) -> Iterator[Option | Stray]:
 
 
 GRAMMAR = Grammar(
-    frozenset({*fields.FIELDS, *ALIASES, GRES}),
+    frozenset({*job_options.OPTIONS, *ALIASES, GRES}),
     SHORTS,
-    bare=frozenset(name for name, option in fields.FIELDS.items() if option.read is spelling.flag),
+    bare=frozenset(name for name, option in job_options.OPTIONS.items() if option.read is spelling.flag),
 )

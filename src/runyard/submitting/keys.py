@@ -1,4 +1,4 @@
-"""What of a job can be changed after it was accepted: its options (`fields`), and `command` besides."""
+"""What of a job can be changed after it was accepted: its options (`job_options`), and `command` besides."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runyard.model.params import Params
 from runyard.model.spec import JobSpec
 from runyard.model.wishes import REMARKS, STILL_CHANGES
 from runyard.submitting import spelling
-from runyard.submitting.fields import FIELDS, Option, written
+from runyard.submitting.job_options import OPTIONS, Option, written
 from runyard.submitting.nearest import meant
 
 COMMAND = Option(
@@ -20,7 +20,7 @@ COMMAND = Option(
 )
 CHANGEABLE: Mapping[str, Option] = {
     "command": COMMAND,
-    **{name: option for name, option in FIELDS.items() if not option.fixed},
+    **{name: option for name, option in OPTIONS.items() if not option.fixed},
 }
 FOLLOWED = "a parameter: the command follows"
 KEYS: Mapping[str, Option] = {name: option for name, option in CHANGEABLE.items() if option.at or option.about}
@@ -29,14 +29,14 @@ KEYS: Mapping[str, Option] = {name: option for name, option in CHANGEABLE.items(
 
 def is_option(name: str) -> bool:
     """Whether this is an option of jobs (and no parameter of one)."""
-    return name in CHANGEABLE or name in FIELDS
+    return name in CHANGEABLE or name in OPTIONS
 
 
 def check_keys(names: Iterable[str], params: Iterable[str] = ()) -> None:
     """Whether these can be changed; InvalidSpec says why one cannot. `params` could be meant, too."""
     for name in names:
         if name not in CHANGEABLE:
-            why = FIELDS[name].fixed if name in FIELDS else ""
+            why = OPTIONS[name].fixed if name in OPTIONS else ""
             changeable = (*CHANGEABLE, *params)
             others = meant(name, changeable, f"these can: {', '.join(changeable)}")
             raise InvalidSpec(f"cannot be changed{f': {why}' if why else others}", name)

@@ -8,14 +8,14 @@ from typing import Any
 from runyard.api import Service
 from runyard.client.handle import Command, Made, Options
 from runyard.model.spec import JobSpec
-from runyard.submitting import bulk, making, sweeping
+from runyard.submitting import bulk, sweeping, templating
 from runyard.submitting.build import Builder
 from runyard.submitting.cells import Axis, axis
 from runyard.submitting.ground import Here
-from runyard.submitting.making import text
 from runyard.submitting.redraft import Redrafter
 from runyard.submitting.script import words_of
 from runyard.submitting.sweeping import Plan, Variation
+from runyard.submitting.templating import text
 
 OWN = ("template", "side_by_side", "random", "seed", "parallel", "canary", "stop_when")
 """What a sweep takes beside the options of its jobs."""
@@ -34,10 +34,10 @@ class Maker:
 
     def create(self, template: str, values: Mapping[str, Any], options: Options) -> Made:
         builder = self._builder()
-        made = making.with_options(making.template_of(self._service, template), _flags(options), builder.here)
-        making.check_places(made)
-        given = making.named(made, {key: text(value) for key, value in values.items()})
-        return making.submission(builder, made, given), builder.remarks
+        made = templating.with_options(templating.template_of(self._service, template), _flags(options), builder.here)
+        templating.check_places(made)
+        given = templating.named(made, {key: text(value) for key, value in values.items()})
+        return templating.submission(builder, made, given), builder.remarks
 
     def sweep(self, name: str, params: Mapping[str, Any], command: Command | None, options: Options) -> Made:
         builder = self._builder()
@@ -46,11 +46,11 @@ class Maker:
         drawn, seed = int(own.get("random", 0)), int(own.get("seed", 0))
         cells = sweeping.cells_of(Variation(axes, bool(own.get("side_by_side")), drawn, seed))
         if command is None:
-            template = making.template_of(self._service, own.get("template") or name)
+            template = templating.template_of(self._service, own.get("template") or name)
         else:
             template = sweeping.plain_template(*words_of(command), cells)
         rest = {key: value for key, value in options.items() if key not in OWN}
-        template = making.with_options(template, _flags(rest), builder.here)
+        template = templating.with_options(template, _flags(rest), builder.here)
         rules = own.get("stop_when", ())
         rules = [rules] if isinstance(rules, str) else rules
         plan = Plan(name, template, cells, int(own.get("parallel", 0)), bool(own.get("canary")), rules)

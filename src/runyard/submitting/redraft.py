@@ -17,11 +17,11 @@ from runyard.model.record import changed
 from runyard.model.spec import DEFAULT_SHELL, JobSpec
 from runyard.model.template import Template
 from runyard.submitting import environment as environments
-from runyard.submitting import fields, making
+from runyard.submitting import job_options, templating
 from runyard.submitting.build import Builder
 from runyard.submitting.dependencies import resolve
-from runyard.submitting.fields import BLANK, MANY
 from runyard.submitting.ground import Here
+from runyard.submitting.job_options import BLANK, MANY
 from runyard.submitting.keys import CHANGEABLE, COMMAND, check_keys, is_option
 from runyard.submitting.remaking import remade
 from runyard.submitting.venv import setup_lines
@@ -51,9 +51,9 @@ class Redrafter:
         emptied = {name for name, value in options.items() if value == "" == CHANGEABLE[name].shown(BLANK)}
         given = {name: value for name, value in options.items() if name not in emptied}
         command = given.pop("command", None)
-        values = self._checked(fields.read(given, self._here), before)
+        values = self._checked(job_options.read(given, self._here), before)
         values.update((name, CHANGEABLE[name].of(BLANK)) for name in emptied)
-        after = changed(before, **fields.placed(values, before))
+        after = changed(before, **job_options.placed(values, before))
         files, sets = values.get("env-file", ()), values.get("env", ())
         if files or sets:
             environment, public = self._environment(before.environment, files, sets)
@@ -67,7 +67,7 @@ class Redrafter:
         """The job with these values of parameters; the `chosen` options do not follow them."""
         template = self.template(before, job_id)
         known = {one.name for one in template.parameters} if template else set(dict(before.params))
-        given = {name.removeprefix(PARAM): making.text(value) for name, value in options.items()}
+        given = {name.removeprefix(PARAM): templating.text(value) for name, value in options.items()}
         unknown = [name for name in given if name not in known and not (template and template.parameter(name))]
         check_keys(unknown, known)
         if template is None:

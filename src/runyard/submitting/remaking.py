@@ -17,8 +17,8 @@ from runyard.model.record import changed
 from runyard.model.rendering import NUMBER, fill, names_in, render
 from runyard.model.spec import JobSpec
 from runyard.model.template import Template
-from runyard.submitting.fields import FIELDS
-from runyard.submitting.making import Values, filled, named
+from runyard.submitting.job_options import OPTIONS
+from runyard.submitting.templating import Values, filled, named
 
 
 def remade(
@@ -75,8 +75,8 @@ def _texts(template: Template, spec: JobSpec) -> Iterator[tuple[str, str]]:
     yield from zip(template.command, spec.command, strict=False)
     yield from ((one.default or "", known.get(one.name, "")) for one in template.parameters)
     for name, texts in template.options.items():
-        if name in FIELDS and len(texts) == 1:
-            yield texts[0], str(FIELDS[name].shown(spec))
+        if name in OPTIONS and len(texts) == 1:
+            yield texts[0], str(OPTIONS[name].shown(spec))
 
 
 def _held(template: Template, spec: JobSpec, number: int) -> dict[str, str]:

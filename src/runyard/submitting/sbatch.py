@@ -1,6 +1,7 @@
 """What sbatch's options become here. What becomes nothing is told by name, and so is what is done in another way.
 
-As in sbatch the last of several lines with one option counts. Values are handed on as text, for `submitting.fields`.
+As in sbatch the last of several lines with one option counts. Values are handed on as text, for
+`submitting.job_options`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from runyard.errors import InvalidSpec
-from runyard.submitting import fields, gpus, sizes
+from runyard.submitting import gpus, job_options, sizes
 from runyard.submitting.grammar import Grammar, Option, Stray, names
 
 MARK = "#SBATCH"
@@ -141,7 +142,7 @@ class _Translation:
 
     def _as(self, name: str, option: Option, value: str) -> Iterable[Option] | None:
         """The option under our name, if there is such a one."""
-        if name not in fields.FIELDS:
+        if name not in job_options.OPTIONS:
             return None
         return (Option(name, value, option.line, f"{MARK} {option.shown}"),)
 

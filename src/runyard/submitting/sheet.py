@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from runyard.errors import InvalidSpec
 from runyard.model.spec import JobSpec
 from runyard.submitting import toml_text
-from runyard.submitting.fields import Option
+from runyard.submitting.job_options import Option
 from runyard.submitting.nearest import meant
 
 MISTAKE = "#! "

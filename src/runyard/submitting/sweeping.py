@@ -14,7 +14,7 @@ from runyard.model.rendering import names_in, values_of
 from runyard.model.rule import parse_rule
 from runyard.model.spec import Dependency
 from runyard.model.template import Parameter, Template
-from runyard.submitting import making
+from runyard.submitting import templating
 from runyard.submitting.build import Builder, new_key
 from runyard.submitting.cells import Axis, axis, distinct, drawn, from_table, grid, side_by_side, times
 
@@ -85,7 +85,7 @@ def _checked(template: Template, cells: Sequence[Values]) -> list[dict[str, str]
     found = []
     for number, cell in enumerate(cells):
         try:
-            values = making.named(template, cell)
+            values = templating.named(template, cell)
             values_of(template, values, 1)
         except InvalidSpec as error:
             where = f"cell {number}: " if len(cells) > 1 else ""
@@ -96,12 +96,12 @@ def _checked(template: Template, cells: Sequence[Values]) -> list[dict[str, str]
 
 def submission(builder: Builder, plan: Plan) -> Submission:
     """The cells of a new sweep, numbered from 0; with a canary all others wait for the first."""
-    template = making.placed(plan.template, builder.here)
-    making.check_places(template)
+    template = templating.placed(plan.template, builder.here)
+    templating.check_places(template)
     cells = _checked(template, plan.cells)
     sweep = Sweep(template, varied_in(cells), tuple(map(parse_rule, plan.rules)))
     request = SweepRequest(plan.name, sweep, plan.parallel, plan.canary)
-    made = making.specs(builder, _called(template, plan.name), cells)
+    made = templating.specs(builder, _called(template, plan.name), cells)
     specs = [changed(spec, array_index=place) for place, spec in enumerate(made)]
     if plan.canary:
         ahead = Dependency(-1)
@@ -123,7 +123,7 @@ def growth(service: Service, builder: Builder, group: Group, cells: Sequence[Val
     if sweep.canary:
         after = (*after, Dependency(sweep.canary))
     options = {key: texts for key, texts in sweep.template.options.items() if key not in ("after", "begin")}
-    made = making.specs(builder, _called(changed(sweep.template, options=options), group.name), new) if new else ()
+    made = templating.specs(builder, _called(changed(sweep.template, options=options), group.name), new) if new else ()
     specs = [
         changed(
             spec, array_index=start + place, environment=model.environment, after=after,

@@ -22,7 +22,7 @@ from runyard.model import codec
 from runyard.model.record import changed
 from runyard.model.template import Parameter, Template
 from runyard.submitting import toml_text
-from runyard.submitting.fields import FIELDS
+from runyard.submitting.job_options import OPTIONS
 from runyard.submitting.nearest import meant
 from runyard.submitting.script import words_of
 
@@ -78,8 +78,8 @@ def options(given: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """Options as a template keeps them."""
     kept = {}
     for name, value in given.items():
-        if name not in FIELDS or name == "array":
-            raise InvalidSpec(f"a template has no such option{meant(name, FIELDS)}", name)
+        if name not in OPTIONS or name == "array":
+            raise InvalidSpec(f"a template has no such option{meant(name, OPTIONS)}", name)
         kept[name] = _texts(value)
     return kept
 

@@ -31,8 +31,8 @@ OURS = {
     "submit": EVERY | {
         "cli.contract", "cli.job_options", "cli.submit", "foreign.installed", "model.listing", "model.spans",
         "submitting.arrays", "submitting.build", "submitting.checkpoints", "submitting.dependencies",
-        "submitting.durations",
-        "submitting.environment", "submitting.fields", "submitting.gpus", "submitting.ground", "submitting.presence",
+        "submitting.durations", "submitting.environment", "submitting.gpus", "submitting.ground",
+        "submitting.job_options", "submitting.presence",
         "submitting.python", "submitting.pythons", "submitting.script", "submitting.sizes", "submitting.spelling",
         "submitting.venv",
     },
@@ -40,7 +40,7 @@ OURS = {
     "show": EVERY | {
         "cli.code_facts", "cli.contract", "cli.ls", "cli.render.facts", "cli.selecting", "cli.show", "model.ending",
         "model.events", "model.listing", "model.metrics", "model.notice", "model.spans", "submitting.arrays",
-        "submitting.checkpoints", "submitting.dependencies", "submitting.durations", "submitting.fields",
+        "submitting.checkpoints", "submitting.dependencies", "submitting.durations", "submitting.job_options",
         "submitting.gpus", "submitting.ground", "submitting.sizes", "submitting.spelling",
     },
     "wait": EVERY | {

@@ -14,7 +14,7 @@ from runyard.cli.job_options import JOB_OPTIONS
 from runyard.model.code import WORK_TREE
 from runyard.model.queue import Queue
 from runyard.model.spec import JobSpec
-from runyard.submitting.fields import DEFAULTABLE, FIELDS, MANY
+from runyard.submitting.job_options import DEFAULTABLE, MANY, OPTIONS
 from tests.unit.cli.fake import Cli, FakeService, row
 
 OTHER_FLAGS = {"gres": "gpus", "commit": "snapshot"}
@@ -66,26 +66,26 @@ def test_flags_options_and_types_are_the_same() -> None:
     for option in JOB_OPTIONS:
         option(command)
     flags = {(one.name or "").replace("_", "-"): one for one in command.params if isinstance(one, click.Option)}
-    assert {*flags} == {*FIELDS, *OTHER_FLAGS}
+    assert {*flags} == {*OPTIONS, *OTHER_FLAGS}
     assert {name for name, one in flags.items() if one.multiple} == MANY
-    assert {*SAMPLES} == {*FIELDS}
+    assert {*SAMPLES} == {*OPTIONS}
     of_python = {name.replace("_", "-") for name in runyard.JobOptions.__annotations__}
-    assert of_python == {*FIELDS, "script"}, "`script` is no flag: there a script is known by itself"
+    assert of_python == {*OPTIONS, "script"}, "`script` is no flag: there a script is known by itself"
     assert "time" in DEFAULTABLE and "name" not in DEFAULTABLE
 
 
-@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize("name", OPTIONS)
 def test_an_option_can_be_changed_or_it_is_said_why_not(name: str) -> None:
-    if not FIELDS[name].fixed:
+    if not OPTIONS[name].fixed:
         assert changed(name) != PLAIN
         return
     refused = cli_with(PLAIN)("edit", "1", "--set", f"{name}={SAMPLES[name]}")
     assert refused.exit_code == 2
-    assert f"{name}: cannot be changed: {FIELDS[name].fixed}" in refused.stderr
+    assert f"{name}: cannot be changed: {OPTIONS[name].fixed}" in refused.stderr
 
 
-@pytest.mark.parametrize("name", [name for name in FIELDS if name not in NOT_OF_ONE_SPEC])
+@pytest.mark.parametrize("name", [name for name in OPTIONS if name not in NOT_OF_ONE_SPEC])
 def test_an_option_is_shown(name: str) -> None:
-    assert FIELDS[name].at, "it is part of a spec"
-    wanted = replace(PLAIN, snapshot=WORK_TREE) if FIELDS[name].fixed else changed(name)
+    assert OPTIONS[name].at, "it is part of a spec"
+    wanted = replace(PLAIN, snapshot=WORK_TREE) if OPTIONS[name].fixed else changed(name)
     assert cli_with(wanted).ok("show", "1") != cli_with(PLAIN).ok("show", "1")

@@ -10,7 +10,7 @@ from runyard.errors import InvalidSpec
 from runyard.model.checkpoint import Checkpoint
 from runyard.model.spec import RETRY_CAUSES, JobSpec, RetryVariable
 from runyard.submitting.checkpoints import Signal, retry_variable, signal_of
-from runyard.submitting.fields import placed
+from runyard.submitting.job_options import placed
 
 USR1 = int(signal.SIGUSR1)
 

@@ -9,7 +9,7 @@ import pytest
 
 from runyard.cli.job_options import JOB_OPTIONS
 from runyard.errors import InvalidSpec
-from runyard.submitting import fields, sbatch
+from runyard.submitting import job_options, sbatch
 from runyard.submitting.directives import ALIASES, GRES, SHORTS, Directives, read
 from runyard.submitting.ground import Here
 
@@ -193,7 +193,7 @@ def test_lines_know_the_letters_and_words_of_submit() -> None:
         longs.update({word[2:]: name for word in parameter.opts if word.startswith("--") and word[2:] != name})
     assert shorts == SHORTS
     assert longs == ALIASES
-    assert GRES not in fields.FIELDS
+    assert GRES not in job_options.OPTIONS
 
 
 def test_mail_goes_by_the_hook_of_that_name() -> None:

@@ -11,7 +11,7 @@ from runyard.model.group import SWEEP, Group, GroupRow, Sweep
 from runyard.model.record import changed
 from runyard.model.spec import JobSpec
 from runyard.model.template import Template
-from runyard.submitting import making
+from runyard.submitting import templating
 from runyard.submitting.build import Builder
 from runyard.submitting.ground import Here
 from runyard.submitting.parameters import parse
@@ -35,7 +35,7 @@ def yard(*templates: Template) -> FakeService:
 
 
 def made(service: FakeService, template: Template = TRAIN, **values: str) -> JobSpec:
-    return making.submission(Builder(service, HERE), template, values).specs[0]
+    return templating.submission(Builder(service, HERE), template, values).specs[0]
 
 
 def again(service: FakeService, spec: JobSpec, job_id: int = 0, **options: Any) -> JobSpec:

@@ -9,7 +9,7 @@ import pytest
 
 from runyard.errors import InvalidSpec
 from runyard.model.spec import ArraySpec, Dependency, GpuRequest
-from runyard.submitting import arrays, dependencies, durations, fields, gpus, sizes
+from runyard.submitting import arrays, dependencies, durations, gpus, job_options, sizes
 from runyard.submitting.ground import Here
 from runyard.submitting.nearest import meant, nearest
 from runyard.submitting.past import past_moment
@@ -215,12 +215,12 @@ def test_the_nearest_word() -> None:
 @pytest.mark.parametrize("name", ["all", "@", "@~2", "state:failed", "queue:x", "name:x"])
 def test_a_job_is_not_called_what_selects_others(name: str) -> None:
     with pytest.raises(InvalidSpec, match="call the job something else"):
-        fields.read({"name": name}, Here({}, "/", 0.0))
+        job_options.read({"name": name}, Here({}, "/", 0.0))
 
 
 @pytest.mark.parametrize("name", ["", "train", "12", "-x", "all-of-them", "a@b", "states:x"])
 def test_a_job_may_be_called(name: str) -> None:
-    assert fields.read({"name": name}, Here({}, "/", 0.0)) == {"name": name}
+    assert job_options.read({"name": name}, Here({}, "/", 0.0)) == {"name": name}
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ class Option(NamedTuple):
         return self.text(self.of(spec))
 
 
-FIELDS = {
+OPTIONS = {
     "name": Option(spelling.title, "name", about="empty: its program or script"),
     "note": Option(spelling.remark, "note", about="what it is for"),
     "workdir": Option(spelling.text, "workdir"),
@@ -131,7 +131,7 @@ FIELDS = {
 }  # fmt: skip
 """Every option of a job by its long flag, in the order in which an editor and `show` have them."""
 
-MANY = frozenset(name for name, option in FIELDS.items() if isinstance(option.shown(BLANK), list))
+MANY = frozenset(name for name, option in OPTIONS.items() if isinstance(option.shown(BLANK), list))
 """Those that may be given several times."""
 
 RIVALS = {"mem": "mem-per-cpu", "mem-per-cpu": "mem", "venv": "conda", "conda": "venv", "input": "tty", "tty": "input"}
@@ -142,7 +142,7 @@ ITS_OWN = frozenset(
 ) | {"env", "env-file"}
 """What a queue does not give to jobs whose submitter says nothing. (Its on-lost is a limit of the queue itself.)"""
 
-DEFAULTABLE = tuple(name for name in FIELDS if name not in ITS_OWN)
+DEFAULTABLE = tuple(name for name in OPTIONS if name not in ITS_OWN)
 
 
 def layered(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -153,9 +153,9 @@ def layered(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
 def read(options: Mapping[str, Any], here: Here) -> dict[str, Any]:
     """The options with their values read; an unknown name or a bad value raises InvalidSpec that names it."""
     for name in options:
-        if name not in FIELDS:
-            raise InvalidSpec(f"there is no such option{meant(name, FIELDS)}", name)
-    return {name: FIELDS[name].read(value, name, here) for name, value in options.items()}
+        if name not in OPTIONS:
+            raise InvalidSpec(f"there is no such option{meant(name, OPTIONS)}", name)
+    return {name: OPTIONS[name].read(value, name, here) for name, value in options.items()}
 
 
 def placed(values: Mapping[str, Any], base: JobSpec = BLANK) -> dict[str, Any]:
@@ -165,7 +165,7 @@ def placed(values: Mapping[str, Any], base: JobSpec = BLANK) -> dict[str, Any]:
     found: dict[str, Any] = {}
     records: dict[str, dict[str, Any]] = {}
     for name, value in values.items():
-        places = FIELDS[name].at.split() if name in FIELDS else []
+        places = OPTIONS[name].at.split() if name in OPTIONS else []
         for place, held in zip(places, value if len(places) > 1 else (value,), strict=False):
             field, _, inner = place.partition(".")
             if inner:
@@ -180,7 +180,7 @@ def placed(values: Mapping[str, Any], base: JobSpec = BLANK) -> dict[str, Any]:
 
 def chosen(spec: JobSpec) -> Iterator[tuple[str, str]]:
     """What a job has otherwise than a blank one, as it is written."""
-    for name, one in FIELDS.items():
+    for name, one in OPTIONS.items():
         if one.at and one.of(spec) != one.of(BLANK):
             yield name, written(one.shown(spec))
 

@@ -19,8 +19,8 @@ from runyard.model.spec import JobSpec
 from runyard.model.template import NumbersCall, Template
 from runyard.submitting import bulk, template_file
 from runyard.submitting.build import Builder, new_key
-from runyard.submitting.fields import read
 from runyard.submitting.ground import Here
+from runyard.submitting.job_options import read
 from runyard.submitting.nearest import meant
 
 Values = Mapping[str, str]
