@@ -62,7 +62,11 @@ def test_a_wrong_flag(ry: Typist, words: tuple[str, ...], says: str) -> None:
     [
         (("submit",), "command: there is nothing to run"),
         (("submit", "--"), "command: there is nothing to run"),
-        (("submit", "--nmae", "x", "--", "true"), "No such option '--nmae'"),
+        (
+            ("submit", "--nmae", "x", "--", "true"),
+            "No such option '--nmae'; did you mean '--name'?",
+        ),
+        (("ls", "--srot", "x"), "No such option '--srot'; did you mean '--sort'?"),
         (("sumbit", "--", "true"), "there is no verb 'sumbit'; did you mean 'submit'?"),
         (("run", "-a", "1-3", "--", "true"), "run follows one job"),
         (("wait",), "Missing argument"),

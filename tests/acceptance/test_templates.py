@@ -201,6 +201,15 @@ def test_an_installed_torch_is_not_even_imported(ry: Typist) -> None:
     assert parameters(ry, "python", script(ry, text + "p.parse_args()"))["m"]["choices"] == ["small", "big"]
 
 
+def test_an_option_that_no_parameter_can_be_called_as_is_told(ry: Typist) -> None:
+    text = (
+        "import argparse\np = argparse.ArgumentParser()\np.add_argument('--gr\u00f6\u00dfe')\np.add_argument('--lr')\n"
+    )
+    made = ry("template", "add", "t", "--", "python", script(ry, text + "p.parse_args()\n"))
+    assert made.out == "template t is saved, with 1 parameter: lr\n"
+    assert "left out, because no parameter can be called so (letters are a to z): gr\u00f6\u00dfe\n" in made.err
+
+
 def test_a_click_command(ry: Typist) -> None:
     found = parameters(ry, "python", script(ry, CLICK), "train")
     assert list(found) == ["data", "lr", "opt", "amp", "tag", "who"]

@@ -195,5 +195,8 @@ def _usage(app: App, error: click.ClickException, args: Sequence[str]) -> int:
     app.output.as_json = app.output.as_json or "--json" in own
     context = getattr(error, "ctx", None)
     hint = f" (see {context.command_path} --help)" if context is not None else ""
-    app.output.failure("UsageError", error.format_message().rstrip(".") + hint, EXIT_USAGE)
+    told = error.format_message()
+    if isinstance(error, click.NoSuchOption) and error.possibilities:
+        told = f"{error.message.rstrip('.')}; did you mean {error.possibilities[0]!r}?"  # click's list is by alphabet
+    app.output.failure("UsageError", told.rstrip(".") + hint, EXIT_USAGE)
     return EXIT_USAGE

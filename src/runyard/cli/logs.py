@@ -16,6 +16,7 @@ from runyard.cli.render.output import LogOutput
 from runyard.cli.render.text import harmless, label
 from runyard.cli.selecting import attempt_of, selected, single
 from runyard.errors import Conflict, NotFound, UsageError
+from runyard.model.filter import JobQuery
 
 LINES = 10
 LINES_MAX = 1_000_000
@@ -39,7 +40,7 @@ def _spelled_out(args: Sequence[str]) -> Iterator[str]:
         before = arg
 
 
-@click.command("logs", cls=LinesCommand, epilog=SELECTORS + "\n12.2 is the second attempt of job 12.")
+@click.command("logs", cls=LinesCommand, epilog=SELECTORS + "\n12.2 is the second attempt of job 12; NAME.2 works too.")
 @any_jobs
 @follow_flag
 @click.option("-n", "--lines", type=click.IntRange(0, LINES_MAX), help="Only the last lines.")
@@ -124,15 +125,26 @@ class FirstLines:
 
 def chosen(app: App, selectors: Sequence[str]) -> list[tuple[JobRow, int]]:
     """The jobs, each with the attempt that is meant (0: the latest)."""
-    if len(selectors) > 1 and not any(attempt_of(text)[1] for text in selectors):
+    meant = [_attempt_of(app, text) for text in selectors or ("@",)]
+    if len(meant) > 1 and not any(number for _, number in meant):
         return [(row, 0) for row in selected(app, selectors)]
     found = []
-    for text in selectors or ("@",):
-        job, number = attempt_of(text)
+    for job, number in meant:
         found += (
             [(single(app, job), number)] if number or not selectors else [(row, 0) for row in selected(app, (job,))]
         )
     return found
+
+
+def _attempt_of(app: App, selector: str) -> tuple[str, int]:
+    """As `attempt_of`, of a name too (`train.2`), unless a job is called so with the dot and all."""
+    name, dot, number = selector.rpartition(".")
+    if dot and name and not name.isdecimal() and attempt_of(f"1.{number}")[1]:
+        try:
+            app.service().jobs(JobQuery((selector,), limit=1))
+        except NotFound:
+            return name, int(number)
+    return attempt_of(selector)
 
 
 def _show(app: App, selectors: Sequence[str], wanted: _Wanted) -> int:

@@ -47,6 +47,9 @@ def parameters_of(app: App, template: Template, written: Sequence[str], style: s
             if told.ahead:
                 flags = harmless(", ".join(told.ahead))
                 app.output.note(f"ry: left out, because it has to stand before a word of the command: {flags}")
+            if told.unnamed:
+                names = harmless(", ".join(told.unnamed))
+                app.output.note(f"ry: left out, because no parameter can be called so (letters are a to z): {names}")
     elif scan and not written and not places:
         raise UsageError("on another machine parameters are named by hand: -p lr:float=0.01")
     mine = tuple(parse(text, style or ("hydra" if source == "hydra" else "option")) for text in written)

@@ -166,13 +166,14 @@ def _report(app: App, done: Unloaded) -> None:
         return
     new = sorted(done.ids.values())
     output.line(f"{counted(len(new), 'job')} {'here already' if done.before else 'imported'}: {numbers(new)}")
-    pairs = list(done.ids.items())
+    pairs = [(old, job_id) for old, job_id in done.ids.items() if old != job_id]
     for old, job_id in pairs[:SHOWN]:
         output.line(f"  {old} is now {job_id}")
     if len(pairs) > SHOWN:
         output.line(f"  and {len(pairs) - SHOWN} more (--json has them all)")
     for old, group in done.groups.items():
-        output.line(f"  group {old} is now {group}")
+        if old != group:
+            output.line(f"  group {old} is now {group}")
     told = (
         ("queues made", done.queues),
         ("lost", done.lost),

@@ -57,13 +57,15 @@ class Target(NamedTuple):
 
 class Found(NamedTuple):
     """The parameters of a script, where they come from, and what stood in for something that is missing. `ahead` are
-    flags that are none, because they would have to stand before a word that is in the command."""
+    flags that are none, because they would have to stand before a word that is in the command; `unnamed` were left out,
+    because no parameter can be called so."""
 
     source: str
     parameters: tuple[Parameter, ...]
     missing: tuple[str, ...] = ()
     ahead: tuple[str, ...] = ()
     uncertain: bool = False
+    unnamed: tuple[str, ...] = ()
 
 
 def ask(words: Sequence[str], cwd: str, environ: Mapping[str, str]) -> Found:
@@ -181,12 +183,12 @@ def _look(target: Target, look: str, limit_s: float, cwd: str, environ: Mapping[
 
 
 def _found(told: dict[str, Any]) -> Found:
-    parameters = []
+    parameters, unnamed = [], []
     for item in told.get("parameters", ()):
         item.pop("uncertain", None)
         try:
             parameters.append(codec.decode(Parameter, item))
         except InvalidSpec:
-            continue  # a name that no flag could have
+            unnamed.append(str(item.get("name", "")))
     missing, ahead = (tuple(str(name) for name in told.get(key, ())) for key in ("missing", "ahead"))
-    return Found(str(told["source"]), tuple(parameters), missing, ahead, bool(told.get("uncertain")))
+    return Found(str(told["source"]), tuple(parameters), missing, ahead, bool(told.get("uncertain")), tuple(unnamed))

@@ -130,6 +130,7 @@ class FakeService:
     details: dict[int, JobDetail] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
     hook_rows: tuple[HookRow, ...] = ()
+    unloaded: Unloaded | None = None
     submissions: list[Submission] = field(default_factory=list)
     stops: list[StopCall] = field(default_factory=list)
     queries: list[JobQuery] = field(default_factory=list)
@@ -320,7 +321,9 @@ class FakeService:
         raise NotFound("this service keeps no stories")
 
     def unload(self, cargo: Cargo) -> Unloaded:
-        raise Conflict("this service takes nothing in")
+        if self.unloaded is None:
+            raise Conflict("this service takes nothing in")
+        return self.unloaded
 
     def hooks(self) -> tuple[HookRow, ...]:
         return self.hook_rows

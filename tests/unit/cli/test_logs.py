@@ -65,6 +65,12 @@ def test_an_earlier_attempt() -> None:
     cli.service.outputs = {(1, 1): b"first\n", (1, 2): b"second\n"}
     assert cli.ok("logs", "1.1") == "first\n"
     assert cli.ok("logs", "1") == "second\n"
+    assert cli.ok("logs", "job1.1") == "first\n"
+    assert cli.ok("tail", "1", "job1.1").endswith("first\n")
+    cli.service.add(ended(2, name="job1.1"))
+    cli.service.outputs[2, 1] = b"another\n"
+    assert cli.ok("logs", "job1.1") == "another\n", "a name goes first"
+    assert "no job" in cli("logs", "other.1").stderr
 
 
 def test_following_goes_to_the_end_of_the_job() -> None:

@@ -15,9 +15,11 @@ from runyard.cli.render.text import moment
 from runyard.errors import Conflict, StorageFull
 from runyard.model.attempt import Attempt, Placement, Result
 from runyard.model.events import Recorded, Submitted
+from runyard.model.export import FORMAT, Head, lines
 from runyard.model.host import Device, DeviceProcess, Host
 from runyard.model.queue import Queue
 from runyard.model.spec import JobSpec
+from runyard.model.transfer import Unloaded
 from runyard.settings import Home, Settings
 from tests.unit.cli.fake import ENVIRON, NOW, STATUS, USER, Cli, FakeService, ended, row, running
 
@@ -437,3 +439,11 @@ def test_doctor_as_a_verb(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("frob = 1\n")
     broken = Cli(environ={**ENVIRON, "RUNYARD_HOME": str(tmp_path)})
     assert broken("doctor").exit_code == 1
+
+
+def test_import_tells_the_ids_that_are_others_now(tmp_path: Path) -> None:
+    export = tmp_path / "jobs.jsonl"
+    export.write_text("".join(lines(Head(FORMAT, "k", "yard", NOW, "0.1"), (), lambda name: None, False)))
+    service = FakeService(unloaded=Unloaded({1: 1, 2: 5}, {1: 1, 2: 3}))
+    told = Cli(service).ok("import", str(export))
+    assert told == "2 jobs imported: 1, 5\n  2 is now 5\n  group 2 is now 3\n"
