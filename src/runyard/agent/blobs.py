@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable
 
 from runyard.errors import ProtocolError
+from runyard.foreign import filesystem
 
 
 class BlobCache:
@@ -27,8 +28,5 @@ class BlobCache:
         if hashlib.sha256(data).hexdigest() != name:
             raise ProtocolError(f"the blob {name[:12]}... came damaged")
         os.makedirs(self._directory, mode=0o700, exist_ok=True)
-        temporary = f"{path}.{os.getpid()}"
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
-            file.write(data)
-        os.replace(temporary, path)
+        filesystem.put(path, data)
         return path

@@ -17,6 +17,7 @@ from typing import NamedTuple, Optional
 from runyard.agent.board import Board, Kept
 from runyard.agent.lines import LINE_MAX, Fact, bars, marked, recorded
 from runyard.errors import RunyardError
+from runyard.foreign import filesystem
 from runyard.model import codec
 from runyard.model.attempt import AttemptKey
 from runyard.model.code import METRICS_MISSED, Note
@@ -108,13 +109,9 @@ class Watched:
         if not self.unkept:
             return
         self.unkept = False
-        path = self._run_dir.watched
         text = codec.dumps(self.board.kept(self._output_at, self._file_at))
         with contextlib.suppress(OSError):
-            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
-            with open(os.open(f"{path}.new", flags, 0o600), "w", encoding="ascii") as file:
-                file.write(text)
-            os.rename(f"{path}.new", path)
+            filesystem.put(self._run_dir.watched, text.encode("ascii"))
 
     def _read_on(self, source: _Source, at: int, now: float) -> tuple[int, bool]:
         """Up to FACTS_MAX facts more; how far it was read, and whether there was news."""

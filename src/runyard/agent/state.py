@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from runyard.agent.identity import Identity
 from runyard.errors import InvalidSpec
+from runyard.foreign import filesystem
 from runyard.model import codec
 from runyard.model.beat import Hello, Welcome
 from runyard.model.host import Host
@@ -62,11 +63,8 @@ def load(path: str) -> Seen:
 def save(path: str, seen: Seen) -> None:
     """Keep it, whole or not at all, as well as the disk allows. It is not flushed: that would hold the agent's one
     thread."""
-    temporary = path + ".new"
     try:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        with open(temporary, "w", encoding="ascii") as file:
-            file.write(codec.dumps(seen))
-        os.replace(temporary, path)
+        filesystem.put(path, codec.dumps(seen).encode("ascii"))
     except OSError as error:
         log.warning("what was seen of the yard cannot be kept: %s", error)

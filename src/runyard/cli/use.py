@@ -12,6 +12,7 @@ from runyard.cli.context import App
 from runyard.cli.options import as_json, complete_hosts
 from runyard.config import REMEMBERED, remembered_host
 from runyard.errors import UsageError
+from runyard.foreign import filesystem
 from runyard.settings import LOCAL, Home
 
 
@@ -61,10 +62,7 @@ def remember(app: App) -> None:
 def _write(app: App, chosen: dict[str, str]) -> None:
     path = Home(app.settings.home).remembered
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    temporary = f"{path}.{os.getpid()}"
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
-        json.dump(chosen, file)
-    os.replace(temporary, path)
+    filesystem.put(path, json.dumps(chosen).encode("ascii"))
 
 
 def _forget(app: App) -> int:

@@ -21,6 +21,7 @@ from typing import Any, Optional
 
 from runyard.api import PROTOCOL
 from runyard.errors import ProtocolError, RunyardError, Unavailable
+from runyard.foreign import filesystem
 from runyard.foreign.command import Completed, ProgramTimedOut
 from runyard.foreign.openssh import (
     FAILED,
@@ -193,11 +194,8 @@ class Login:
         self._master.forget()
 
     def _note(self, landing: Landing, held: Holder) -> None:
-        temporary = self._path(f"{NOTE}.{os.getpid()}")
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-        with open(descriptor, "w", encoding="ascii") as file:
-            json.dump({"landing": codec.encode(landing), "holder": codec.encode(held)}, file)
-        os.replace(temporary, self._path(NOTE))
+        note = {"landing": codec.encode(landing), "holder": codec.encode(held)}
+        filesystem.put(self._path(NOTE), json.dumps(note).encode("ascii"))
 
     def _noted(self) -> Optional[tuple[Landing, Holder]]:
         try:

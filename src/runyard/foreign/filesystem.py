@@ -1,4 +1,4 @@
-"""What kind of file system a path lies on, and how much is free there.
+"""What kind of file system a path lies on, how much is free there, and how a small file is put there as a whole.
 
 The wiring asks before it puts a database, a socket or a lock there; server and agent ask before they accept or start
 more work. Paths need not exist yet: the nearest directory that does is asked.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 
 from runyard.model.record import dataclass
 
@@ -84,6 +85,23 @@ def parse_mounts(lines: Iterable[bytes]) -> list[Mount]:
 def is_below(path: str, directory: str) -> bool:
     """Whether a normal path is that directory or lies in it."""
     return path == directory or path.startswith(directory.rstrip("/") + "/")
+
+
+def put(path: str, data: bytes) -> None:
+    """Make this the file at the path, its owner's alone, in place of one that is there; whole, or not at all.
+
+    It is not flushed, so that nobody waits for the disk: a power cut may leave the older file, or an empty one.
+    """
+    fresh = f"{path}.{os.getpid()}"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        with open(os.open(fresh, flags, 0o600), "wb") as file:
+            file.write(data)
+        os.replace(fresh, path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(fresh)
+        raise
 
 
 def _parse(line: bytes) -> list[Mount]:

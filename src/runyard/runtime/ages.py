@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from typing import NamedTuple, Optional
+
+from runyard.foreign import filesystem
 
 JUMP_S = 86_400.0
 """Clocks that differ by less have drifted, or a virtual machine has slept."""
@@ -42,7 +43,7 @@ def counts_since(path: str, now: Clocks, keep_s: float) -> float:
     before = _read(path)
     since = 0.0 if before is None else now.wall if _has_jumped(before, now, keep_s) else before.since
     with contextlib.suppress(OSError):  # a full disk: the older note serves as well
-        _write(path, Note(*now, since))
+        filesystem.put(path, json.dumps(Note(*now, since)).encode("ascii"))
     return since
 
 
@@ -61,11 +62,3 @@ def _read(path: str) -> Optional[Note]:
     except (OSError, ValueError, TypeError):
         return None
     return Note(boot_id, wall, boot, since)
-
-
-def _write(path: str, note: Note) -> None:
-    fresh = f"{path}.{os.getpid()}"
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    with open(fd, "w", encoding="ascii") as file:
-        json.dump(note, file)
-    os.replace(fresh, path)

@@ -23,7 +23,7 @@ from collections.abc import Callable, Collection, Iterator
 from typing import Optional
 
 from runyard.errors import Conflict, RunyardError
-from runyard.foreign import layout
+from runyard.foreign import filesystem, layout
 from runyard.model import codec
 from runyard.model.code import Code
 
@@ -108,10 +108,7 @@ class Trees:
         if os.path.exists(about):
             os.utime(about)
             return
-        temporary = f"{about}.{os.getpid()}"
-        with open(temporary, "w", encoding="ascii") as file:
-            file.write(codec.dumps(code))
-        os.replace(temporary, about)
+        filesystem.put(about, codec.dumps(code).encode("ascii"))
 
     def _mark(self, home: str) -> None:
         if self._yard:

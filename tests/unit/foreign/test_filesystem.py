@@ -97,3 +97,30 @@ def test_is_below() -> None:
     assert is_below("/a", "/a")
     assert is_below("/a", "/")
     assert not is_below("/ab", "/a")
+
+
+def test_a_file_is_put_whole_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "note"
+    path.write_text("an older one, and longer")
+    path.chmod(0o666)
+    with path.open() as reading:
+        filesystem.put(str(path), b"new")
+        assert reading.read() == "an older one, and longer", "who reads it still has all of it"
+    assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"new", 0o600)
+    assert os.listdir(tmp_path) == ["note"]
+
+
+def test_a_file_that_cannot_be_put_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "note"
+    path.mkdir()
+    with pytest.raises(IsADirectoryError):
+        filesystem.put(str(path), b"new")
+    assert os.listdir(tmp_path) == ["note"]
+
+
+def test_a_link_is_not_written_through(tmp_path: Path) -> None:
+    path, other = tmp_path / "note", tmp_path / "other"
+    other.write_bytes(b"mine")
+    path.symlink_to(other)
+    filesystem.put(str(path), b"new")
+    assert (path.is_symlink(), path.read_bytes(), other.read_bytes()) == (False, b"new", b"mine")
