@@ -104,7 +104,9 @@ def test_a_run_that_was_done_there(laptop: Laptop, machine: Sshd) -> None:
 
 def test_what_changes_says_where(laptop: Laptop) -> None:
     job = laptop.far_ok("submit", "--hold", "--", "true").strip()
-    assert laptop.far("ls").err == ""
+    for words in (("ls",), ("edit", job, "--set", "time=1h", "--dry-run"), ("export", job, "-o", "-")):
+        ended = laptop.far(*words)
+        assert (ended.code, ended.err) == (0, ""), words
     assert laptop.far("release", job).err == "ry: on gpu1\n"
     assert laptop.far("stop", job, "--json").err == ""
 
