@@ -232,7 +232,7 @@ class TestRetry:
         assert ry("wait", job).code == 1
         ry.ok("retry", job, "--resume")
         ry.ok("wait", job)
-        assert ry.ok("logs", job) == f"resume=1 from={job}.1\n"
+        assert ry.ok("logs", job) == ry.ok("logs", f"{ry.row(int(job)).name}.2") == f"resume=1 from={job}.1\n"
 
     def test_changed(self, ry: Typist, tmp_path: Path) -> None:
         job = str(ry.run("-J", "bad", "exit 3").id)

@@ -16,7 +16,6 @@ from runyard.cli.render.output import LogOutput
 from runyard.cli.render.text import harmless, label
 from runyard.cli.selecting import attempt_of, selected, single
 from runyard.errors import Conflict, NotFound, UsageError
-from runyard.model.filter import JobQuery
 
 LINES = 10
 LINES_MAX = 1_000_000
@@ -141,7 +140,7 @@ def _attempt_of(app: App, selector: str) -> tuple[str, int]:
     name, dot, number = selector.rpartition(".")
     if dot and name and not name.isdecimal() and attempt_of(f"1.{number}")[1]:
         try:
-            app.service().jobs(JobQuery((selector,), limit=1))
+            selected(app, (selector,))
         except NotFound:
             return name, int(number)
     return attempt_of(selector)
