@@ -1,7 +1,7 @@
 """The way between an agent and the server, on which everything can happen to a message.
 
-A `Wire` belongs to one start of an agent and looks to it like `agent.link.Link`. Reports that it sent and answers that
-are on their way lie in lists; the simulation delivers, doubles, delays, reorders or loses them. A report that got
+A `Wire` belongs to one start of an agent and looks to it like `agent.link.ServerLink`. Reports that it sent and answers
+that are on their way lie in lists; the simulation delivers, doubles, delays, reorders or loses them. A report that got
 nothing waits at the server, as the transport lets it, until something is to be told.
 """
 
@@ -37,7 +37,7 @@ class Sent:
 
 
 class Wire:
-    """A `Link`. `fate` says what happens to the next hello."""
+    """A `ServerLink`. `fate` says what happens to the next hello."""
 
     def __init__(self, server: Callable[[], Server | None], fate: Callable[[], str]) -> None:
         self._server = server

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from runyard.agent.identity import Identity
-from runyard.agent.link import Link
+from runyard.agent.link import ServerLink
 from runyard.agent.look import Looker
 from runyard.agent.main import Agent
 from runyard.agent.prepare import Preparer
@@ -161,7 +161,7 @@ class World:
         identity = Identity(f"agent-of-{station.ground.name}", ME.user, ME.uid, "sim", foreign_mb=500)
         station.wire = Wire(lambda: self.service, self._fate)
         station.eyes = Eyes(station.ground.look, self.now)
-        eyes, wire = cast(Looker, station.eyes), cast(Link, station.wire)
+        eyes, wire = cast(Looker, station.eyes), cast(ServerLink, station.wire)
         station.agent = Agent(identity, station.home, Toy(station.ground), eyes, Preparer(lambda code: ""), wire)
         station.agent.begin()
         station.eyes.look()

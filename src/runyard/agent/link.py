@@ -41,7 +41,7 @@ class Arrived:
     error: Optional[RunyardError] = None
 
 
-class Link:
+class ServerLink:
     """The way to the server at a socket. `fileno()` is readable when `receive` has something."""
 
     def __init__(self, path: str) -> None:

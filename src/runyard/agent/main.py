@@ -18,7 +18,7 @@ from runyard.agent.attach import Attachments
 from runyard.agent.blobs import BlobCache
 from runyard.agent.devices import Devices
 from runyard.agent.identity import Identity
-from runyard.agent.link import Arrived, Link
+from runyard.agent.link import Arrived, ServerLink
 from runyard.agent.look import Looker, is_news
 from runyard.agent.ports import Ports
 from runyard.agent.prepare import Preparer
@@ -69,7 +69,7 @@ class Agent:
     """One account on one host."""
 
     def __init__(
-        self, identity: Identity, home: Home, engine: Engine, looker: Looker, preparer: Preparer, link: Link
+        self, identity: Identity, home: Home, engine: Engine, looker: Looker, preparer: Preparer, link: ServerLink
     ) -> None:
         self._identity = identity
         self._monotonic = looker.monotonic

@@ -1,6 +1,6 @@
 """Requests to the yard of another machine, through a socket that is forwarded from there.
 
-The way there may break at any moment. `FarTransport` has its `Link` make it again, and repeats a request only where
+The way there may break at any moment. `FarTransport` has its `FarLink` make it again, and repeats a request only where
 that is safe: one that may be done twice, or one of which it is certain that the server has not heard it.
 """
 
@@ -24,7 +24,7 @@ HARMLESS = ("/blobs", "/jobs/list", "/jobs/alike", "/jobs/drafts", "/exports")
 """What is sent in a body and changes nothing. (A blob is named by its hash: nobody needs to know that it is kept.)"""
 
 
-class Link(Protocol):
+class FarLink(Protocol):
     """The way to another machine."""
 
     name: str
@@ -43,7 +43,7 @@ class Link(Protocol):
 class FarTransport:
     """Requests over a link. `changed` is called when the first request that changes something was answered."""
 
-    def __init__(self, link: Link, changed: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, link: FarLink, changed: Callable[[], None] = lambda: None) -> None:
         self._link = link
         self._near = UnixTransport(link.socket, link.alive)
         self._changed = changed

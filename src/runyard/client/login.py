@@ -46,7 +46,7 @@ Tell = Callable[[str], None]
 
 
 class Login:
-    """The connection to the host of the settings, shared by all commands of this home (a `far.Link`).
+    """The connection to the host of the settings, shared by all commands of this home (a `far.FarLink`).
 
     `below` is the directory that holds those of all destinations. `tell` gives the user remarks, `asks` says whether he
     can be asked.

@@ -23,7 +23,7 @@ from runyard.runtime.family import Member
 from runyard.runtime.funeral import Funeral, Mourners
 from runyard.runtime.groups import sweep
 from runyard.runtime.held import Held, end_message, names_in, started_in
-from runyard.runtime.link import Link
+from runyard.runtime.link import RunnerLink
 from runyard.runtime.pool import Pool
 from runyard.runtime.protocol import STATE, Message, start_message, stop_message
 from runyard.runtime.rundir import RunDir, RunDirs
@@ -58,7 +58,7 @@ class ProcessEngine:
         self._pool = Pool(home, place, warm, self._watch, self._on_message, self._on_end)
         self._mourners = Mourners(self._watch, self._here.pid_namespace, self._pool.runners, CgroupTree.find())
         self._held: dict[AttemptKey, Held] = {}
-        self._by_link: dict[Link, Held] = {}
+        self._by_link: dict[RunnerLink, Held] = {}
         self._waiting: deque[Held] = deque()
         self._unsettled: set[Held] = set()
         self._waker = Waker(self._watch)
@@ -190,17 +190,17 @@ class ProcessEngine:
         if self._waiting or self._pool.short:
             self._watch.wake(REFILL_S)
 
-    def _bind(self, held: Held, link: Link) -> None:
+    def _bind(self, held: Held, link: RunnerLink) -> None:
         held.bind(link)
         self._by_link[link] = held
 
-    def _free(self, link: Link) -> None:
+    def _free(self, link: RunnerLink) -> None:
         """The runner has nothing to do: the next order, or a place among the idle."""
         self._unbind(link)
         self._pool.give_back(link)
         self._hand_out()
 
-    def _unbind(self, link: Link) -> Optional[Held]:
+    def _unbind(self, link: RunnerLink) -> Optional[Held]:
         held = self._by_link.pop(link, None)
         if held is not None:
             held.link = None
@@ -217,7 +217,7 @@ class ProcessEngine:
 
     # what runners say
 
-    def _on_message(self, link: Link, message: Message) -> None:
+    def _on_message(self, link: RunnerLink, message: Message) -> None:
         word = message.get("is")
         if word == "state":
             self._greeted(link, message)
@@ -239,7 +239,7 @@ class ProcessEngine:
         elif word == "refused":
             self._refused(held, link, message["reason"])
 
-    def _greeted(self, link: Link, message: Message) -> None:
+    def _greeted(self, link: RunnerLink, message: Message) -> None:
         """A runner that was just born, or one that was found: idle, or with the attempt that we found it by."""
         self._pool.born(link)
         attempt = message["attempt"]
@@ -254,7 +254,7 @@ class ProcessEngine:
         elif held is None:
             self._free(link)
 
-    def _has(self, link: Link, attempt: Message) -> None:
+    def _has(self, link: RunnerLink, attempt: Message) -> None:
         """A runner holds this attempt, whatever we have found of it. What is over already must not live on."""
         key = AttemptKey(*names_in(attempt))
         held = self._held.get(key)
@@ -272,7 +272,7 @@ class ProcessEngine:
             held.learn_start(started_in(attempt))
             held.tell_terms()
 
-    def _refused(self, held: Held, link: Link, reason: str) -> None:
+    def _refused(self, held: Held, link: RunnerLink, reason: str) -> None:
         """Nothing was started: the claim was there, or could not be written."""
         self._unbind(link)
         held.last_link = None
@@ -287,7 +287,7 @@ class ProcessEngine:
             self._judge(held)
         self._free(link)
 
-    def _on_end(self, link: Link) -> None:
+    def _on_end(self, link: RunnerLink) -> None:
         """A runner says no more."""
         self._pool.forget(link)
         held = self._unbind(link)

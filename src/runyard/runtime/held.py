@@ -14,7 +14,7 @@ from runyard.model.record import changed
 from runyard.runtime import family, verdict
 from runyard.runtime.family import Member
 from runyard.runtime.funeral import Funeral
-from runyard.runtime.link import Link
+from runyard.runtime.link import RunnerLink
 from runyard.runtime.protocol import PAUSES, Message, terms_messages
 from runyard.runtime.rundir import RunDir
 from runyard.runtime.runfile import Claim, Records, Started
@@ -37,8 +37,8 @@ class Held:
         self.order: Optional[Message] = None
         self.stop: Optional[Message] = None
         self.terms: Optional[Terms] = None
-        self.link: Optional[Link] = None
-        self.last_link: Optional[Link] = None
+        self.link: Optional[RunnerLink] = None
+        self.last_link: Optional[RunnerLink] = None
         self.started: Optional[Started] = None
         self.funeral: Optional[Funeral] = None
         self.forgotten = False
@@ -76,7 +76,7 @@ class Held:
         if self.observed.stage == "claimed":
             self.tell(stage="started", pid=started.pid, started_at=started.at)
 
-    def bind(self, link: Link) -> None:
+    def bind(self, link: RunnerLink) -> None:
         """This runner has it."""
         self.link = self.last_link = link
         if self.stop is not None:

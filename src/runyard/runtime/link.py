@@ -11,7 +11,7 @@ from runyard.runtime.protocol import VERSION, Channel, Message
 from runyard.runtime.watch import Watch
 
 
-class Link:
+class RunnerLink:
     """Calls `on_message` for what the runner says, and `on_end` once when it says no more: it is dead, or dying (its
     lock may be held a moment longer), or has dropped us.
 
@@ -24,8 +24,8 @@ class Link:
         self,
         connection: socket.socket,
         watch: Watch,
-        on_message: Callable[[Link, Message], None],
-        on_end: Callable[[Link], None],
+        on_message: Callable[[RunnerLink, Message], None],
+        on_end: Callable[[RunnerLink], None],
         member: Optional[Member] = None,
     ) -> None:
         self.member = member

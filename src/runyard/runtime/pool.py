@@ -14,7 +14,7 @@ from typing import Callable, Optional
 from runyard.foreign import sockets
 from runyard.runtime import family, zygote
 from runyard.runtime.family import Member
-from runyard.runtime.link import Link
+from runyard.runtime.link import RunnerLink
 from runyard.runtime.protocol import STATE, Message
 from runyard.runtime.rundir import make_private
 from runyard.runtime.runner import Place, socket_name
@@ -41,8 +41,8 @@ class Pool:
         place: Place,
         warm: int,
         watch: Watch,
-        on_message: Callable[[Link, Message], None],
-        on_end: Callable[[Link], None],
+        on_message: Callable[[RunnerLink, Message], None],
+        on_end: Callable[[RunnerLink], None],
     ) -> None:
         self._home = home
         self._place = place
@@ -50,9 +50,9 @@ class Pool:
         self._watch = watch
         self._on_message = on_message
         self._on_end = on_end
-        self._idle: deque[Link] = deque()
-        self._births: set[Link] = set()
-        self._links: set[Link] = set()
+        self._idle: deque[RunnerLink] = deque()
+        self._births: set[RunnerLink] = set()
+        self._links: set[RunnerLink] = set()
         self._zygote: Optional[socket.socket] = None
         self._zygote_pid = 0
         self._dead_zygotes: list[int] = []
@@ -71,11 +71,11 @@ class Pool:
         """Fewer runners are ready, or soon will be, than should."""
         return len(self._idle) + len(self._births) < self._warm
 
-    def take(self) -> Optional[Link]:
+    def take(self) -> Optional[RunnerLink]:
         """An idle runner, the one that was used last (its memory is warm)."""
         return self._idle.pop() if self._idle else None
 
-    def give_back(self, link: Link) -> None:
+    def give_back(self, link: RunnerLink) -> None:
         """It is idle now, or is let go if it may take nothing more."""
         if link.usable:
             self._idle.append(link)
@@ -106,7 +106,7 @@ class Pool:
         while len(self._idle) > self._warm:
             self._let_go(self._idle.popleft())
 
-    def reach(self, member: Member) -> Optional[Link]:
+    def reach(self, member: Member) -> Optional[RunnerLink]:
         """A link to this runner, that an earlier agent had; it will say what it holds. None: it cannot be had now; if
         it is dead its socket is removed."""
         known = next((link for link in self._links if link.member == member), None)
@@ -139,7 +139,7 @@ class Pool:
         while any(link.silent for link in links) and (left_s := until - time.monotonic()) > 0:
             self._watch.dispatch(left_s)
 
-    def busy(self, link: Link) -> None:
+    def busy(self, link: RunnerLink) -> None:
         """It has something to do, wherever from."""
         if link in self._idle:
             self._idle.remove(link)
@@ -149,7 +149,7 @@ class Pool:
         named = (_SOCKET_NAME.fullmatch(name) for name in os.listdir(self._home.runner_sockets))
         return {Member(int(match.group(1)), int(match.group(2))) for match in named if match}
 
-    def forget(self, link: Link) -> None:
+    def forget(self, link: RunnerLink) -> None:
         """It says no more."""
         self._links.discard(link)
         if link.member is not None and family.identity(link.member.pid) != link.member:
@@ -160,7 +160,7 @@ class Pool:
             self._retry_at = time.monotonic() + BIRTH_RETRY_S
         self.busy(link)
 
-    def born(self, link: Link) -> None:
+    def born(self, link: RunnerLink) -> None:
         """It has said who it is."""
         self._births.discard(link)
         self._failed = 0
@@ -193,12 +193,12 @@ class Pool:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.socket_path(member))
 
-    def _link(self, connection: socket.socket, member: Optional[Member] = None) -> Link:
-        link = Link(connection, self._watch, self._on_message, self._on_end, member)
+    def _link(self, connection: socket.socket, member: Optional[Member] = None) -> RunnerLink:
+        link = RunnerLink(connection, self._watch, self._on_message, self._on_end, member)
         self._links.add(link)
         return link
 
-    def _let_go(self, link: Link) -> None:
+    def _let_go(self, link: RunnerLink) -> None:
         self._links.discard(link)
         link.close()
 

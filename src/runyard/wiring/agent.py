@@ -12,7 +12,7 @@ from typing import Any
 import runyard
 from runyard.agent.gpus import AttemptOwner
 from runyard.agent.identity import Identity
-from runyard.agent.link import Link
+from runyard.agent.link import ServerLink
 from runyard.agent.look import Looker
 from runyard.agent.main import Agent
 from runyard.agent.prepare import Preparer
@@ -58,7 +58,7 @@ def main() -> None:
     machine = Machine(host, AttemptOwner(RunDirs(home.runs, host)))
     looker = Looker(machine.look, time.monotonic, settings.look_every_s)
     preparer = Preparer(Trees(home.code).prepare)
-    agent = Agent(identity, home, engine, looker, preparer, Link(home.server_socket))
+    agent = Agent(identity, home, engine, looker, preparer, ServerLink(home.server_socket))
 
     def end(number: int, frame: Any) -> None:
         agent.end()

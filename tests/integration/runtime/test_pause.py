@@ -16,7 +16,7 @@ from runyard.foreign import process, sockets
 from runyard.runtime import family
 from runyard.runtime.cgroup import CgroupTree
 from runyard.runtime.family import Member
-from runyard.runtime.link import Link
+from runyard.runtime.link import RunnerLink
 from runyard.runtime.runner import socket_name
 from tests.integration.runtime.rig import Rig, alive, kill, wait_dead
 
@@ -233,12 +233,12 @@ class TestAcrossAgents:
         key = rig.sh("echo x > ticks; read x < /dev/zero")
         rig.started(key)
         rig.leave()
-        know = Link._know
+        know = RunnerLink._know
 
-        def older(link: Link, greeting: dict[str, object]) -> None:
+        def older(link: RunnerLink, greeting: dict[str, object]) -> None:
             know(link, {**greeting, "v": 1})
 
-        monkeypatch.setattr(Link, "_know", older)
+        monkeypatch.setattr(RunnerLink, "_know", older)
         rig.come_back()
         rig.adjust(key, paused=True)
         seen = rig.wait(lambda: rig.seen[key] if rig.seen[key].why else None, "a refusal")
