@@ -30,6 +30,8 @@ LARGE_BYTES = 1 << 20
 RETURN_AFTER_S = 10.0
 """How long after a body as large as this its memory is given back to the system."""
 
+RESTART = "after an update 'ry server stop' ends it, and the next command starts the new one; jobs run on"
+
 log = logging.getLogger("runyard.server")
 
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -221,9 +223,8 @@ async def _told(request: Request, error: Exception) -> Response:
 
 async def _unknown(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 404
-    return _error(
-        status, "NotFound" if status == 404 else "UsageError", f"{request.method} {request.url.path}: no such call"
-    )
+    message = f"{request.method} {request.url.path}: this server has no such call ({RESTART})"
+    return _error(status, "NotFound" if status == 404 else "UsageError", message)
 
 
 async def _gone(request: Request, error: Exception) -> Response:

@@ -78,3 +78,9 @@ def test_answers_are_not_kept_and_not_guessed_at() -> None:
     assert told.headers["cache-control"] == "no-store"
     assert told.headers["x-content-type-options"] == "nosniff"
     assert not [name for name in told.headers if name.startswith("access-control")]
+
+
+def test_a_call_of_a_newer_client_is_told_what_to_do() -> None:
+    told = call(application(Recorder()), "POST", "/embroider", b"{}", [JSON])
+    assert told.status == 404
+    assert "POST /embroider: this server has no such call (after an update 'ry server stop'" in told.body.decode()
