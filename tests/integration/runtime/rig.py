@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import select
 import signal
@@ -23,6 +24,7 @@ from runyard.runtime.runfile import Records
 from runyard.settings import Home
 
 PATIENCE_S = 30.0
+LOOK_S = 0.01
 HOST = "host-1"
 
 
@@ -50,7 +52,11 @@ class Rig:
     def order(self, *command: str, job: int = 1, number: int = 1, **more: Any) -> Order:
         more.setdefault("grace_s", 5.0)
         more.setdefault("workdir", str(self.out))
-        return Order(AttemptKey(job, number, f"token-{job}-{number}"), command, **more)
+        return Order(self.key(job, number), command, **more)
+
+    def key(self, job: int, number: int = 1) -> AttemptKey:
+        """The attempt. What has its token is ended with it, so each home has others."""
+        return AttemptKey(job, number, f"token-{job}-{number}-{hashlib.md5(self.home.root.encode()).hexdigest()}")
 
     def start(self, *command: str, environment: str = "", script: str = "", **more: Any) -> AttemptKey:
         order = self.order(*command, **more)
@@ -123,6 +129,19 @@ class Rig:
     def dead(self, pid: int) -> None:
         """This process is no more."""
         self.wait(lambda: not alive(pid), f"the death of {pid}")
+
+    def open_gate(self, text: object = 0) -> None:
+        """Give this to the command that waits at its gate, a pipe (`mkfifo gate; ... read x < gate`)."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                descriptor = os.open(self.out / "gate", os.O_WRONLY | os.O_NONBLOCK)
+                break
+            except OSError:  # nobody has it open yet
+                assert time.monotonic() < deadline, f"nobody is at the gate; zygote: {self.zygote_log()}"
+                select.select([], [], [], LOOK_S)
+        with open(descriptor, "w", encoding="utf-8") as gate:
+            gate.write(f"{text}\n")
 
     # looking
 

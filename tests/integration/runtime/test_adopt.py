@@ -20,10 +20,6 @@ from tests.integration.runtime.rig import PATIENCE_S, Rig, alive, kill, wait_dea
 WAITER = "trap 'exit 9' TERM; mkfifo gate; echo $$ > pid; read code < gate; exit $code"
 
 
-def open_gate(rig: Rig, code: int = 0) -> None:
-    (rig.out / "gate").write_text(f"{code}\n")
-
-
 class TestRunning:
     def test_adopted_with_the_same_pid_and_its_true_end(self, rig: Rig) -> None:
         key = rig.sh(WAITER)
@@ -32,7 +28,7 @@ class TestRunning:
         assert [(seen.key, seen.stage, seen.pid, seen.started_at) for seen in adopted] == [
             (key, "started", before.pid, before.started_at)
         ]
-        open_gate(rig, 3)
+        rig.open_gate(3)
         ended = rig.ended(key)
         assert ended.result is not None
         assert (ended.result.wait_status, ended.pid) == (3 << 8, before.pid)
@@ -62,7 +58,7 @@ class TestRunning:
         pid = rig.started(key).pid
         for _ in range(5):
             assert [seen.pid for seen in rig.restart()] == [pid]
-        open_gate(rig, 4)
+        rig.open_gate(4)
         assert rig.result(key).wait_status == 4 << 8
 
     def test_its_runner_takes_attempts_of_the_next_agent(self, rig: Rig) -> None:
@@ -72,7 +68,7 @@ class TestRunning:
         rig.leave()
         rig.warm = 0
         rig.come_back()
-        open_gate(rig)
+        rig.open_gate()
         rig.ended(key)
         rig.wait(lambda: runner in rig.idle(), "its being idle")
         assert rig.result(rig.sh("exit 0", job=2)).wait_status == 0
@@ -82,7 +78,7 @@ class TestRunning:
         pid = rig.started(key).pid
         rig.restart()
         rig.sh("touch again")
-        open_gate(rig, 2)
+        rig.open_gate(2)
         ended = rig.ended(key)
         assert ended.result is not None
         assert (ended.pid, ended.result.wait_status) == (pid, 2 << 8)
@@ -106,7 +102,7 @@ class TestRunning:
             agent.kill()
         adopted = rig.come_back()
         assert [seen.stage for seen in adopted] == ["started"]
-        open_gate(rig, 6)
+        rig.open_gate(6)
         assert rig.result(adopted[0].key).wait_status == 6 << 8
         assert rig.clean() == []
 
@@ -121,7 +117,7 @@ class TestEndedMeanwhile:
         started = rig.started(key)
         runner = rig.runner(key)
         rig.leave()
-        open_gate(rig)
+        rig.open_gate()
         wait_dead(runner)
         (seen,) = rig.come_back()
         assert (seen.stage, seen.pid, seen.started_at) == ("ended", started.pid, started.started_at)
@@ -172,7 +168,7 @@ class TestIdle:
             wait_dead(pid)
         assert alive(zygote)
         assert alive(runner)
-        open_gate(rig)
+        rig.open_gate()
         wait_dead(runner)
         wait_dead(zygote)
         rig.come_back()
@@ -224,7 +220,7 @@ class TestSocket:
         assert greeting["attempt"]["pid"] == started.pid
         channel.send({"do": "state"})
         assert _next(channel) == greeting
-        open_gate(rig)
+        rig.open_gate()
         assert _next(channel)["is"] == "ended"
         channel.close()
 
@@ -239,7 +235,7 @@ class TestSocket:
             while True:
                 connection.sendall(b'{"do":"state"}\n' * 1000)
         connection.close()
-        open_gate(rig, 5)
+        rig.open_gate(5)
         assert rig.result(key).wait_status == 5 << 8
 
     def test_its_process_is_identified(self, rig: Rig) -> None:

@@ -18,10 +18,6 @@ DEAF = "trap '' TERM; echo $$ > pid; while :; do sleep 1000; done"
 DAY_S = 86_400.0
 
 
-def open_gate(rig: Rig, code: int = 0) -> None:
-    (rig.out / "gate").write_text(f"{code}\n")
-
-
 class TestLongTimes:
     """The kernel takes a wait of some 24 days at most."""
 
@@ -30,7 +26,7 @@ class TestLongTimes:
         key = rig.sh(WAITER, time_limit_s=limit_s)
         rig.pid()
         rig.started(key)
-        open_gate(rig, 3)
+        rig.open_gate(3)
         assert rig.result(key).wait_status == 3 << 8
 
     def test_a_grace(self, rig: Rig) -> None:
@@ -53,7 +49,7 @@ class TestWords:
         rig.pid()
         self._say(rig, key, {"do": "stop", "why": "cancelled", "signal": number, "grace_s": 1000.0})
         rig.wait(lambda: "Error" in rig.zygote_log(), "the complaint")
-        open_gate(rig, 3)
+        rig.open_gate(3)
         assert rig.result(key).wait_status == 3 << 8
 
     def test_the_kill_comes_all_the_same(self, rig: Rig) -> None:
@@ -69,7 +65,7 @@ class TestWords:
         self._say(rig, key, {"do": "limit", "seconds": seconds})
         self._say(rig, key, {"do": "stop", "why": "cancelled", "grace_s": seconds})
         rig.wait(lambda: rig.zygote_log().count("Traceback") == 2, "the complaint")
-        open_gate(rig, 3)
+        rig.open_gate(3)
         assert rig.result(key).wait_status == 3 << 8
 
     def test_a_time_that_is_not_a_number(self, rig: Rig) -> None:
@@ -86,7 +82,7 @@ class TestWords:
         assert link is not None
         link._channel._out += text + b"\n"
         link.send(STATE)
-        open_gate(rig, 3)
+        rig.open_gate(3)
         assert rig.result(key).wait_status == 3 << 8
 
     def test_a_long_cause_is_shortened(self, rig: Rig) -> None:
@@ -102,7 +98,7 @@ class TestWords:
         key = rig.sh(WAITER)
         rig.pid()
         self._say(rig, key, {"do": "stop", "token": "another", "why": "cancelled", "signal": 9})
-        open_gate(rig, 3)
+        rig.open_gate(3)
         assert rig.result(key).wait_status == 3 << 8
 
     def _say(self, rig: Rig, key: AttemptKey, message: dict[str, object]) -> None:
@@ -128,7 +124,7 @@ class TestTheDiskFails:
         (seen,) = rig.restart()
         rig.wait(lambda: rig.seen[key].stage == "started", "the greeting")
         assert (seen.key, rig.seen[key].pid) == (key, pid)
-        open_gate(rig, 3)
+        rig.open_gate(3)
         assert rig.result(key).wait_status == 3 << 8
 
 
@@ -148,7 +144,7 @@ class TestDirectoriesRemoved:
         (seen,) = rig.restart()
         assert (seen.key, seen.stage, seen.pid, seen.started_at) == (key, "started", before.pid, before.started_at)
         rig.sh("touch again")
-        open_gate(rig, 3)
+        rig.open_gate(3)
         assert (rig.result(key).wait_status, rig.seen[key].pid) == (3 << 8, before.pid)
         assert not (rig.out / "again").exists()
 
@@ -159,12 +155,12 @@ class TestDirectoriesRemoved:
         rig.leave()
         rig.warm = 0
         rig.come_back()
-        open_gate(rig, 3)
+        rig.open_gate(3)
         rig.ended(key)
         rig.engine.forget(key)
         rig.wait(lambda: rig.idle()[-1:] == [runner], "its being idle")
         assert rig.result(rig.sh("exit 4", job=2)).wait_status == 4 << 8
-        assert rig.runner(AttemptKey(2, 1, "token-2-1")) == runner
+        assert rig.runner(rig.key(2)) == runner
 
     def test_it_can_be_stopped(self, rig: Rig) -> None:
         key = self.begin(rig)
@@ -180,7 +176,7 @@ class TestDirectoriesRemoved:
         rig.leave()
         kill(runner, signal.SIGSTOP)
         assert [(seen.key, seen.stage) for seen in rig.come_back()] == [(key, "started")]
-        open_gate(rig, 3)
+        rig.open_gate(3)
         assert rig.result(key).wait_status == 3 << 8
 
     def test_who_answers_late_is_heard(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -190,7 +186,7 @@ class TestDirectoriesRemoved:
         assert rig.restart() == []
         rig.started(key)
         rig.sh("touch again")
-        open_gate(rig, 3)
+        rig.open_gate(3)
         assert rig.result(key).wait_status == 3 << 8
         assert not (rig.out / "again").exists()
 
@@ -236,7 +232,7 @@ class TestDirectoriesRemoved:
         assert link is not None
         link._channel._socket.shutdown(2)
         rig.wait(lambda: held.link not in (None, link), "a new link")  # it ends after that: else nothing could tell
-        open_gate(rig, 3)
+        rig.open_gate(3)
         assert rig.result(key).wait_status == 3 << 8
 
     def test_new_attempts_start_all_the_same(self, rig: Rig) -> None:

@@ -55,7 +55,7 @@ def test_a_fork_bomb_is_ended(rig: Rig, fence: Group) -> None:
     pid = rig.pid()
     assert fence.add(pid)
     assert pid in fence.pids()
-    (rig.out / "gate").write_text("go\n")
+    rig.open_gate("go")
     rig.wait(lambda: len(fence.pids()) > BOMB_MAX // 2, "the bomb")
     rig.stop(key)
     result = rig.result(key)
@@ -167,7 +167,7 @@ class TestDisk:
         runner = rig.runner(key)
         rig.leave()
         self.fill(small)
-        _open_gate(rig, 3)
+        rig.open_gate(3)
         wait_dead(runner)
         ended = rig.records(key).ended
         (small / "fill").unlink()
@@ -262,7 +262,3 @@ def _blob(rig: Rig, job: int) -> str:
     path = rig.out / f"environment-{job}"
     path.write_text(json.dumps({"PATH": os.environ["PATH"], "JOB": str(job)}))
     return str(path)
-
-
-def _open_gate(rig: Rig, code: int) -> None:
-    (rig.out / "gate").write_text(f"{code}\n")

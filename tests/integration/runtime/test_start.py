@@ -182,8 +182,8 @@ class TestSurroundings:
         key = rig.start("env", environment=blob, variables=(("B", "3"), ("RUNYARD_JOB_ID", "1")))
         rig.ended(key)
         found = set(Path(rig.run_dir(key).output).read_bytes().splitlines())
-        path = b"PATH=" + os.environb[b"PATH"]
-        assert found == {b"A=1", b"B=3", b"ODD=\xff", b"RUNYARD_JOB_ID=1", b"RUNYARD_TOKEN=token-1-1", path}
+        path, token = b"PATH=" + os.environb[b"PATH"], b"RUNYARD_TOKEN=" + key.token.encode()
+        assert found == {b"A=1", b"B=3", b"ODD=\xff", b"RUNYARD_JOB_ID=1", token, path}
 
     def test_without_a_blob_it_is_short(self, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
         key = rig.start("env")

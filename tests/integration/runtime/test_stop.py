@@ -218,7 +218,7 @@ class TestLeftOvers:
         pid = rig.pid()
         assert alive(pid)
         assert rig.result(rig.sh("exit 0", job=2)).wait_status == 0
-        assert rig.runner(AttemptKey(2, 1, "token-2-1")) != rig.runner(key)
+        assert rig.runner(rig.key(2)) != rig.runner(key)
         assert alive(pid)
         kill(pid)
         wait_dead(rig.runner(key))
