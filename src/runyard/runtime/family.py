@@ -167,10 +167,13 @@ def send(members: Iterable[Member], number: int) -> None:
 def halt(members: Iterable[Member]) -> None:
     """Have these stand still, each if it is still the same process."""
     for member in members:
-        fd = open_member(member)
-        if fd is not None:
-            with _letting_go(fd):
-                signal.pidfd_send_signal(fd, signal.SIGSTOP)
+        _tell(member, signal.SIGSTOP)
+
+
+def let_go_on(members: Iterable[Member]) -> None:
+    """The opposite. It is also for one that does not stand still yet, and would otherwise come to it afterwards."""
+    for member in members:
+        _tell(member, signal.SIGCONT)
 
 
 def wake(member: Member) -> None:
@@ -179,6 +182,13 @@ def wake(member: Member) -> None:
     if fd is not None:
         with _letting_go(fd):
             _wake(fd, member.pid)
+
+
+def _tell(member: Member, number: int) -> None:
+    fd = open_member(member)
+    if fd is not None:
+        with _letting_go(fd):
+            signal.pidfd_send_signal(fd, number)
 
 
 def _wake(fd: int, pid: int) -> None:

@@ -41,8 +41,7 @@ class Standstill:
     def end(self) -> None:
         """Everybody goes on."""
         self._groups.thaw()
-        for member in self._members():
-            family.wake(member)
+        family.let_go_on(self._members())
 
     def _halt(self, members: list[Member]) -> bool:
         """Whether somebody ran, and has been told now."""

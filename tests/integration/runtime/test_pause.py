@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,13 +19,22 @@ from runyard.foreign import process, sockets
 from runyard.runtime import family
 from runyard.runtime.cgroup import CgroupTree
 from runyard.runtime.family import Member
+from runyard.runtime.groups import RunnerGroups
 from runyard.runtime.link import RunnerLink
 from runyard.runtime.runner import socket_name
-from tests.integration.runtime.rig import Rig, alive, kill, wait_dead
+from runyard.runtime.standstill import Standstill
+from tests.integration.runtime.rig import LOOK_S, PATIENCE_S, Rig, alive, kill, wait_dead
 
 TICKS = "i=0; while :; do i=$((i+1)); echo $i >> ticks; sleep 0.02; done"
 FORKS = "while :; do sh -c 'echo x >> ticks; sleep 0.01' & sleep 0.005; done"
 """A job that is always about to have another child; some dozen at a time."""
+BUSY = """
+import os, sys
+opened = [(os.POSIX_SPAWN_OPEN, 0, sys.argv[1], os.O_RDONLY, 0)]
+os.waitpid(os.posix_spawn("/bin/true", ["true"], {}, file_actions=opened), 0)
+"""
+"""It waits in the kernel for its child to execute, which waits at the gate."""
+
 DEAF = "trap '' TERM; echo $$ > pid; echo x >> ticks; while :; do sleep 0.02; echo x >> ticks; done"
 
 
@@ -247,3 +259,23 @@ class TestAcrossAgents:
         assert stat is not None and stat.state not in "Tt"
         rig.stop(key, number=signal.SIGKILL)
         assert rig.result(key).why == "cancelled"
+
+
+def test_one_that_had_not_come_to_a_standstill_goes_on(tmp_path: Path) -> None:
+    """A process that waits in the kernel stands still only when it comes back: by then the pause may be over."""
+    os.mkfifo(tmp_path / "gate")
+    argv = [sys.executable, "-c", BUSY, str(tmp_path / "gate")]
+    with subprocess.Popen(argv) as busy:
+        try:
+            member = Member(busy.pid, family.start_time(busy.pid))
+            deadline = time.monotonic() + PATIENCE_S
+            while (stat := process.read_stat(busy.pid)) is None or stat.state != "D":
+                assert time.monotonic() < deadline, "it does not wait"
+                select.select([], [], [], LOOK_S)
+            standstill = Standstill(RunnerGroups(None, member), lambda: [member])
+            standstill.look(0.0)
+            standstill.end()
+            with open(tmp_path / "gate", "wb"):
+                assert busy.wait(PATIENCE_S) == 0
+        finally:
+            busy.kill()
