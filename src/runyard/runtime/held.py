@@ -93,9 +93,11 @@ class Held:
         """Its runner hears how it is to go on, once it has greeted."""
         if self.terms is None or self.link is None or not self.link.version:
             return
-        for message in terms_messages(self.terms):
-            self.link.send(message)
-        if self.terms.paused and self.link.version < PAUSES:
+        limit, stands = terms_messages(self.terms)
+        self.link.send(limit)
+        if self.link.version >= PAUSES:
+            self.link.send(stands)
+        elif self.terms.paused:
             self.tell(why=TOO_OLD)
         self.terms = None
 

@@ -265,6 +265,7 @@ class TestViewers:
         typist = Viewer(rig, key)
         typist.type(b"right\r")
         looker.sees(b"24 80\r\ngot right\r\n")
+        rig.result(key)
 
     def test_the_window_is_that_of_the_last_writer(self, rig: Rig) -> None:
         key = tty(rig, "trap 'stty size' WINCH; echo ready; while :; do read x && stty size; done")
