@@ -126,14 +126,14 @@ def test_a_repository_that_goes(work: Work, repositories: LocalRepositories) -> 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-@pytest.mark.parametrize("whose", [".", ".git", "../work/.git/worktrees/side", "../work/.git"])
+@pytest.mark.parametrize("whose", [".", ".git", "{main}/.git/worktrees/side", "{main}/.git"])
 def test_a_repository_of_another_account(
     work: Work, repositories: LocalRepositories, tmp_path: Path, whose: str
 ) -> None:
     """All that leads to what git reads is to be ours, or git was told to trust the work tree."""
     side = tmp_path / "side"
     work.git("worktree", "add", "-q", str(side))
-    os.chown(side / whose, 4711, -1)
+    os.chown(side / whose.format(main=work.root), 4711, -1)
     trusted = tmp_path / ".gitconfig"
     why = f"{side} belongs to another account, and git's safe.directory does not name it"
     for named in ("/elsewhere", f"{side}\n\tdirectory ="):
