@@ -107,6 +107,7 @@ HOME = {
     "agent_state": "the yard that the agent serves, and the last epoch and event that it has heard of",
     "runs": "`<host id>/live` and `<host id>/done`: a directory for each attempt, with its output",
     "checkpoints": "`<thousand>/<job>`: what a job keeps from one attempt to the next, where it asked for that",
+    "pipelines": "",
     "logs": "`server.log`, `agent.log`, `zygote.log`",
 }
 """What lies in each place of `settings.Home`; "" takes the property's own docstring."""

@@ -205,6 +205,11 @@ class Home:
         return os.path.join(self.root, "checkpoints")
 
     @property
+    def pipelines(self) -> str:
+        """A directory for each run of a pipeline."""
+        return os.path.join(self.root, "pipelines")
+
+    @property
     def logs(self) -> str:
         return os.path.join(self.root, "logs")
 

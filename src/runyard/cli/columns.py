@@ -14,8 +14,8 @@ from runyard.cli.render.text import clock, harmless, label, span, stamp
 from runyard.errors import UsageError
 from runyard.model.fields import FIELDS, METRIC, PARAM, SPAN, TIME, Scalar, Value, value_of
 from runyard.model.listing import shown
+from runyard.model.nearest import meant
 from runyard.model.where import names_in, parse
-from runyard.submitting.nearest import meant
 
 FIRM = ("id", "state")
 

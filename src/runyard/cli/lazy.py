@@ -14,8 +14,8 @@ import click
 
 from runyard.cli.context import App
 from runyard.errors import RunyardError
+from runyard.model.nearest import meant
 from runyard.settings import LOCAL
-from runyard.submitting.nearest import meant
 
 EXIT_INTERRUPTED = 130
 EXIT_PIPE = 141

@@ -16,11 +16,11 @@ from runyard.cli.render.json import of_named, plain
 from runyard.cli.render.text import harmless
 from runyard.cli.submit import here
 from runyard.errors import Conflict, NotFound, RunyardError, UsageError
+from runyard.model.nearest import meant
 from runyard.model.params import assigned
 from runyard.model.queue import Queue
 from runyard.model.spec import DEFAULT_QUEUE
 from runyard.submitting.job_options import check_defaults
-from runyard.submitting.nearest import meant
 
 TRIES = 5
 """How often a change is made again on top of somebody else's."""

@@ -20,8 +20,8 @@ from runyard.cli.render.text import harmless, label
 from runyard.errors import RunyardError, UsageError
 from runyard.model.fields import number_in, value_of
 from runyard.model.filter import JobQuery
+from runyard.model.nearest import meant
 from runyard.model.record import dataclass
-from runyard.submitting.nearest import meant
 
 STEP = "step"
 LINES_MOST = 8

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from runyard.api import Submission
 from runyard.errors import InvalidSpec, NotFound
 from runyard.model.filter import JobQuery, parse_selector
+from runyard.model.nearest import meant
 from runyard.model.params import Params
 from runyard.model.queue import Queue
 from runyard.model.spec import (
@@ -29,7 +30,6 @@ from runyard.submitting import job_options, venv
 from runyard.submitting.dependencies import resolve
 from runyard.submitting.ground import Ground, Here
 from runyard.submitting.job_options import BLANK
-from runyard.submitting.nearest import meant
 from runyard.submitting.presence import look_for_output, look_for_program
 from runyard.submitting.pythons import Pythons
 from runyard.submitting.script import Command, command_of, remarks, script_of

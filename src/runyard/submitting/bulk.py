@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from runyard.api import Submission
 from runyard.errors import InvalidSpec
+from runyard.model.nearest import meant
 from runyard.model.spec import ARGUMENT_BYTES, DEFAULT_SHELL, NAME_BYTES, ArraySpec, Dependency, JobSpec
 from runyard.submitting import dependencies, job_options, spelling
 from runyard.submitting.build import Builder, new_key
-from runyard.submitting.nearest import meant
 from runyard.submitting.script import Command, words_of
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 from runyard.errors import InvalidSpec
 from runyard.model.filter import expand_names
+from runyard.model.nearest import meant
 from runyard.model.params import assigned
-from runyard.submitting.nearest import meant
 
 CELLS_MAX = 100_000
 DIGITS = 6

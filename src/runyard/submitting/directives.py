@@ -13,10 +13,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from runyard.errors import InvalidSpec
+from runyard.model.nearest import meant
 from runyard.submitting import gpus, job_options, sbatch, spelling
 from runyard.submitting.grammar import Grammar, Option, Stray
 from runyard.submitting.ground import Here
-from runyard.submitting.nearest import meant
 
 RY, SBATCH = "#RY", "#SBATCH"
 MARKS = (RY, SBATCH)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from runyard.errors import InvalidSpec
+from runyard.model import sizes
 from runyard.model.spec import GpuRequest
-from runyard.submitting import sizes
 
 COUNT_MAX = 1_024
 """`4090:2` are two devices of model 4090."""

@@ -12,10 +12,10 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from runyard.errors import InvalidSpec
+from runyard.model.nearest import meant
 from runyard.model.spec import JobSpec
 from runyard.submitting import spelling
 from runyard.submitting.ground import Here
-from runyard.submitting.nearest import meant
 
 BLANK = JobSpec(("true",))
 """A job with every option at its default."""

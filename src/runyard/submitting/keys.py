@@ -8,12 +8,12 @@ from functools import partial
 from runyard.errors import InvalidSpec
 from runyard.model.fields import PARAM
 from runyard.model.job import JobState
+from runyard.model.nearest import meant
 from runyard.model.params import Params
 from runyard.model.spec import JobSpec
 from runyard.model.wishes import REMARKS, STILL_CHANGES
 from runyard.submitting import spelling
 from runyard.submitting.job_options import OPTIONS, Option, written
-from runyard.submitting.nearest import meant
 
 COMMAND = Option(
     spelling.words, "command shell", spelling.command_text, "a list runs as it is, a text is run by a shell"

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from runyard.errors import InvalidSpec
+from runyard.model.nearest import meant
 from runyard.model.rendering import checked
 from runyard.model.template import EACH, HYDRA, ONE, OPTION, STYLES, TOGETHER, TYPES, Parameter
-from runyard.submitting.nearest import meant
 
 _WRITTEN = re.compile(r"([^:=\s]+)(?::([a-z]+)(?:\(([^)]*)\))?([*+]?))?(?:=(.*))?", re.DOTALL)
 _MANY = {"": ONE, "*": EACH, "+": TOGETHER, None: ONE}

@@ -11,7 +11,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from runyard.errors import InvalidSpec
-from runyard.submitting import gpus, job_options, sizes
+from runyard.model import sizes
+from runyard.submitting import gpus, job_options
 from runyard.submitting.grammar import Grammar, Option, Stray, names
 
 MARK = "#SBATCH"

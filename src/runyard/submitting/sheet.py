@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from runyard.errors import InvalidSpec
+from runyard.model.nearest import meant
 from runyard.model.spec import JobSpec
 from runyard.submitting import toml_text
 from runyard.submitting.job_options import Option
-from runyard.submitting.nearest import meant
 
 MISTAKE = "#! "
 """How lines begin that say what was wrong."""

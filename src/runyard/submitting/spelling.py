@@ -13,15 +13,16 @@ import time
 from typing import Any
 
 from runyard.errors import InvalidSpec
+from runyard.model import sizes
 from runyard.model.code import IN_PLACE, WORK_TREE
 from runyard.model.drift import POLICIES
 from runyard.model.filter import PREFIXES
+from runyard.model.nearest import meant
 from runyard.model.params import Params, assigned
 from runyard.model.spec import ARRAY_INDEX_MAX, ARRAY_MAX, ArraySpec, Dependency, GpuRequest, RetryVariable
 from runyard.model.wish import parse_wish
-from runyard.submitting import arrays, checkpoints, dependencies, durations, gpus, sizes
+from runyard.submitting import arrays, checkpoints, dependencies, durations, gpus
 from runyard.submitting.ground import Here
-from runyard.submitting.nearest import meant
 
 NO_LIMIT = ("0", "none", "unlimited", "infinite")
 SELECTS = re.compile(rf"all$|@|({'|'.join(PREFIXES)}):")

@@ -19,11 +19,11 @@ from typing import Any
 
 from runyard.errors import InvalidSpec
 from runyard.model import codec
+from runyard.model.nearest import meant
 from runyard.model.record import changed
 from runyard.model.template import Parameter, Template
 from runyard.submitting import toml_text
 from runyard.submitting.job_options import OPTIONS
-from runyard.submitting.nearest import meant
 from runyard.submitting.script import words_of
 
 KEYS = ("command", "description", "script", "source", "options", "parameters")

@@ -12,6 +12,7 @@ from typing import Any
 
 from runyard.api import Service, Submission
 from runyard.errors import InvalidSpec, NotFound
+from runyard.model.nearest import meant
 from runyard.model.params import check_params
 from runyard.model.record import changed
 from runyard.model.rendering import NUMBER, Rendered, checked, fill, names_in, render, values_of
@@ -21,7 +22,6 @@ from runyard.submitting import bulk, template_file
 from runyard.submitting.build import Builder, new_key
 from runyard.submitting.ground import Here
 from runyard.submitting.job_options import read
-from runyard.submitting.nearest import meant
 
 Values = Mapping[str, str]
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from runyard.errors import InvalidSpec
-from runyard.submitting import arrays, durations, environment, sizes
+from runyard.model import sizes
+from runyard.submitting import arrays, durations, environment
 
 NOW = 1_700_000_000.0
 

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import pytest
 
 from runyard.errors import InvalidSpec
+from runyard.model import sizes
+from runyard.model.nearest import meant, nearest
 from runyard.model.spec import ArraySpec, Dependency, GpuRequest
-from runyard.submitting import arrays, dependencies, durations, gpus, job_options, sizes
+from runyard.submitting import arrays, dependencies, durations, gpus, job_options
 from runyard.submitting.ground import Here
-from runyard.submitting.nearest import meant, nearest
 from runyard.submitting.past import past_moment
 
 HOUR = 3_600

@@ -1,0 +1,27 @@
+"""The ways to run a pipeline, by name."""
+
+from __future__ import annotations
+
+from runyard.errors import InvalidSpec
+from runyard.model.nearest import meant
+from runyard.pipeline.backends.base import Backend
+from runyard.pipeline.backends.serial import Serial
+
+BACKENDS: dict[str, type[Backend]] = {
+    "serial": Serial,
+}
+"""In the order in which they ask for more."""
+
+
+def backend(name: str) -> Backend:
+    """The backend of this name; InvalidSpec if there is none."""
+    if name not in BACKENDS:
+        raise InvalidSpec(
+            f"there is no backend {name!r}{meant(name, BACKENDS, 'use ' + ', '.join(BACKENDS))}", "backend"
+        )
+    return BACKENDS[name]()
+
+
+def available() -> list[str]:
+    """The names of those that can run something on this machine now."""
+    return [name for name, make in BACKENDS.items() if not make().lacks()]

@@ -1,0 +1,91 @@
+"""What serial and tmux have in common: scripts that tell of each job in files (`render.recording`), read here."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+
+from runyard.foreign import process
+from runyard.pipeline.run import Run, read_json
+from runyard.pipeline.state import (
+    DONE,
+    FAILED,
+    INIT,
+    INTERRUPTED,
+    PASSED,
+    PENDING,
+    RUNNING,
+    SKIPPED,
+    JobState,
+    PipelineState,
+)
+
+
+def state(run: Run) -> PipelineState:
+    """How it stands, as its scripts have told."""
+    whole = read_json(run.layout.state)
+    status = str(whole.get("status", INIT))
+    alive = process_of(whole) is not None
+    jobs = tuple(_job(run, name, alive) for name in run.layout.keys)
+    if status == RUNNING and not alive:
+        status = INTERRUPTED if any(job.status in (PENDING, RUNNING) for job in jobs) else DONE
+    return PipelineState(run.spec.name, status, jobs)
+
+
+def forget(run: Run) -> None:
+    """What an earlier run has told counts no more: another one begins."""
+    with suppress(FileNotFoundError):
+        os.unlink(run.layout.state)
+
+
+def began(run: Run, pid: int) -> None:
+    """This process sees to it: told before the script comes to telling it."""
+    stat = process.read_stat(pid)
+    with suppress(FileExistsError), open(run.layout.state, "x", encoding="utf-8") as file:
+        json.dump({"status": RUNNING, "pid": pid, "born": stat.start_time if stat is not None else 0}, file)
+
+
+def process_of(whole: dict[str, object]) -> int | None:
+    """The process that sees to the pipeline, if it lives: it is the one that was born then."""
+    pid, born = whole.get("pid"), whole.get("born")
+    if not isinstance(pid, int):
+        return None
+    stat = process.read_stat(pid)
+    return pid if stat is not None and not stat.dead and stat.start_time == born else None
+
+
+def _job(run: Run, name: str, alive: bool) -> JobState:
+    layout = run.layout
+    told = read_json(layout.status(name))
+    status = str(told.get("status", PENDING))
+    for known, mark in ((PASSED, layout.passed(name)), (FAILED, layout.failed(name)), (SKIPPED, layout.skipped(name))):
+        if os.path.exists(mark):
+            status = known
+    if status not in (RUNNING, PASSED, FAILED, SKIPPED):
+        return JobState(name)
+    log = layout.log(name)
+    return JobState(
+        name,
+        status,
+        code=_whole(told.get("ret")),
+        reason=_missed(run, told.get("missed")) if alive or status != RUNNING else "its script has gone",
+        log=log if os.path.exists(log) else "",
+        started_at=_seconds(told.get("started")),
+        ended_at=_seconds(told.get("ended")),
+    )
+
+
+def _missed(run: Run, key: object) -> str:
+    for name, own in run.layout.keys.items():
+        if own == key:
+            return f"{name} did not pass"
+    return ""
+
+
+def _whole(value: object) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def _seconds(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) else None

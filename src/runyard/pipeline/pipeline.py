@@ -1,0 +1,203 @@
+"""The Python face of pipelines: jobs are submitted to it, and it is looked at, written, run and watched.
+
+pipeline = runyard.Pipeline.create("demo", backend="tmux", size=4)
+first = pipeline.submit("echo hello")
+pipeline.submit("echo world", depends=first)
+pipeline.run()
+
+The same with cmd_queue's words and ways is in `cmd_queue`.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from runyard.config import load
+from runyard.errors import Conflict, InvalidSpec, NotFound
+from runyard.model.nearest import meant
+from runyard.pipeline import options as reading
+from runyard.pipeline import run as runs
+from runyard.pipeline.backends import registry
+from runyard.pipeline.backends.base import Backend, Start
+from runyard.pipeline.graph import Graph
+from runyard.pipeline.layout import Layout, Rendering
+from runyard.pipeline.run import Run
+from runyard.pipeline.spec import PipelineJob, PipelineSpec, slug
+from runyard.pipeline.state import INIT, RUNNING, JobState, PipelineState
+from runyard.settings import Home
+
+Needs = str | PipelineJob | Iterable[str | PipelineJob] | None
+DEFAULT_NAME = "pipeline"
+STAMP = "%Y%m%d-%H%M%S"
+WAIT_S = 0.4
+
+
+class Pipeline:
+    """A pipeline that is being put together. `create` makes one; `name`, `backend` and `jobs` can be read."""
+
+    def __init__(self, spec: PipelineSpec, backend: Backend, directory: str) -> None:
+        self.spec = spec
+        self.backend = backend
+        self.directory = directory
+        self._jobs: dict[str, PipelineJob] = {job.name: job for job in spec.jobs}
+        self._sync: tuple[str, ...] = ()
+
+    @classmethod
+    def create(cls, name: str = DEFAULT_NAME, backend: str = "serial", **options: Any) -> Pipeline:
+        """A new pipeline. `backend`: serial, tmux, slurm, airflow or yard.
+
+        Options: `size` (jobs at a time), `gpus` (devices to share, tmux), `cwd`, `preamble`, `env` (variables of all
+        jobs), `public` (names of those whose values may stand in scripts), `directory` (where its files go), and for
+        slurm any option of sbatch. InvalidSpec names what is wrong.
+        """
+        spec, directory = reading.spec_of(name, options, cls._unknown)
+        chosen = registry.backend(backend)
+        return cls(spec, chosen, directory or _place(name))
+
+    @staticmethod
+    def _unknown(message: str) -> None:
+        """What is done about an option that there is not."""
+        raise InvalidSpec(message)
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def jobs(self) -> tuple[PipelineJob, ...]:
+        """The jobs, in the order of their submission."""
+        return tuple(self._jobs.values())
+
+    def __len__(self) -> int:
+        return len(self._jobs)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r}, {len(self)} jobs, {self.backend.name}>"
+
+    def submit(self, command: str, name: str = "", depends: Needs = None, **options: Any) -> PipelineJob:
+        """Add a command. `depends` are jobs, or names of jobs, that have to pass before it is run.
+
+        Options: `cwd`, `log` (True: its output is kept), `tags`, `preamble`, `setup`, `teardown`, `env`, `cpus`, `mem`
+        (MB or "8GB"), `gpus`, and for slurm any option of sbatch. InvalidSpec names what is wrong; nothing is added
+        then.
+        """
+        if not isinstance(command, str):
+            raise InvalidSpec(f"a text for the shell was expected, not {command!r}", "command")
+        name = name or self._free_name()
+        if name in self._jobs:
+            raise InvalidSpec(f"there is a job {name!r} already", "name")
+        needs = tuple(dict.fromkeys((*self._sync, *self._names(depends))))
+        return self.add(PipelineJob(name, command, needs, **reading.job_options(options, self._unknown)))
+
+    def add(self, job: PipelineJob) -> PipelineJob:
+        """Add a job that is made already."""
+        self._names(job.needs)
+        self._jobs[job.name] = job
+        return job
+
+    def sync(self) -> Pipeline:
+        """What is submitted from now on needs all that nobody needs so far."""
+        self._sync = self.graph.sinks
+        return self
+
+    @property
+    def graph(self) -> Graph:
+        """Who needs whom."""
+        return Graph({name: job.needs for name, job in self._jobs.items()})
+
+    @property
+    def whole(self) -> PipelineSpec:
+        """The pipeline as it is now. InvalidSpec if jobs need each other in a circle."""
+        return reading.whole(self.spec, self.jobs)
+
+    def _names(self, depends: Needs) -> tuple[str, ...]:
+        wanted = (depends,) if isinstance(depends, (str, PipelineJob)) else tuple(depends or ())
+        names = tuple(one.name if isinstance(one, PipelineJob) else one for one in wanted if one is not None)
+        for name in names:
+            if name not in self._jobs:
+                raise NotFound(f"there is no job {name!r} in {self.name!r}{meant(str(name), self._jobs)}")
+        return names
+
+    def _free_name(self) -> str:
+        number = len(self._jobs)
+        while (name := f"{self.name}-job-{number}") in self._jobs:
+            number += 1
+        return name
+
+    @property
+    def layout(self) -> Layout:
+        """Where its files lie."""
+        return Layout(os.path.abspath(self.directory), self.whole)
+
+    def render(self) -> Rendering:
+        """The scripts that it is run by, as text."""
+        return self.backend.render(self.layout)
+
+    def commands(self, full: bool = False, without: Iterable[str] = ()) -> str:
+        """Its commands as text for people, or (`full`) the script itself; without the jobs of these tags."""
+        spec = self.whole.without(tuple(without))
+        if full:
+            return self.backend.render(Layout(os.path.abspath(self.directory), spec)).script.text
+        return self.backend.readable(spec)
+
+    def write(self) -> str:
+        """Write its scripts; the path of the one to run. Nothing is started."""
+        return self._made().write(self.render())
+
+    def run(self, block: bool = True, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Run it; how it stands afterwards (`read_state`). `block`: return when all jobs have ended.
+
+        A job that fails raises nothing: look at `failed`. Conflict if it is running already, or the backend refuses.
+        """
+        missing = self.backend.lacks()
+        if missing:
+            raise Conflict(f"{self.backend.name}: {missing}")
+        run = self._made()
+        run.write(self.render())
+        self.backend.start(run, Start(block, environ))
+        while block and not (state := self.backend.state(run)).over:
+            self.backend.wait(run, WAIT_S)
+        return state.as_dict() if block else self.read_state()
+
+    def state(self) -> PipelineState:
+        """How its run stands; before it is written, that nothing is."""
+        try:
+            run = runs.load(self.directory)
+        except NotFound:
+            return PipelineState(self.name, INIT, tuple(JobState(name) for name in self._jobs))
+        return self.backend.state(run)
+
+    def read_state(self) -> dict[str, Any]:
+        """The same as a dict: status, passed, failed, skipped, running, pending, total, and each of the jobs."""
+        return self.state().as_dict()
+
+    def kill(self) -> None:
+        """End what runs of it, and start nothing more. Nothing happens if it does not run."""
+        try:
+            run = runs.load(self.directory)
+        except NotFound:
+            return
+        self.backend.kill(run)
+
+    def change_backend(self, backend: str, **options: Any) -> Pipeline:
+        """The same pipeline, with all that its jobs have, for another backend."""
+        own = {"name": self.name, **reading.options_of(self.spec), **options}
+        new = type(self).create(backend=backend, **own)
+        for job in self.jobs:
+            new.add(job)
+        return new
+
+    def _made(self) -> Run:
+        if self.state().status == RUNNING:
+            raise Conflict(f"pipeline {self.name!r} is running; wait for it, or kill it first")
+        facts = self.backend.facts(self.whole, self.directory)
+        return runs.make(self.directory, self.backend.name, self.whole, facts)
+
+
+def _place(name: str) -> str:
+    """A directory for a new run below the home."""
+    home = Home(load(os.environ).home)
+    return os.path.join(home.pipelines, f"{slug(name)}-{time.strftime(STAMP)}-{os.urandom(4).hex()}")

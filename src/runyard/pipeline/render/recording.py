@@ -1,0 +1,90 @@
+"""The bash functions by which scripts tell what becomes of each job, in files beside them. Serial and tmux use them.
+
+`$here` is the directory of the pipeline. A reader may come at any time: a job has passed, failed or was skipped when
+its file of that kind is there, made in one step after its status has been written. Names come as JSON texts.
+"""
+
+from __future__ import annotations
+
+from runyard.pipeline.layout import KINDS
+
+HERE = """\
+here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P) || exit
+exec {input}<&0"""
+"""Where the script lies, and its input, which jobs get."""
+
+RECORDING = r"""
+# When a process was born, in ticks of this boot: its pid alone may be given to another one.
+born() {
+  local stat
+  read -r stat <"/proc/$1/stat" || return
+  read -ra stat <<<"${stat##*) }"
+  echo "${stat[19]}"
+}
+
+# Tell of a job: its key, its name, what it does, its exit code, when it began and ended, whom it missed.
+tell() {
+  printf '{"name": %s, "status": "%s", "ret": %s, "started": %s, "ended": %s, "missed": %s}\n' \
+    "$2" "$3" "$4" "${5/,/.}" "${6/,/.}" "$7" >"$here/status/$1.json"
+}
+
+# Tell that the pipeline is running or done, and of the process that sees to it.
+tell_all() {
+  printf '{"status": "%s", "pid": %s, "born": %s}\n' "$1" "$$" "$(born "$$")" >"$here/state"
+}
+
+skip() { # KEY NAME MISSED
+  tell "$1" "$2" skipped null null null "$3"
+  : >"$here/skipped/$1"
+}
+
+# The text of a job in a bash of its own, with the values of its variables.
+begin() ( # KEY, arguments of bash
+  key=$1
+  shift
+  if [[ -e $here/values.env ]]; then
+    # shellcheck source=/dev/null
+    source "$here/values.env" "$key"
+  fi
+  exec "$BASH" "$@" <&"$input" {input}<&-
+)
+
+# Run a job and tell of it; its exit code is in `code` then.
+run_job() { # KEY NAME LOG, arguments of bash
+  local key=$1 name=$2 log=$3 started=$EPOCHREALTIME
+  shift 3
+  tell "$key" "$name" running null "$started" null null
+  if [[ $log ]]; then
+    begin "$key" "$@" 2>&1 | (trap '' HUP INT TERM && exec tee -- "$here/logs/$key.log")
+    code=${PIPESTATUS[0]}
+  else
+    begin "$key" "$@"
+    code=$?
+  fi
+  if ((code == 0)); then
+    tell "$key" "$name" passed 0 "$started" "$EPOCHREALTIME" null
+    : >"$here/passed/$key"
+  else
+    tell "$key" "$name" failed "$code" "$started" "$EPOCHREALTIME" null
+    : >"$here/failed/$key"
+  fi
+}
+""".strip()
+
+ANEW = f"""
+# One run at a time, and each begins with nothing told.
+if ! (set -o noclobber && echo "$$ $(born "$$")" >"$here/running") 2>/dev/null; then
+  read -r pid since <"$here/running"
+  if [[ $(born "$pid" 2>/dev/null) == "$since" ]]; then
+    echo "this pipeline is running already, as process $pid" >&2
+    exit 75
+  fi
+  echo "$$ $(born "$$")" >"$here/running"
+fi
+trap 'rm -f -- "$here/running"' EXIT
+for kind in {" ".join(KINDS)}; do
+  rm -rf -- "${{here:?}}/$kind"
+  mkdir -m 700 -- "$here/$kind"
+done
+tell_all running
+""".strip()

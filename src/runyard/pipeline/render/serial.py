@@ -1,0 +1,101 @@
+"""One bash script that runs a pipeline, one job after the other. It needs bash 5 and nothing else. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runyard.model.record import changed
+from runyard.pipeline.graph import Graph
+from runyard.pipeline.layout import Layout, Rendering, ScriptFile
+from runyard.pipeline.render import bash
+from runyard.pipeline.render.recording import ANEW, HERE, RECORDING
+from runyard.pipeline.spec import PipelineJob, PipelineSpec
+
+JOB = r"""
+total=%TOTAL% number=0 passed=0 failed=0 skipped=0 interrupted=
+trap 'interrupted=130' INT
+trap 'interrupted=143' TERM
+trap 'interrupted=129' HUP
+
+# The next job: its key, its name, whether its output is kept, the keys of those that it needs. Its text is its input.
+job() {
+  local key=$1 name=$2 log=$3 text need missed=''
+  shift 3
+  [[ ! $interrupted ]] || return 0
+  IFS= read -rd '' text
+  number=$((number + 1))
+  for need; do
+    [[ -e $here/passed/$need ]] || missed=${missed:-$need}
+  done
+  if [[ $missed ]]; then
+    skipped=$((skipped + 1))
+    skip "$key" "$name" "\"$missed\""
+    echo "### $number / $total $name: skipped, since $missed did not pass"
+    return
+  fi
+  echo "### $number / $total $name"
+  run_job "$key" "$name" "$log" -c "$text" "$key"
+  if ((code == 0)); then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    echo "### $number / $total $name: failed (exit code $code)"
+  fi
+}
+""".strip()
+
+END = r"""
+if [[ $interrupted ]]; then
+  tell_all interrupted
+  echo "### interrupted: $passed passed, $failed failed, $skipped skipped, the others were not run"
+  exit "$interrupted"
+fi
+tell_all "done"
+echo "### $passed passed, $failed failed, $skipped skipped"
+((failed + skipped == 0))
+""".strip()
+
+
+def render(layout: Layout) -> Rendering:
+    """The script, and the file of values if there are any."""
+    spec = layout.spec
+    how = "Runs one job after the other and tells of each in passed/, failed/, skipped/, status/ and logs/ beside it."
+    parts = [
+        bash.heading(bash.title(spec), how) + "set -u",
+        *bash.public(spec),
+        HERE,
+        RECORDING,
+        ANEW,
+        JOB.replace("%TOTAL%", str(len(spec.jobs))),
+        *_jobs(layout),
+        END,
+    ]
+    files = [ScriptFile(layout.script(), "\n\n".join(parts) + "\n")]
+    if bash.has_values(spec):
+        files.append(bash.values_file(layout))
+    return Rendering(tuple(files))
+
+
+def _jobs(layout: Layout) -> Iterator[str]:
+    spec, keys = layout.spec, layout.keys
+    jobs = {job.name: job for job in spec.jobs}
+    for name in Graph(spec.needs).order:
+        job = jobs[name]
+        word, text = bash.heredoc(bash.job_text(spec, job))
+        words = [keys[name], bash.json_word(name), "log" if job.log else "''", *(keys[need] for need in job.needs)]
+        yield f"job {' '.join(words)} <<'{word}'\n{text}"
+
+
+def readable(spec: PipelineSpec) -> str:
+    """What would be run, in an order in which it could be typed."""
+    lines = [bash.heading(bash.title(spec), "The commands, in an order in which they can be run.").rstrip()]
+    if spec.preamble:
+        lines.extend(("#", "# Preamble", "#", *spec.preamble))
+    lines.extend(("#", "# Jobs"))
+    jobs: dict[str, PipelineJob] = {job.name: job for job in spec.jobs}
+    bare = changed(spec, preamble=())
+    for number, name in enumerate(Graph(spec.needs).order, 1):
+        lines.extend(
+            ("#", f"### Command {number} / {len(jobs)} - {name}", bash.job_text(bare, jobs[name]).rstrip("\n"))
+        )
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,102 @@
+"""One run of a pipeline on disk: its directory with the manifest and the scripts, which another process may read.
+
+`pipeline.pipeline` makes one, the command line and monitors find it again. Directories are 0700, scripts 0700, other
+files 0600; nothing here follows a link that somebody else could have put there, since only the owner may write.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+
+from runyard.errors import Conflict, NotFound
+from runyard.model import codec
+from runyard.model.record import dataclass
+from runyard.pipeline.layout import Layout, Rendering
+from runyard.pipeline.spec import PipelineSpec
+
+MANIFEST_MAX = 256 * 1024 * 1024
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a directory of a run says of itself. `facts` are what the backend needs to find its work again."""
+
+    backend: str
+    spec: PipelineSpec
+    facts: dict[str, str]
+    version: int = VERSION
+
+
+@dataclass(frozen=True)
+class Run:
+    """A pipeline, the backend that runs it, and where its files lie."""
+
+    manifest: Manifest
+    layout: Layout
+
+    @property
+    def spec(self) -> PipelineSpec:
+        return self.manifest.spec
+
+    @property
+    def facts(self) -> dict[str, str]:
+        return self.manifest.facts
+
+    def write(self, rendering: Rendering) -> str:
+        """Write manifest and scripts; the path of the script to run. Conflict if the place cannot be written to."""
+        try:
+            for path in (self.layout.directory, self.layout.at("jobs")):
+                os.makedirs(path, 0o700, exist_ok=True)
+            _write(self.layout.manifest, codec.dumps(self.manifest), 0o600)
+            for file in rendering.files:
+                _write(file.path, file.text, 0o700 if file.program else 0o600)
+        except OSError as error:
+            raise Conflict(f"{error.filename or self.layout.directory} cannot be written: {error.strerror}") from None
+        return rendering.script.path
+
+
+def make(directory: str, backend: str, spec: PipelineSpec, facts: dict[str, str] | None = None) -> Run:
+    """A run that is to be in this directory; nothing is written yet."""
+    return Run(Manifest(backend, spec, facts or {}), Layout(os.path.abspath(directory), spec))
+
+
+def load(directory: str) -> Run:
+    """The run in this directory; NotFound if there is none, Conflict if it is of a version that we do not know."""
+    directory = os.path.abspath(directory)
+    try:
+        with open(os.path.join(directory, "pipeline.json"), encoding="utf-8") as file:
+            text = file.read(MANIFEST_MAX)
+    except OSError as error:
+        raise NotFound(f"there is no pipeline in {directory}: {error.strerror}") from None
+    try:
+        manifest = codec.loads(Manifest, text)
+    except ValueError:
+        raise Conflict(f"{directory}/pipeline.json is not right, or of a newer version") from None
+    if manifest.version != VERSION:
+        raise Conflict(f"{directory}/pipeline.json is of version {manifest.version}; this program knows {VERSION}")
+    return Run(manifest, Layout(directory, manifest.spec))
+
+
+def _write(path: str, text: str, mode: int) -> None:
+    """The whole file at once, with this mode from the beginning."""
+    new = f"{path}.new"
+    with suppress(FileNotFoundError):
+        os.unlink(new)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
+        os.fchmod(file.fileno(), mode)
+        file.write(text)
+    os.replace(new, path)
+
+
+def read_json(path: str) -> dict[str, object]:
+    """A status file, or {} where there is none, or it is being written at this moment."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = json.loads(file.read())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,54 @@
+"""The backends that keep the contract, each with what it runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from runyard.pipeline.pipeline import Pipeline
+
+
+@dataclass(frozen=True)
+class Ground:
+    """Where pipelines of one backend can be run. `at_once`: how many jobs it runs beside each other, at most.
+
+    `many` is a number of jobs that it can do in some seconds.
+    """
+
+    backend: str
+    directory: Path
+    at_once: int = 1
+    many: int = 1_000
+
+    def create(self, name: str = "contract", **options: object) -> Pipeline:
+        """A pipeline with a directory of its own."""
+        place = self.directory / f"run-{len(list(self.directory.iterdir()))}"
+        place.mkdir(mode=0o700)
+        return Pipeline.create(name, self.backend, size=self.at_once, directory=str(place), **options)
+
+
+Making = Callable[[pytest.FixtureRequest, Path], AbstractContextManager[Ground]]
+
+
+@contextmanager
+def serial(request: pytest.FixtureRequest, directory: Path) -> Iterator[Ground]:
+    yield Ground("serial", directory)
+
+
+GROUNDS: dict[str, Making] = {"serial": serial}
+"""A new backend joins here."""
+
+
+@pytest.fixture(params=GROUNDS)
+def ground(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Ground]:
+    """A backend; its home, and everybody's state, are the test's own."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("RUNYARD_HOME", str(tmp_path / "home"))
+    directory = tmp_path / "runs"
+    directory.mkdir()
+    with GROUNDS[request.param](request, directory) as made:
+        yield made
