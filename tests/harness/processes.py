@@ -77,10 +77,22 @@ def kill(pid: int, number: int = signal.SIGKILL) -> None:
     assert ended(pid), f"{pid} ({name(pid)}) lives on after signal {number}"
 
 
+def marked(mark: str) -> list[int]:
+    """Everybody alive who was born with this variable (`NAME=value`), but us."""
+    return [pid for pid in process.processes() if pid != os.getpid() and alive(pid) and process.environ_has(pid, mark)]
+
+
 def of_home(home: str) -> list[int]:
     """Everybody alive who was born with this RUNYARD_HOME: the yard's own processes and its jobs'."""
-    mark = f"RUNYARD_HOME={home}"
-    return [pid for pid in process.processes() if pid != os.getpid() and alive(pid) and process.environ_has(pid, mark)]
+    return marked(f"RUNYARD_HOME={home}")
+
+
+def below(pid: int) -> list[int]:
+    """All its descendants."""
+    found = []
+    for child in process.children(pid):
+        found += [child, *below(child)]
+    return found
 
 
 def ours(pid: int) -> bool:
@@ -90,7 +102,12 @@ def ours(pid: int) -> bool:
 
 def end_all(home: str) -> None:
     """Kill everybody of this home, those who are born meanwhile too."""
-    while found := of_home(home):
+    end_marked(f"RUNYARD_HOME={home}")
+
+
+def end_marked(mark: str) -> None:
+    """Kill everybody who was born with this variable, and whom they have started, those who are born meanwhile too."""
+    while found := {pid for one in marked(mark) for pid in (one, *below(one))}:
         for pid in found:
             send(pid)
         for pid in found:

@@ -16,8 +16,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from runyard.foreign.process import children
 from tests.harness import processes
+from tests.harness.ports import free_ports
 from tests.harness.processes import PATIENCE_S
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin") or ""
@@ -68,10 +68,10 @@ class Sshd:
         self.home = root / "account"
         self.home.mkdir(parents=True)
         (self.home / ".profile").write_text(profile + f"\ncd '{self.home}'\n")
-        self._port = _free_port()
+        self._port, forward = free_ports(2)
         for name in ("hostkey", "key", "stranger"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", root / name], check=True)
-        values = {"root": root, "home": self.home, "port": self._port, "forward": _free_port()}
+        values = {"root": root, "home": self.home, "port": self._port, "forward": forward}
         (root / "sshd_config").write_text(SSHD_CONFIG.format(**values))
         (root / "ssh_config").write_text(SSH_CONFIG.format(**values))
         (root / "bin").mkdir()
@@ -88,7 +88,7 @@ class Sshd:
 
     def sessions(self) -> list[int]:
         """The processes of sshd that serve a login each."""
-        return [pid for pid in _below(self._process.pid) if processes.name(pid).startswith("sshd")]
+        return [pid for pid in processes.below(self._process.pid) if processes.name(pid).startswith("sshd")]
 
     def cut(self) -> None:
         """Every login ends, as if the network were gone."""
@@ -120,18 +120,3 @@ class Sshd:
             assert self._process.poll() is None, (self.root / "sshd.log").read_text()
             assert time.monotonic() < end, "sshd does not listen"
             time.sleep(LOOK_S)
-
-
-def _below(pid: int) -> list[int]:
-    """All descendants."""
-    found = []
-    for child in children(pid):
-        found += [child, *_below(child)]
-    return found
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
