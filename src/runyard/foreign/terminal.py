@@ -1,15 +1,16 @@
-"""The terminal that a command was typed on: its window, and its raw mode, in which every key is ours.
+"""The terminal that a command was typed on: its window, and the modes in which keys come to us as they are typed.
 
-Who makes it raw restores it on every way out; a second look at how it was is never needed.
+Who changes its mode restores it on every way out; a second look at how it was is never needed.
 """
 
 from __future__ import annotations
 
 import os
+import select
 import termios
 import tty
 from contextlib import suppress
-from typing import Any, Optional
+from typing import Any, Optional, TypeVar
 
 from runyard.model.frames import WindowSize
 
@@ -31,8 +32,13 @@ def window_size(fd: int) -> Optional[WindowSize]:
     return WindowSize(found.columns, found.lines) if found.columns and found.lines else None
 
 
+Mode = TypeVar("Mode", bound="RawMode")
+
+
 class RawMode:
-    """Of the terminal at this descriptor. In a `with`, or by `enter` and `leave` any number of times."""
+    """Of the terminal at this descriptor: all keys are ours. In a `with`, or by `enter` and `leave`, time and again."""
+
+    _set = staticmethod(tty.setraw)
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
@@ -42,7 +48,7 @@ class RawMode:
         """`forget_typed`: what was typed and not read yet was not meant for this."""
         if self._before is None:
             before = termios.tcgetattr(self._fd)
-            tty.setraw(self._fd, termios.TCSAFLUSH if forget_typed else termios.TCSADRAIN)
+            self._set(self._fd, termios.TCSAFLUSH if forget_typed else termios.TCSADRAIN)
             self._before = before
 
     def leave(self) -> None:
@@ -52,9 +58,21 @@ class RawMode:
             with suppress(termios.error):  # it is gone
                 termios.tcsetattr(self._fd, termios.TCSADRAIN, before)
 
-    def __enter__(self) -> RawMode:
+    def __enter__(self: Mode) -> Mode:
         self.enter()
         return self
 
     def __exit__(self, *failure: object) -> None:
         self.leave()
+
+
+class KeyMode(RawMode):
+    """The same, but output stays as it is, and Ctrl-C interrupts: keys beside something that is shown."""
+
+    _set = staticmethod(tty.setcbreak)
+
+    def key(self) -> str:
+        """The key that has been typed, or "" if none has."""
+        if not select.select([self._fd], [], [], 0)[0]:
+            return ""
+        return os.read(self._fd, 1).decode("ascii", "replace")

@@ -24,6 +24,7 @@ from runyard.pipeline.backends import registry
 from runyard.pipeline.backends.base import Backend, Start
 from runyard.pipeline.graph import Graph
 from runyard.pipeline.layout import Layout, Rendering
+from runyard.pipeline.monitor import REFRESH_S, watch
 from runyard.pipeline.run import Run
 from runyard.pipeline.spec import PipelineJob, PipelineSpec, slug
 from runyard.pipeline.state import INIT, RUNNING, JobState, PipelineState
@@ -33,6 +34,9 @@ Needs = str | PipelineJob | Iterable[str | PipelineJob] | None
 DEFAULT_NAME = "pipeline"
 STAMP = "%Y%m%d-%H%M%S"
 WAIT_S = 0.4
+INLINE, NO_MONITOR = "inline", "none"
+MONITORS = (INLINE, NO_MONITOR)
+"""How a run is watched that is waited for."""
 
 
 class Pipeline:
@@ -147,17 +151,25 @@ class Pipeline:
         """Write its scripts; the path of the one to run. Nothing is started."""
         return self._made().write(self.render())
 
-    def run(self, block: bool = True, environ: Mapping[str, str] | None = None) -> dict[str, Any]:
+    def run(
+        self, block: bool = True, monitor: str = NO_MONITOR, environ: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
         """Run it; how it stands afterwards (`read_state`). `block`: return when all jobs have ended.
 
-        A job that fails raises nothing: look at `failed`. Conflict if it is running already, or the backend refuses.
+        `monitor`: "inline" shows it live meanwhile, whose user may leave before the end; "none" shows nothing. A job
+        that fails raises nothing: look at `failed`. Conflict if it is running already, or the backend refuses.
         """
+        if monitor not in MONITORS:
+            raise InvalidSpec(f"{monitor!r} is none of {', '.join(MONITORS)}", "monitor")
         missing = self.backend.lacks()
         if missing:
             raise Conflict(f"{self.backend.name}: {missing}")
         run = self._made()
         run.write(self.render())
-        self.backend.start(run, Start(block, environ))
+        watched = block and monitor == INLINE
+        self.backend.start(run, Start(block and not watched, environ))
+        if watched:
+            return watch(run, self.backend).as_dict()
         while block and not (state := self.backend.state(run)).over:
             self.backend.wait(run, WAIT_S)
         return state.as_dict() if block else self.read_state()
@@ -173,6 +185,10 @@ class Pipeline:
     def read_state(self) -> dict[str, Any]:
         """The same as a dict: status, passed, failed, skipped, running, pending, total, and each of the jobs."""
         return self.state().as_dict()
+
+    def monitor(self, refresh_s: float = REFRESH_S) -> dict[str, Any]:
+        """Show its run live until it is over, or whoever looks has left; how it stands then. NotFound: it has none."""
+        return watch(runs.load(self.directory), self.backend, refresh_s).as_dict()
 
     def kill(self) -> None:
         """End what runs of it, and start nothing more. Nothing happens if it does not run."""

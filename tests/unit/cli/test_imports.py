@@ -21,27 +21,29 @@ EVERY = {
     "client.remote", "client.transport", "config", "errors", "foreign", "foreign.filesystem", "foreign.locks",
     "foreign.sockets", "model", "model.attempt", "model.checkpoint", "model.code", "model.codec", "model.drift",
     "model.filter", "model.group", "model.host", "model.job", "model.label", "model.old_words", "model.outcome",
-    "model.output",
+    "model.output", "model.nearest", "model.wording",
     "model.params", "model.queue", "model.record", "model.row", "model.rule", "model.spec", "model.spec_text",
-    "model.template", "model.wish", "settings", "submitting", "submitting.nearest", "wiring", "wiring.cli",
+    "model.template", "model.wish", "settings", "submitting", "wiring", "wiring.cli",
     "wiring.connect", "wiring.home",
 }  # fmt: skip
 """What any verb needs that calls a server which runs."""
 OURS = {
     "submit": EVERY | {
-        "cli.contract", "cli.job_options", "cli.submit", "foreign.installed", "model.listing", "model.spans",
+        "cli.contract", "cli.job_options", "cli.submit", "foreign.installed",
+        "model.listing", "model.sizes", "model.spans",
         "submitting.arrays", "submitting.build", "submitting.checkpoints", "submitting.dependencies",
         "submitting.durations", "submitting.environment", "submitting.gpus", "submitting.ground",
         "submitting.job_options", "submitting.presence",
-        "submitting.python", "submitting.pythons", "submitting.script", "submitting.sizes", "submitting.spelling",
+        "submitting.python", "submitting.pythons", "submitting.script", "submitting.spelling",
         "submitting.venv",
     },
     "ls": EVERY | {"cli.ls"},
     "show": EVERY | {
         "cli.code_facts", "cli.contract", "cli.ls", "cli.render.facts", "cli.selecting", "cli.show", "model.ending",
-        "model.events", "model.listing", "model.metrics", "model.notice", "model.spans", "submitting.arrays",
+        "model.events", "model.listing", "model.metrics", "model.notice", "model.sizes",
+        "model.spans", "submitting.arrays",
         "submitting.checkpoints", "submitting.dependencies", "submitting.durations", "submitting.job_options",
-        "submitting.gpus", "submitting.ground", "submitting.sizes", "submitting.spelling",
+        "submitting.gpus", "submitting.ground", "submitting.spelling",
     },
     "wait": EVERY | {
         "cli.selecting", "cli.wait", "cli.waiting", "model.ending", "model.listing", "model.spans",

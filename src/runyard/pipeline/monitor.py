@@ -1,0 +1,135 @@
+"""Watching a run until it is over: live on a terminal, line by line elsewhere. It needs only the run's directory.
+
+Keys: `a` goes to a running job, `k` ends the run (it asks), `q` leaves. To leave never ends anything; nor does Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from typing import TextIO
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from runyard.foreign import script
+from runyard.foreign.terminal import KeyMode, is_terminal
+from runyard.model.wording import harmless
+from runyard.pipeline.backends.base import Backend
+from runyard.pipeline.run import Run
+from runyard.pipeline.state import JobState, PipelineState
+from runyard.pipeline.view import change, summary, view
+
+REFRESH_S = 0.4
+TAIL_BYTES = 8 * 1024
+KEYS = "a goes to a running job, k ends all, q leaves (it runs on)"
+SURE = "End all jobs of this pipeline? y/n"
+
+
+def watch(run: Run, backend: Backend, refresh_s: float = REFRESH_S, stream: TextIO | None = None) -> PipelineState:
+    """Show the run until it is over, or whoever looks has left; how it stands then."""
+    output = stream or sys.stdout
+    if output.isatty() and is_terminal(sys.stdin.fileno()):
+        return _Watch(run, backend, refresh_s, output).live()
+    return _lines(run, backend, refresh_s, output)
+
+
+def _lines(run: Run, backend: Backend, refresh_s: float, output: TextIO) -> PipelineState:
+    """A line for each change, and the counts at the end."""
+    seen: dict[str, JobState] = {}
+    try:
+        while True:
+            state = backend.state(run)
+            for job in state.jobs:
+                told = change(seen.get(job.name), job)
+                if told:
+                    output.write(told + "\n")
+                seen[job.name] = job
+            output.flush()
+            if state.over:
+                output.write(f"{harmless(state.name)}: {state.status}, {summary(state)}\n")
+                return state
+            backend.wait(run, refresh_s)
+    except KeyboardInterrupt:
+        output.write(f"\n{_left(run)}\n")
+        return backend.state(run)
+
+
+class _Watch:
+    """A live view with keys. `_asked`: `k` was typed, and an answer is waited for."""
+
+    def __init__(self, run: Run, backend: Backend, refresh_s: float, output: TextIO) -> None:
+        self._run = run
+        self._backend = backend
+        self._refresh_s = refresh_s
+        self._console = Console(file=output, highlight=False, markup=False, emoji=False)
+        self._asked = False
+        self._remark = ""
+
+    def live(self) -> PipelineState:
+        with KeyMode(sys.stdin.fileno()) as keys, Live(console=self._console, auto_refresh=False) as live:
+            try:
+                while True:
+                    state = self._backend.state(self._run)
+                    live.update(self._drawn(state), refresh=True)
+                    if state.over or self._leaves(keys, live):
+                        break
+                    self._backend.wait(self._run, self._refresh_s)
+            except KeyboardInterrupt:
+                state = self._backend.state(self._run)
+            live.update(self._view(state), refresh=True)
+        if not state.over:
+            self._console.print(_left(self._run))
+        return state
+
+    def _view(self, state: PipelineState) -> RenderableType:
+        return view(state, self._backend.name, time.time(), self._console.height, tail)
+
+    def _drawn(self, state: PipelineState) -> Group:
+        below = SURE if self._asked else self._remark or KEYS
+        return Group(self._view(state), Text(below, style="bold yellow" if self._asked else "dim"))
+
+    def _leaves(self, keys: KeyMode, live: Live) -> bool:
+        """Do what was typed; whether that was to leave."""
+        while key := keys.key():
+            if self._asked:
+                self._asked = False
+                if key in "yY":
+                    self._remark = "ending all jobs ..."
+                    self._backend.kill(self._run)
+            elif key == "k":
+                self._asked = True
+            elif key == "a":
+                self._attach(keys, live)
+            elif key == "q":
+                return True
+        return False
+
+    def _attach(self, keys: KeyMode, live: Live) -> None:
+        argv = self._backend.attach(self._run)
+        if not argv:
+            self._remark = "no job is running at a terminal that can be shown"
+            return
+        live.stop()
+        keys.leave()
+        script.foreground(argv)
+        keys.enter(forget_typed=True)
+        live.start()
+
+
+def tail(path: str, lines: int) -> Sequence[str]:
+    """The last lines of a log; none if it cannot be read. A line that a progress bar draws over is its last state."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
+            text = file.read(TAIL_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return ()
+    return [line.rstrip("\r").rpartition("\r")[2] for line in text.rstrip().split("\n")[-lines:] if line]
+
+
+def _left(run: Run) -> str:
+    return f"it runs on; come back with: ry pipeline monitor {run.layout.directory}"
