@@ -20,6 +20,7 @@ from runyard.agent.devices import Devices
 from runyard.agent.identity import Identity
 from runyard.agent.link import Arrived, ServerLink
 from runyard.agent.look import Looker, is_news
+from runyard.agent.news import News
 from runyard.agent.ports import Ports
 from runyard.agent.prepare import Preparer
 from runyard.agent.reconcile import (
@@ -48,12 +49,6 @@ from runyard.model.host import Host
 from runyard.model.record import changed
 from runyard.runtime.rundir import RunDirs
 from runyard.settings import Home
-
-GATHER_S = 0.020
-"""How long news may wait for more of it while short jobs follow each other."""
-
-QUIET_S = 0.1
-"""While short jobs follow each other the next news is near: the server's is only waited for after this long."""
 
 AGAIN_FIRST_S = 0.05
 AGAIN_MOST_S = 2.0
@@ -86,10 +81,8 @@ class Agent:
         self._remember_at = 0.0
         self._desired = Desired()
         self._observed: dict[AttemptKey, Observed] = {}
-        self._unsent: dict[AttemptKey, Observed] = {}
-        self._news_at: Optional[float] = None
+        self._news = News()
         self._host_news: Optional[Host] = None
-        self._told_at = 0.0
         self._devices = Devices(looker, identity.foreign_mb)
         self._notes: dict[AttemptKey, tuple[Note, ...]] = {}
         self._incarnation = 0
@@ -165,10 +158,8 @@ class Agent:
             pauses.append(self._watcher.tell_due_s(now))
         if not self._incarnation and self._looker.host is not None:
             pauses.append(self._again_at - now)
-        elif self._incarnation and self._news_at is not None:
-            pauses.append(self._news_at + GATHER_S - now)
-        elif self._incarnation and not self._link.in_flight:
-            pauses.append(self._told_at + QUIET_S - now)
+        elif self._incarnation:
+            pauses.append(self._beat_at() - now)
         if self._seen != self._remembered:
             pauses.append(self._remember_at - now)
         return min(pauses)
@@ -176,7 +167,7 @@ class Agent:
     def _observe(self) -> None:
         self._note(self._engine.poll())
         for key in self._watcher.look():
-            self._news(self._observed[key])
+            self._keep(self._observed[key])
 
     def _note(self, observed: list[Observed]) -> None:
         for seen in observed:
@@ -186,20 +177,19 @@ class Agent:
             seen = changed(seen, notes=self._notes[seen.key]) if seen.key in self._notes else seen
             self._observed[seen.key] = seen
             if not self._watcher.see(seen):
-                self._news(seen)
+                self._keep(seen)
             if seen.stage in OVER:
                 self._devices.release(seen.key)
                 self._starter.ports.release(seen.key)
             elif seen.ports:
                 self._starter.ports.keep(seen.key, seen.ports)
 
-    def _news(self, seen: Observed) -> None:
+    def _keep(self, seen: Observed) -> None:
+        """The server is to know this."""
         notes = self._watcher.notes(seen.key) if seen.stage in OVER else ()
         if notes:
             seen = self._observed[seen.key] = changed(seen, notes=seen.notes + notes)
-        self._unsent[seen.key] = seen
-        if self._news_at is None:
-            self._news_at = self._monotonic()
+        self._news.add(seen, self._monotonic())
 
     def _hear(self) -> None:
         for arrived in self._link.receive():
@@ -207,12 +197,12 @@ class Agent:
                 self._lost_touch(arrived)
             elif arrived.answer is not None:
                 self._pause_s = AGAIN_FIRST_S
+                self._news.touched(self._monotonic())
                 self._obey(arrived.answer)
 
     def _lost_touch(self, arrived: Arrived) -> None:
-        for seen in arrived.report.observed:
-            if seen.key in self._observed:
-                self._unsent.setdefault(seen.key, self._observed[seen.key])
+        told = (seen.key for seen in arrived.report.observed)
+        self._news.again(self._observed[key] for key in told if key in self._observed)
         self._watcher.again(reading.key for reading in arrived.report.readings)
         if self._incarnation:
             log.info("the link broke: %s", arrived.error)
@@ -283,7 +273,7 @@ class Agent:
             self._engine.forget(action.key)
             self._observed.pop(action.key, None)
             self._notes.pop(action.key, None)
-            self._unsent.pop(action.key, None)
+            self._news.drop(action.key)
             self._watcher.forget(action.key)
         elif isinstance(action, Attach):
             self._attachments.begin(action.order, self._engine.attach_hint(action.order.key))
@@ -346,15 +336,17 @@ class Agent:
         if not self._incarnation and not self._say_hello():
             return
         now = self._monotonic()
-        news = bool(self._unsent or self._host_news or self._whole or self._watcher.tell_due_s(now) <= 0)
-        followers = bool(self._desired.start)
-        if news:
-            due = not followers or self._news_at is None or now >= self._news_at + GATHER_S
-        else:
-            due = not self._link.in_flight and (not followers or now >= self._told_at + QUIET_S)
-        if due:
-            self._told_at = now
+        if self._host_news or self._whole or self._watcher.tell_due_s(now) <= 0 or self._beat_at() <= now:
+            self._news.touched(now)
             self._beat()
+
+    def _beat_at(self) -> float:
+        """When the next beat goes out, with what is known of attempts or only to wait on the server."""
+        followers = bool(self._desired.start)
+        told_at = self._news.told_at(followers)
+        if told_at is None:
+            return float("inf") if self._link.in_flight else self._news.waits_at(followers, self._observed)
+        return told_at
 
     def _beat(self) -> None:
         self._reports += 1
@@ -363,14 +355,14 @@ class Agent:
             incarnation=self._incarnation,
             applied=self._applied,
             number=self._reports,
-            observed=tuple(self._unsent.values()),
+            observed=self._news.take(),
             all=tuple(self._observed) if self._whole else None,
             host=self._host_news,
             wait_s=self._identity.beat_wait_s,
             problem=self._problem,
             readings=self._watcher.readings(),
         )
-        self._unsent, self._host_news, self._whole, self._news_at = {}, None, False, None
+        self._host_news, self._whole = None, False
         try:
             self._link.send(report)
         except RunyardError as error:
@@ -394,7 +386,7 @@ class Agent:
         else:
             self._seen = Seen(welcome.yard, welcome.epoch, welcome.feed)
             self._remember()
-        self._unsent = dict(self._observed)
+        self._news.again(self._observed.values())
         self._watcher.again()
         log.info("incarnation %d of agent %s in yard %s", welcome.incarnation, me.agent, welcome.yard)
         return True

@@ -55,10 +55,10 @@ def make_app(backend: Backend) -> App:
     """The ASGI application."""
     app = FastAPI(title="Runyard", version=backend.version, docs_url=None, redoc_url=None, redirect_slashes=False)
     lanes = {lane: ThreadPoolExecutor(threads, thread_name_prefix=lane) for lane, threads in LANES.items()}
+    _add(app, BEAT, _beat(backend, lanes[BEAT.lane]))  # first, as routes are tried in turn: on the way of every job
+    _add(app, CHANGES, _changes(backend))
     for route in ROUTES:
         _add(app, route, _endpoint(route, backend, lanes[route.lane]))
-    _add(app, CHANGES, _changes(backend))
-    _add(app, BEAT, _beat(backend, lanes[BEAT.lane]))
     _add(app, STREAM_DOWN, _stream_down(backend))
     _add(app, STREAM_UP, _stream_up(backend))
     app.add_exception_handler(RunyardError, _told)

@@ -26,6 +26,8 @@ class Topics(Protocol):
 
     def publish(self, topics: tuple[str, ...]) -> None: ...
 
+    def since(self, topics: tuple[str, ...], after: int) -> bool: ...
+
     def watch(self, topics: tuple[str, ...], after: int, wake: Callable[[], object]) -> Callable[[], None]: ...
 
 
@@ -50,7 +52,8 @@ async def changed(topics: Topics, names: tuple[str, ...], after: int, timeout_s:
 async def beat(topics: Topics, service: Service, report: Report, offload: Offload) -> Answer:
     """Take the report in; with nothing to order wait for something, or for the agent's next beat to end this one.
 
-    Not so long that the agent would be taken for silent meanwhile, however long it wants to wait.
+    Not so long that the agent would be taken for silent meanwhile, however long it wants to wait. One that is ended has
+    the answer that it waited with, as if that had come late: what is new is in that of the next beat.
     """
     agent = (f"agent:{report.agent}",)
     topics.publish((f"beat:{report.agent}",))
@@ -58,6 +61,9 @@ async def beat(topics: Topics, service: Service, report: Report, offload: Offloa
     answer: Answer = await offload(service.beat, report)
     if not answer.empty or report.wait_s <= 0:
         return answer
-    await changed(topics, (*agent, f"beat:{report.agent}"), position, min(report.wait_s, BEAT_WAIT_MAX_S))
+    newer = (f"beat:{report.agent}",)
+    await changed(topics, (*agent, *newer), position, min(report.wait_s, BEAT_WAIT_MAX_S))
+    if topics.since(newer, position):
+        return answer
     nothing_new = replace(report, observed=(), all=None, host=None)
     return await offload(service.beat, nothing_new)  # type: ignore[no-any-return]

@@ -250,7 +250,8 @@ class Controller:
             if turn.dirty or not items:
                 self._plan(turn)
                 self._due, self._due_known = self.store.next_due(), True
-        self.feed = self.store.feed()
+            feed = self.store.feed()
+        self.feed = feed
         return results
 
     def _release(self, turn: Turn, results: Sequence[Result]) -> None:

@@ -320,6 +320,9 @@ class Stage:
     def publish(self, topics: Iterable[str]) -> None:
         self.present.controller.changes.publish(topics)
 
+    def since(self, topics: Iterable[str], after: int) -> bool:
+        return self.present.controller.changes.since(topics, after)
+
     def watch(self, topics: Iterable[str], after: int, wake: Callable[[], object]) -> Callable[[], None]:
         return self.present.controller.changes.watch(topics, after, wake)
 

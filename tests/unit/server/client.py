@@ -36,6 +36,9 @@ class NoTopics:
     def publish(self, topics: tuple[str, ...]) -> None:
         raise AssertionError("something was published")
 
+    def since(self, topics: tuple[str, ...], after: int) -> bool:
+        raise AssertionError("somebody asks")
+
     def watch(self, topics: tuple[str, ...], after: int, wake: Callable[[], object]) -> Callable[[], None]:
         raise AssertionError("somebody waits")
 
@@ -56,6 +59,9 @@ class Silent:
 
     def publish(self, topics: tuple[str, ...]) -> None:
         pass
+
+    def since(self, topics: tuple[str, ...], after: int) -> bool:
+        return False
 
     def watch(self, topics: tuple[str, ...], after: int, wake: Callable[[], object]) -> Callable[[], None]:
         return lambda: None
