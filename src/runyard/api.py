@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Optional, Protocol
 from runyard import model
 from runyard.errors import InvalidSpec
 from runyard.model.filter import JobQuery
-from runyard.model.group import Group, GroupQuery, GroupRow, SweepChange, SweepRequest
+from runyard.model.group import Group, GroupQuery, GroupRequest, GroupRow, SweepChange
 from runyard.model.host import Agent, Host
 from runyard.model.output import Chunk as Chunk
 from runyard.model.output import GrepQuery as GrepQuery
@@ -48,13 +48,13 @@ class Submission:
 
     A negative id in a dependency means the n-th spec of this submission (-1 is the first). `arrays` says by the same
     numbers (1 is the first) which specs are arrays: such a one becomes a job for each index, all of them one group, and
-    who waits for it waits for all of them. With `sweep` all of the specs are its cells.
+    who waits for it waits for all of them. With `group` all of the specs are jobs of that sweep or pipeline.
     """
 
     specs: tuple[JobSpec, ...]
     key: str
     arrays: dict[int, ArraySpec] = field(default_factory=dict)
-    sweep: Optional[SweepRequest] = None
+    group: Optional[GroupRequest] = None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from runyard.cli.lazy import LazyGroup, chosen
 from runyard.cli.render.text import harmless
 from runyard.errors import InvalidSpec, RunyardError
 from runyard.model.filter import PREFIXES, JobQuery, parse_selector
-from runyard.model.group import GroupQuery
+from runyard.model.group import GATHERED, SWEEP, GroupQuery
 from runyard.model.job import ON_HOSTS, WAITING, WORDS
 from runyard.model.outcome import Outcome
 from runyard.model.spec import DEPENDENCY_KINDS
@@ -94,7 +94,7 @@ def templates(ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
 
 def sweeps(ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
     """Names of sweeps."""
-    return _matching(ctx, incomplete, lambda app: _items(_sweeps(app)))
+    return _matching(ctx, incomplete, lambda app: _items(_groups(app, SWEEP)))
 
 
 def verbs(ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
@@ -138,8 +138,8 @@ def _values(app: App, field: str, incomplete: str, words: tuple[str, ...]) -> It
         return [first + comma + word for word in words or WORDS]
     if field == "queue":
         return _queues(app)
-    if field == "sweep":
-        return _sweeps(app)
+    if field in GATHERED:
+        return _groups(app, field)
     if field == "user":
         return dict.fromkeys(("me", *(row.user for row in _rows(app, words, mine=False))))
     rows = _rows(app, words)
@@ -161,9 +161,9 @@ def _rows(app: App, words: tuple[str, ...] = (), mine: bool = True) -> tuple[Job
     return service.jobs(JobQuery(selectors, mine=mine, recent=not words, order="-id", limit=MOST))
 
 
-def _sweeps(app: App) -> list[str]:
+def _groups(app: App, kind: str) -> list[str]:
     service = app.reach()
-    rows = service.groups(GroupQuery(mine=True)) if service else ()
+    rows = service.groups(GroupQuery(kind, mine=True)) if service else ()
     return [name for name in dict.fromkeys(row.group.name for row in rows) if _PLAIN.fullmatch(name)]
 
 

@@ -1,4 +1,4 @@
-"""Groups in lists: one line for a sweep, with a strip of what became of its cells."""
+"""Groups in lists: one line for a sweep or a pipeline, with a strip of what became of its jobs."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def _cells(row: GroupRow, now: float, for_people: bool, show_user: bool) -> dict
     """What a group has to say below the titles of `ls`."""
     return {
         "ID": ids_of(row),
-        "NAME": f"sweep:{harmless(row.group.name)}",
+        "NAME": f"{row.group.kind}:{harmless(row.group.name)}",
         "STATE": word_of(row),
         "TIME": elapsed(row, now),
         "WHEN": when(row, now, for_people),

@@ -69,7 +69,7 @@ class Listing:
 
     @property
     def gathered(self) -> bool:
-        """Whether a sweep is one line."""
+        """Whether a sweep or a pipeline is one line."""
         counted = self.limit or self.top
         return self.own and not self.searches and not self.sort and not self.cells and not counted
 
@@ -121,7 +121,7 @@ class Listing:
     type=click.IntRange(1),
     help="Only so many: the newest, or with --sort the first (default: 200, with --all or JOB no limit).",
 )
-@click.option("--cells", is_flag=True, help="Every job of a sweep in a line of its own.")
+@click.option("--cells", is_flag=True, help="Every job of a sweep or a pipeline in a line of its own.")
 @click.option("--columns", default="", metavar="A,B,C", help="These fields, parameters and metrics; `help` lists them.")
 @as_json
 @click.pass_obj
@@ -129,8 +129,8 @@ def ls(app: App, /, columns: str, **wished: Any) -> int:
     """List jobs: by default yours that run, wait or have lately ended, on a terminal in this order; else by id. With
     --where, a --sort by a result or --sort with --top: all of yours.
 
-    A sweep is one line, with how many of its cells have ended and a strip of what became of them; --cells and --json
-    list its jobs (and so does sweep:NAME).
+    A sweep or a pipeline is one line, with how many of its jobs have ended and a strip of what became of them; --cells
+    and --json list its jobs (and so do sweep:NAME and pipeline:NAME).
 
     TIME is how long it has run, or has waited so far. WHEN is when it ended; of a job that runs, when it started; of
     one that waits, when it was submitted. GPU lists the devices, or in brackets how many it waits for. PROGRESS is
@@ -168,11 +168,11 @@ def ls(app: App, /, columns: str, **wished: Any) -> int:
     if app.output.as_json:
         app.output.json(_columns().records(rows, columns, app.now()) if columns else rows)
         return 0
-    sweeps = app.service().groups(GroupQuery(mine=True, recent=True)) if listing.gathered else ()
-    if sweeps:
+    groups = app.service().groups(GroupQuery(mine=True, recent=True)) if listing.gathered else ()
+    if groups:
         grid = table(rows, app.now(), app.output.terminal)
         keys = [_importance(row) if app.output.terminal else (row.id,) for row in rows]
-        app.output.grid(import_module("runyard.cli.groups").woven(grid, keys, sweeps, app.now(), app.output.terminal))
+        app.output.grid(import_module("runyard.cli.groups").woven(grid, keys, groups, app.now(), app.output.terminal))
     elif rows or not app.output.terminal:
         draw = partial(_columns().table, columns=columns) if columns else table
         app.output.grid(draw(rows, now=app.now(), for_people=app.output.terminal))

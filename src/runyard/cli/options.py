@@ -81,8 +81,8 @@ def ssh_options(command: F) -> F:
 
 SELECTORS = """\b
 JOB is an id (12), a range (12-20), @ (your last), @~2, a name, a pattern
-(train*, train[0-5]), state:failed, queue:x, group:7,
-sweep:y, note:word, user:me, after:12 (who waits for 12), or all (yours).
+(train*, train[0-5]), state:failed, queue:x, group:7, sweep:y, pipeline:z,
+note:word, user:me, after:12 (who waits for 12), or all (yours).
 Several mean the jobs that match any of them. name:x is the job named x, also
 where x looks like something else (name:12). 12.2 is the second attempt of 12,
 for verbs that show one."""

@@ -22,6 +22,7 @@ from runyard.model.attempt import Attempt
 from runyard.model.checkpoint import GOES_ON
 from runyard.model.ending import describe, exit_code
 from runyard.model.events import KIND_OF
+from runyard.model.group import GroupQuery
 from runyard.model.metrics import Measured, Metric
 from runyard.model.notice import Told
 from runyard.model.outcome import ENDED_BADLY
@@ -58,7 +59,8 @@ def show(app: App, selector: str, script: bool) -> int:
         app.output.json(record(detail))
         return 0
     measured = service.metrics(detail.row.id) if detail.row.metrics else ()
-    app.output.facts([*_facts(detail, app.now(), measured), *_last_words(service, detail.row)])
+    group = _group(service, detail.row.group)
+    app.output.facts([*_facts(detail, app.now(), measured, group), *_last_words(service, detail.row)])
     return 0
 
 
@@ -80,7 +82,13 @@ def record(detail: JobDetail) -> dict[str, object]:
     return {**plain(detail.row), **rest, "events": events}
 
 
-def _facts(detail: JobDetail, now: float, measured: Sequence[Measured]) -> Iterator[tuple[str, str]]:
+def _group(service: Service, number: int | None) -> str:
+    """What a sweep or a pipeline is called."""
+    rows = service.groups(GroupQuery(id=number)) if number is not None else ()
+    return "".join(f" ({row.group.kind} {row.group.name})" for row in rows)
+
+
+def _facts(detail: JobDetail, now: float, measured: Sequence[Measured], group: str) -> Iterator[tuple[str, str]]:
     row, spec = detail.row, detail.spec
     yield "job", f"{row.id} ({label(row)})"
     yield "state", _state(row)
@@ -107,7 +115,7 @@ def _facts(detail: JobDetail, now: float, measured: Sequence[Measured]) -> Itera
     if spec.after:
         yield "after", ", ".join(f"{after.kind}:{after.job_id}" for after in spec.after)
     yield from other_options(spec)
-    yield from _place(row)
+    yield from _place(row, group)
     yield "user", harmless(row.user)
     yield "submitted", moment(row.submitted_at)
     yield from _times(row, now)
@@ -142,10 +150,10 @@ def _state(row: JobRow) -> str:
     return row.word + code + flags
 
 
-def _place(row: JobRow) -> Iterator[tuple[str, str]]:
+def _place(row: JobRow, group: str) -> Iterator[tuple[str, str]]:
     if row.group is not None:
         index = f", index {row.array_index}" if row.array_index is not None else ""
-        yield "group", f"{row.group}{index}"
+        yield "group", f"{row.group}{harmless(group)}{index}"
     if row.host:
         pid = f", pid {row.pid}" if row.pid else ""
         devices = f", gpu {gpus(row)}" if row.gpus else ""

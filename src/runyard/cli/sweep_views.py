@@ -16,7 +16,7 @@ from runyard.cli.render.grid import Column, Grid, Row
 from runyard.cli.render.text import harmless, moment
 from runyard.errors import NotFound
 from runyard.model.filter import JobQuery
-from runyard.model.group import GroupQuery, GroupRow
+from runyard.model.group import SWEEP, GroupQuery, GroupRow
 
 one_name = click.argument("name", metavar="NAME", shell_complete=complete_sweeps)
 
@@ -35,7 +35,7 @@ def ls(app: App, everything: bool) -> int:
     Example:
       ry sweep ls
     """
-    rows = app.service().groups(GroupQuery(mine=not everything, recent=not everything))
+    rows = app.service().groups(GroupQuery(SWEEP, mine=not everything, recent=not everything))
     if app.output.as_json:
         app.output.json([record(row) for row in rows])
     elif not rows and app.output.terminal:
@@ -61,9 +61,9 @@ def record(row: GroupRow) -> dict[str, Any]:
 
 def sweep_of(app: App, name: str) -> GroupRow:
     """The sweep of this name, the latest of several; or of this number."""
-    rows = app.service().groups(GroupQuery(name=name))
+    rows = app.service().groups(GroupQuery(SWEEP, name))
     if not rows and name.isdecimal():
-        rows = app.service().groups(GroupQuery(id=int(name)))
+        rows = app.service().groups(GroupQuery(SWEEP, id=int(name)))
     if not rows:
         raise NotFound(f"there is no sweep {name!r}")
     return rows[0]

@@ -5,7 +5,7 @@
 @, @~2        my last, my third last  train[3]      one of the array train
 all           everything that is mine name*         names by pattern
 state:failed  a word of `ls`, or several: state:failed,lost     queue:x   group:7   user:me   name:x
-                                                        sweep:y (the latest of that name, or a number)
+              sweep:y, pipeline:y (the latest of that name, or a number)
               (or an older system's: state:to_run, state:PD; see `old_words`)
 note:word     the word, or a pattern, is somewhere in its note
 after:12      waits for job 12, or has waited for it
@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from typing import Optional
 
 from runyard.errors import InvalidSpec
+from runyard.model.group import GATHERED
 from runyard.model.job import WORDS, JobState
 from runyard.model.old_words import OLD_STATES
 from runyard.model.record import dataclass
@@ -33,7 +34,7 @@ _ID_RANGE = re.compile(r"(\d{1,18})-(\d{1,18})")
 _LAST = re.compile(r"@(?:~(\d{1,9}))?")
 _ELEMENTS = re.compile(r"(.+)\[(?:\*|(\d{1,9})(?:-(\d{1,9}))?)\]", re.DOTALL)
 _NAME_RANGE = re.compile(r"(.*)\[(\d{1,9})-(\d{1,9})\](.*)", re.DOTALL)
-PREFIXES = ("state", "queue", "group", "sweep", "user", "name", "note", "after")
+PREFIXES = ("state", "queue", "group", "sweep", "pipeline", "user", "name", "note", "after")
 """What stands before the colon of a selector by a field."""
 
 _FIELD = re.compile(rf"({'|'.join(PREFIXES)}):(.*)", re.DOTALL)
@@ -42,7 +43,8 @@ _FIELD = re.compile(rf"({'|'.join(PREFIXES)}):(.*)", re.DOTALL)
 @dataclass(frozen=True)
 class Selector:
     """One parsed selector; exactly one of the fields is set, but for names: `train[0-5]` also means these elements of
-    an array (its name, the first and the last index), and `train[*]` all of them."""
+    an array (its name, the first and the last index), and `train[*]` all of them. `gathered` is the kind of a group
+    and its name or number."""
 
     ids: Optional[tuple[int, int]] = None
     last: Optional[int] = None
@@ -52,7 +54,7 @@ class Selector:
     states: tuple[JobState, ...] = ()
     queue: str = ""
     group: Optional[int] = None
-    sweep: str = ""
+    gathered: Optional[tuple[str, str]] = None
     user: str = ""
     everything: bool = False
     note: str = ""
@@ -72,7 +74,7 @@ class JobQuery:
     `mine` narrows to the caller's jobs; `recent` to those that wait or run, and the last few that ended; `where` to
     those for which it holds (see `where`). `order` is `id` or `-id` or another name in ORDERS, with a minus for
     descending; `sort` are names of fields, parameters or metrics, with a minus for descending, that come before it.
-    What a job lacks comes last. Without `cells` jobs of sweeps are left out.
+    What a job lacks comes last. Without `cells` jobs of sweeps and pipelines are left out.
     """
 
     selectors: tuple[str, ...] = ()
@@ -136,8 +138,8 @@ def _field(field: str, value: str) -> Selector:
         if not _ID.fullmatch(value):
             raise InvalidSpec(f"{field}:{value}: a {'group' if field == 'group' else 'job'} has a number")
         return Selector(group=int(value)) if field == "group" else Selector(after=int(value))
-    if field == "sweep":
-        return Selector(sweep=value)
+    if field in GATHERED:
+        return Selector(gathered=(field, value))
     if field == "name":
         return _names(value)
     if field == "queue":

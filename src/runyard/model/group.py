@@ -9,9 +9,13 @@ from typing import Optional
 from runyard.errors import InvalidSpec
 from runyard.model.record import dataclass
 from runyard.model.rule import RULES_MAX, Rule
+from runyard.model.spec import NAME_BYTES
 from runyard.model.template import Template
 
-ARRAY, SWEEP = "array", "sweep"
+ARRAY, SWEEP, PIPELINE = "array", "sweep", "pipeline"
+GATHERED = (SWEEP, PIPELINE)
+"""The kinds that have a name to call them by, an end, and one line in lists."""
+
 SWEEP_NAME = re.compile(r"\w[\w.+-]{0,63}")
 PARALLEL_MAX = 1_000_000
 CELLS_SHOWN = 200
@@ -39,9 +43,10 @@ class Sweep:
 
 @dataclass(frozen=True)
 class Group:
-    """An array, a sweep (later a pipeline, a jobset). `parallel` 0 means no limit of its own.
+    """An array, a sweep, a pipeline (later a jobset). `parallel` 0 means no limit of its own.
 
-    `size` counts the jobs that were ever put in. `ended_at` is when the last open one ended (it may grow again).
+    `size` counts the jobs that were ever put in. `ended_at` is when the last open one ended (it may grow again). `key`
+    is that of the submission that made it.
     """
 
     id: int
@@ -53,6 +58,7 @@ class Group:
     made_at: float = 0.0
     ended_at: Optional[float] = None
     sweep: Optional[Sweep] = None
+    key: str = ""
 
     @property
     def apart(self) -> bool:
@@ -61,10 +67,11 @@ class Group:
 
 
 @dataclass(frozen=True)
-class SweepRequest:
-    """The jobs of a submission are cells of a sweep: of a new one, or (`into`, a group's id) of one that there is.
+class GroupRequest:
+    """The jobs of a submission belong together: as a pipeline, or as cells of a sweep, which is a new one, or (`into`,
+    a group's id) one that there is.
 
-    `canary`: the first job goes alone, and the others are submitted as waiting for it.
+    `canary`: the first cell goes alone, and the others are submitted as waiting for it.
     """
 
     name: str
@@ -72,10 +79,27 @@ class SweepRequest:
     parallel: int = 0
     canary: bool = False
     into: int = 0
+    kind: str = SWEEP
 
     def __post_init__(self) -> None:
         if not 0 <= self.parallel <= PARALLEL_MAX:
             raise InvalidSpec(f"from 0 (no limit) to {PARALLEL_MAX}", "parallel")
+        if self.kind == PIPELINE:
+            self._check_pipeline()
+        elif self.kind == SWEEP:
+            self._check_sweep()
+        else:
+            raise InvalidSpec(f"{self.kind[:80]!r} is none of {', '.join(GATHERED)}", "kind")
+
+    def _check_pipeline(self) -> None:
+        if self.sweep is not None or self.canary or self.into:
+            raise InvalidSpec("a pipeline has no cells: neither sweep nor canary, and it does not grow", "kind")
+        if not self.name.strip() or not self.name.isprintable():
+            raise InvalidSpec(f"{self.name[:80]!r} is no name of a pipeline", "name")
+        if len(self.name.encode("utf-8", "surrogatepass")) > NAME_BYTES:
+            raise InvalidSpec(f"longer than {NAME_BYTES} bytes", "name")
+
+    def _check_sweep(self) -> None:
         if bool(self.into) == (self.sweep is not None):
             raise InvalidSpec("either a new sweep or one that there is", "sweep")
         if not self.into and (not SWEEP_NAME.fullmatch(self.name) or self.name.isdecimal()):
@@ -107,13 +131,15 @@ class SweepChange:
 
 @dataclass(frozen=True)
 class GroupQuery:
-    """Which groups: of this kind, of the caller with `mine`, with this name or id (the newest first)."""
+    """Which groups: of this kind ("": all that are GATHERED), of the caller with `mine`, with this name, id or key
+    (the newest first)."""
 
-    kind: str = SWEEP
+    kind: str = ""
     name: str = ""
     id: int = 0
     mine: bool = False
     recent: bool = False
+    key: str = ""
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,8 @@ PIPELINE_OPTIONS: Readers = {
     "public": ("public", words),
     "size": ("size", number),
     "gpus": ("gpus", devices),
+    "home": ("home", text),
+    "host": ("host", text),
     "directory": ("directory", text),
 }
 """The options of a pipeline: the field of the record, and how its value is read."""

@@ -67,7 +67,8 @@ class PipelineJob:
 class PipelineSpec:
     """A whole pipeline. `jobs` are in the order of their submission, and each one's needs are among them.
 
-    At most `size` jobs run at a time (serial: one). `gpus` are the devices that the jobs of a tmux pipeline share.
+    At most `size` jobs run at a time (0: nobody said; serial: one). `home` and `host` say which yard queues it (see
+    `runyard.connect`; "": the default one). `gpus` are the devices that the jobs of a tmux pipeline share.
     `public` names variables whose values may stand in scripts; the others are kept in a file of their own.
     """
 
@@ -77,15 +78,17 @@ class PipelineSpec:
     preamble: tuple[str, ...] = ()
     env: Variables = ()
     public: tuple[str, ...] = ()
-    size: int = 1
+    size: int = 0
     gpus: tuple[str, ...] = ()
     options: Options = ()
+    home: str = ""
+    host: str = ""
 
     def __post_init__(self) -> None:
         check_name(self.name)
         check_variables(self.env)
-        if not 1 <= self.size <= SIZE_MAX:
-            raise InvalidSpec(f"a number from 1 to {SIZE_MAX}, please", "size")
+        if not 0 <= self.size <= SIZE_MAX:
+            raise InvalidSpec(f"a number up to {SIZE_MAX}, please", "size")
         names = {job.name for job in self.jobs}
         if len(names) != len(self.jobs):
             counted = Counter(job.name for job in self.jobs).most_common(1)
@@ -94,6 +97,11 @@ class PipelineSpec:
             for need in job.needs:
                 if need not in names:
                     raise InvalidSpec(f"job {job.name!r} needs {need!r}, and there is no such job", "needs")
+
+    @property
+    def workers(self) -> int:
+        """How many jobs run at a time where somebody has to say so: one if nobody did."""
+        return self.size or 1
 
     @property
     def needs(self) -> dict[str, tuple[str, ...]]:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from statistics import median
 
 from runyard.api import Explanation
+from runyard.model.group import PIPELINE
 from runyard.model.job import Job, JobState
 from runyard.model.lifecycle import HELD_BACK
 from runyard.model.outcome import Outcome
+from runyard.model.record import changed
 from runyard.model.view import REASONS, Reason
 from runyard.planner.estimate import Estimate, Usual, estimate
 from runyard.service.controller import Controller
@@ -19,7 +21,14 @@ NAMED_MAX = 4
 
 
 def explain(controller: Controller, job: Job, now: float) -> Explanation:
-    """The explanation of one job."""
+    """The explanation of one job; that of a pipeline's says which one it is of."""
+    told = _told(controller, job, now)
+    groups = controller.store.groups([job.group]) if job.group is not None else []
+    names = [group.name for group in groups if group.kind == PIPELINE]
+    return changed(told, sentence=f"{told.sentence} It is of pipeline {names[0]!r}.") if names else told
+
+
+def _told(controller: Controller, job: Job, now: float) -> Explanation:
     store = controller.store
     if job.ahead and job.attempt:
         before = int(job.attempt.placements[0].follows.partition(".")[0])

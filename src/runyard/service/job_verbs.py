@@ -10,7 +10,6 @@ from runyard.errors import Conflict, NotFound, StorageFull
 from runyard.model.attempt import attempt_name
 from runyard.model.events import Held, Released, StopRequested
 from runyard.model.filter import JobQuery, Selector, parse_selector
-from runyard.model.group import SWEEP
 from runyard.model.job import Job, JobState, StopRequest
 from runyard.service import reported
 from runyard.service.coding import record_of
@@ -46,7 +45,7 @@ class JobVerbs(Verbs):
         new = new_jobs(submission, self._caller.user, self._yard.now(), coded.of)
         check_resources(new.specs, self._store.hosts())
         check_wishes(new.specs, self._controller.hooks)
-        request = submission.sweep
+        request = submission.group
 
         def work(turn: Turn) -> Receipt:
             check_queues(new.specs, (queue.name for queue in turn.store.queues()))
@@ -151,15 +150,16 @@ class JobVerbs(Verbs):
         return self._change(ids, lambda turn: Released(turn.now, self._caller.user))
 
     def _selector(self, text: str) -> Selector:
-        """The selector; that of a sweep by the number of its group, the latest of several of one name."""
+        """The selector; that of a sweep or pipeline by the number of its group, the latest of several of one name."""
         selector = parse_selector(text)
-        if not selector.sweep:
+        if selector.gathered is None:
             return selector
-        found = self._store.groups_of(SWEEP, selector.sweep)
-        if not found and selector.sweep.isdecimal():
-            found = [group for group in self._store.groups([int(selector.sweep)]) if group.kind == SWEEP]
+        kind, name = selector.gathered
+        found = self._store.groups_of(kind, name)
+        if not found and name.isdecimal():
+            found = [group for group in self._store.groups([int(name)]) if group.kind == kind]
         if not found:
-            raise NotFound(f"there is no sweep {selector.sweep!r}")
+            raise NotFound(f"there is no {kind} {name!r}")
         return Selector(group=found[-1].id)
 
     def _with_dependants(self, selectors: tuple[Selector, ...]) -> tuple[Selector, ...]:

@@ -9,7 +9,7 @@ from itertools import accumulate
 from runyard.api import Submission
 from runyard.errors import InvalidSpec, UsageError
 from runyard.model.code import Code
-from runyard.model.group import ARRAY, SWEEP
+from runyard.model.group import ARRAY
 from runyard.model.host import Host
 from runyard.model.record import changed
 from runyard.model.spec import ArraySpec, Dependency, GpuRequest, JobSpec
@@ -36,12 +36,12 @@ def new_jobs(submission: Submission, user: str, at: float, code_of: Callable[[Jo
     if count > JOBS_MAX:
         raise UsageError(f"{count} jobs in one submission; at most {JOBS_MAX}")
     _check_circles(specs)
-    request = submission.sweep
+    request = submission.group
     if request is not None and arrays:
-        raise UsageError("a sweep has no arrays among its cells")
+        raise UsageError(f"a {request.kind} has no arrays among its jobs")
     mine = [changed(spec, user=user, code=code_of(spec)) for spec in specs]
     if request is not None:
-        group = NewGroup(SWEEP, request.name, 0, len(mine), request.parallel, request.sweep, request.into)
+        group = NewGroup(request.kind, request.name, 0, len(mine), request.parallel, request.sweep, request.into)
         return NewJobs(mine, submission.key, user, at, (group,))
     if not arrays:
         return NewJobs(mine, submission.key, user, at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from runyard.errors import NotAllowed, NotFound
-from runyard.model.group import SWEEP, Group, GroupQuery, GroupRow, SweepChange, strip_of
+from runyard.model.group import GATHERED, SWEEP, Group, GroupQuery, GroupRow, SweepChange, strip_of
 from runyard.model.outcome import Outcome
 from runyard.service.turn import Turn
 from runyard.service.verbs import Verbs
@@ -21,8 +21,14 @@ class SweepVerbs(Verbs):
     """Groups and sweeps."""
 
     def groups(self, query: GroupQuery) -> tuple[GroupRow, ...]:
-        found = self._store.groups([query.id]) if query.id else self._store.groups_of(query.kind, query.name)
-        found = [group for group in found if group.kind == query.kind]
+        kinds = (query.kind,) if query.kind else GATHERED
+        if query.id:
+            found = [group for group in self._store.groups([query.id]) if group.kind in kinds]
+        else:
+            found = [group for kind in kinds for group in self._store.groups_of(kind, query.name)]
+            found.sort(key=lambda group: group.id)
+        if query.key:
+            found = [group for group in found if group.key == query.key]
         if query.mine:
             found = [group for group in found if group.user == self._caller.user]
         if query.recent:

@@ -1,4 +1,4 @@
-"""What the yard does for sweeps by itself: their end is noted, and stop rules are judged when cells report.
+"""What the yard does by itself for sweeps and pipelines: their end is noted; and stop rules, when cells report.
 
 Inside a turn of the yard thread. Costs nothing where no job of a group ends and no cell reports a metric.
 """
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from runyard.errors import NotAllowed, NotFound
 from runyard.model.events import Change, StopRequested
-from runyard.model.group import SWEEP, SweepRequest
+from runyard.model.group import GATHERED, SWEEP, GroupRequest
 from runyard.model.job import Job, JobState, StopRequest
 from runyard.model.rule import Rule
 from runyard.service.turn import Turn
@@ -35,9 +35,9 @@ class Reported(NamedTuple):
 
 
 def settle(turn: Turn) -> None:
-    """Sweeps whose last open cell has ended in this turn are over, until they grow or a cell is tried again."""
+    """Groups whose last open job has ended in this turn are over, until they grow or a job is tried again."""
     for group in turn.store.groups(turn.groups_moved):
-        if group.kind != SWEEP:
+        if group.kind not in GATHERED:
             continue
         is_open = turn.store.group_open(group.id)
         if not is_open or group.ended_at is not None:
@@ -111,7 +111,7 @@ def _end(turn: Turn, rule: str, ids: list[int]) -> None:
         turn.tell_stop(job)
 
 
-def check_growth(turn: Turn, request: SweepRequest, user: str) -> None:
+def check_growth(turn: Turn, request: GroupRequest, user: str) -> None:
     """Whether this sweep may get new cells from this user."""
     found = turn.store.groups([request.into])
     if not found or found[0].kind != SWEEP:
@@ -120,7 +120,7 @@ def check_growth(turn: Turn, request: SweepRequest, user: str) -> None:
         raise NotAllowed(f"sweep {found[0].name!r} is {found[0].user}'s")
 
 
-def note_cells(turn: Turn, request: SweepRequest, ids: Sequence[int]) -> None:
+def note_cells(turn: Turn, request: GroupRequest, ids: Sequence[int]) -> None:
     """The jobs of a sweep are there: the first of a new one may be its canary, one that has grown goes on."""
     jobs = turn.store.load(ids[:1])
     groups = turn.store.groups([job.group for job in jobs.values() if job.group is not None])

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from runyard.model.events import Change, Promoted
 from runyard.model.job import Job, JobState
+from runyard.model.outcome import Outcome
 from runyard.service.notices import note
 from runyard.service.orders import key_of, stop_order, terms_of
 from runyard.store.base import Committed
@@ -45,6 +46,8 @@ class Turn:
                 job.state is JobState.DONE or (job.state is JobState.PENDING and job.attempt)
             ):
                 self.groups_moved.add(job.group)
+                if job.outcome is Outcome.LOST:  # those that wait for it do so until somebody decides
+                    self.topics.add(f"group:{job.group}")
         self.dirty = self.dirty or bool(committed.jobs)
         return committed
 

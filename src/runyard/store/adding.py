@@ -98,8 +98,9 @@ def _grouped(new: NewJobs, admission: Admission, first_id: int, first_group: int
 
 def _made(wanted: NewGroup, number: int, new: NewJobs) -> Group:
     return Group(
-        number, wanted.kind, wanted.name, new.user, wanted.size, wanted.parallel, made_at=new.at, sweep=wanted.sweep
-    )
+        number, wanted.kind, wanted.name, new.user, wanted.size, wanted.parallel,
+        made_at=new.at, sweep=wanted.sweep, key=new.key,
+    )  # fmt: skip
 
 
 def _joined(wanted: NewGroup, source: Source) -> Group:

@@ -76,8 +76,8 @@ class Criteria:
     `user` is whose `@` and `all` are meant ("": everybody's), and with `mine` only this user's jobs are kept. Names are
     those of lists (`JobSpec.label`). `recent` keeps all that are not done, and of the done ones among these the last
     `recent_done` to end. `order` is a name of `filter.ORDERS`, with `-` for descending; what has no such time comes
-    last (descending: first), and the id decides between equals. Without `cells` jobs of sweeps are left out. `limit` 0
-    means no limit; `after_id` pages by id: only higher ones (by `-id`: lower ones).
+    last (descending: first), and the id decides between equals. Without `cells` jobs of sweeps and pipelines are left
+    out. `limit` 0 means no limit; `after_id` pages by id: only higher ones (by `-id`: lower ones).
     """
 
     selectors: tuple[Selector, ...] = ()

@@ -16,7 +16,7 @@ from typing import TypeVar
 from runyard.errors import NotFound
 from runyard.model.attempt import Attempt
 from runyard.model.events import Change, Recorded, Submitted
-from runyard.model.group import SWEEP
+from runyard.model.group import GATHERED
 from runyard.model.host import Agent, Host
 from runyard.model.job import Job, JobState
 from runyard.model.lifecycle import begin
@@ -202,8 +202,8 @@ class MemoryStore(MemoryCodes):
 
     def jobs(self, criteria: Criteria) -> list[Job]:
         state = self._seen
-        sweeps = set[int]() if criteria.cells else {group.id for group in state.groups.values() if group.kind == SWEEP}
-        return select((job for job in state.jobs.values() if job.group not in sweeps), criteria)
+        gathered = {one.id for one in state.groups.values() if one.kind in GATHERED and not criteria.cells}
+        return select((job for job in state.jobs.values() if job.group not in gathered), criteria)
 
     def ids(self, criteria: Criteria) -> list[int]:
         return [job.id for job in self.jobs(criteria)]

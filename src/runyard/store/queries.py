@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, or_, select, text, true
 
 from runyard.model.filter import Selector, is_pattern
-from runyard.model.group import SWEEP
+from runyard.model.group import GATHERED
 from runyard.model.job import ON_HOSTS, JobState
 from runyard.model.outcome import Outcome
 from runyard.store.base import Criteria
@@ -49,7 +49,7 @@ def selections(criteria: Criteria) -> list[Select[Any]]:
     if criteria.mine:
         pieces = [and_(piece, _J.user == plain(criteria.user)) for piece in pieces]
     if not criteria.cells:
-        cells = select(groups.c.id).where(groups.c.kind == SWEEP)
+        cells = select(groups.c.id).where(groups.c.kind.in_(GATHERED))
         pieces = [and_(piece, or_(_J.group_id.is_(None), _J.group_id.not_in(cells))) for piece in pieces]
     whole = len(pieces) == 1
     name, _ = order_of(criteria)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from runyard.api import Service, Submission
 from runyard.errors import InvalidSpec
 from runyard.model.filter import JobQuery
-from runyard.model.group import Group, Sweep, SweepRequest
+from runyard.model.group import Group, GroupRequest, Sweep
 from runyard.model.record import changed
 from runyard.model.rendering import names_in, values_of
 from runyard.model.rule import parse_rule
@@ -100,13 +100,13 @@ def submission(builder: Builder, plan: Plan) -> Submission:
     templating.check_places(template)
     cells = _checked(template, plan.cells)
     sweep = Sweep(template, varied_in(cells), tuple(map(parse_rule, plan.rules)))
-    request = SweepRequest(plan.name, sweep, plan.parallel, plan.canary)
+    request = GroupRequest(plan.name, sweep, plan.parallel, plan.canary)
     made = templating.specs(builder, _called(template, plan.name), cells)
     specs = [changed(spec, array_index=place) for place, spec in enumerate(made)]
     if plan.canary:
         ahead = Dependency(-1)
         specs = [specs[0], *(changed(spec, after=(*spec.after, ahead)) for spec in specs[1:])]
-    return Submission(tuple(specs), new_key(), sweep=request)
+    return Submission(tuple(specs), new_key(), group=request)
 
 
 def growth(service: Service, builder: Builder, group: Group, cells: Sequence[Values]) -> Submission:
@@ -131,7 +131,7 @@ def growth(service: Service, builder: Builder, group: Group, cells: Sequence[Val
         )
         for place, spec in enumerate(made)
     ]  # fmt: skip
-    return Submission(tuple(specs), new_key(), sweep=SweepRequest(group.name, into=group.id))
+    return Submission(tuple(specs), new_key(), group=GroupRequest(group.name, into=group.id))
 
 
 def _called(template: Template, sweep: str) -> Template:

@@ -11,7 +11,7 @@ from runyard.api import StopCall, Submission
 from runyard.errors import InvalidSpec, NotFound, UsageError
 from runyard.model.editing import RetryCall
 from runyard.model.filter import JobQuery
-from runyard.model.group import GroupQuery, GroupRow, Sweep, SweepChange, SweepRequest
+from runyard.model.group import GroupQuery, GroupRequest, GroupRow, Sweep, SweepChange
 from runyard.model.job import Job
 from runyard.model.rule import Rule
 from runyard.model.spec import ArraySpec, Dependency, JobSpec
@@ -31,8 +31,8 @@ def cell(lr: int, *after: int, **fields: Any) -> JobSpec:
 
 
 def sweep(yard: Yard, *specs: JobSpec, name: str = "lr", sweep: Sweep = TRAIN, **fields: Any) -> tuple[int, ...]:
-    request = SweepRequest(name, sweep, **fields)
-    return yard.service.submit(Submission(specs, f"sweep-key-{next(KEYS)}", sweep=request)).ids
+    request = GroupRequest(name, sweep, **fields)
+    return yard.service.submit(Submission(specs, f"sweep-key-{next(KEYS)}", group=request)).ids
 
 
 def row(yard: Yard, name: str = "lr") -> GroupRow:
@@ -40,7 +40,7 @@ def row(yard: Yard, name: str = "lr") -> GroupRow:
 
 
 def grow(yard: Yard, group: int, *specs: JobSpec) -> tuple[int, ...]:
-    return yard.service.submit(Submission(specs, f"sweep-key-{next(KEYS)}", sweep=SweepRequest("", into=group))).ids
+    return yard.service.submit(Submission(specs, f"sweep-key-{next(KEYS)}", group=GroupRequest("", into=group))).ids
 
 
 def ids(yard: Yard, *selectors: str, **fields: Any) -> list[int]:
@@ -152,16 +152,16 @@ def test_it_goes_on_when_a_cell_is_tried_again(yard: Yard) -> None:
 
 
 def test_the_same_submission_twice_is_one_sweep(yard: Yard) -> None:
-    call = Submission((cell(0), cell(1)), "the-same-key", sweep=SweepRequest("lr", TRAIN))
+    call = Submission((cell(0), cell(1)), "the-same-key", group=GroupRequest("lr", TRAIN))
     assert yard.service.submit(call).ids == yard.service.submit(call).ids
     assert len(yard.service.groups(GroupQuery())) == 1
 
 
 def test_no_arrays_in_a_sweep(yard: Yard) -> None:
     with pytest.raises(UsageError):
-        yard.service.submit(Submission((cell(0),), "a-fine-key", {1: ArraySpec((1, 2))}, SweepRequest("lr", TRAIN)))
+        yard.service.submit(Submission((cell(0),), "a-fine-key", {1: ArraySpec((1, 2))}, GroupRequest("lr", TRAIN)))
     with pytest.raises(InvalidSpec):
-        SweepRequest("lr")
+        GroupRequest("lr")
 
 
 def report(yard: Yard, job_id: int, metric: str, *values: float, step: float = 0) -> None:

@@ -241,11 +241,14 @@ OWN[template.NumbersCall] = record(
     least=st.integers(1, 1_000_000_000),
 )
 OWN[rule.Rule] = record(rule.Rule, comparison=st.sampled_from(list(rule.COMPARISONS)))
-OWN[group.SweepRequest] = st.one_of(
+OWN[group.GroupRequest] = st.one_of(
     st.builds(
-        group.SweepRequest, st.sampled_from(["lr", "größe.2"]), record(group.Sweep), st.integers(0, 9), st.booleans()
+        group.GroupRequest, st.sampled_from(["lr", "größe.2"]), record(group.Sweep), st.integers(0, 9), st.booleans()
     ),
-    st.builds(group.SweepRequest, LINE, into=st.integers(1, 9)),
+    st.builds(group.GroupRequest, LINE, into=st.integers(1, 9)),
+    st.builds(
+        group.GroupRequest, st.sampled_from(["a b", "größe"]), kind=st.just("pipeline"), parallel=st.integers(0, 9)
+    ),
 )
 OWN[group.SweepChange] = record(group.SweepChange, parallel=st.one_of(st.none(), st.integers(0, 9)))
 
