@@ -23,7 +23,7 @@ Options = tuple[tuple[str, Option], ...]
 SIZE_MAX = 1_000
 """So many jobs at a time at most."""
 
-SLUG = re.compile(r"[^\w.+-]+", re.ASCII)
+SLUG = re.compile(r"[^\w.-]+", re.ASCII)
 SLUG_LENGTH = 40
 
 
@@ -133,7 +133,7 @@ def check_variables(variables: Variables) -> None:
 
 
 def slug(name: str) -> str:
-    """The name as a part of a file's name: cut, and `-` for all but plain letters, digits and `_.+-`."""
+    """The name as a part of a file's name: cut, and `-` for all but plain letters, digits and `_.-`."""
     return SLUG.sub("-", name)[:SLUG_LENGTH].strip("-.") or "job"
 
 

@@ -15,6 +15,9 @@ from runyard.pipeline.state import DONE, INIT, INTERRUPTED, PASSED, RUNNING, Pip
 from tests.contract.pipeline.conftest import Ground
 from tests.harness.yard import Bell, Gate
 
+SLOW_S = 180.0
+"""Airflow begins after half a minute on a busy machine."""
+
 
 def seen(directory: str) -> PipelineState:
     """How a run stands, as somebody sees it who knows its directory alone."""
@@ -64,7 +67,7 @@ def test_watched_by_who_knows_its_directory(ground: Ground, tmp_path: Path) -> N
         pipeline.submit(f"echo hello; echo here >{tmp_path}/bell; read -r x <{tmp_path}/gate", name="waits")
         pipeline.submit("true", name="follows", depends="waits")
         pipeline.run(block=False)
-        bell.wait()
+        bell.wait(timeout_s=SLOW_S)
         state = seen(pipeline.directory)
         assert (state.status, state.counts[RUNNING], state.counts["pending"]) == (RUNNING, 1, 1)
         with pytest.raises(Conflict, match="running"):
@@ -88,7 +91,7 @@ def test_killed(ground: Ground, tmp_path: Path) -> None:
         pipeline.submit(f"echo $$ >{tmp_path}/bell; read -r x <{tmp_path}/gate", name="waits")
         pipeline.submit("true", name="follows", depends="waits")
         pipeline.run(block=False)
-        pid = int(bell.wait()[0])
+        pid = int(bell.wait(timeout_s=SLOW_S)[0])
         pipeline.kill()
         state = until_over(pipeline.directory)
         assert state.status in (INTERRUPTED, DONE)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from runyard.errors import InvalidSpec
 from runyard.model.nearest import meant
+from runyard.pipeline.backends.airflow import Airflow
 from runyard.pipeline.backends.base import Backend
 from runyard.pipeline.backends.serial import Serial
 
 BACKENDS: dict[str, type[Backend]] = {
     "serial": Serial,
+    "airflow": Airflow,
 }
 """In the order in which they ask for more."""
 

@@ -1,0 +1,148 @@
+"""A DAG file for Airflow, and the script that runs it once with a database of its own. Pure.
+
+The DAG file can go into any Airflow's folder of DAGs: each task runs its command in a bash of its own, tells of itself
+in files of the run's directory (as `recording` does), and prints to Airflow's log. No text of a command is a template.
+The script takes nothing of the Airflow that its caller may have set up: neither its database nor its settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from runyard import __version__
+from runyard.pipeline.graph import Graph
+from runyard.pipeline.layout import Layout, Rendering, ScriptFile
+from runyard.pipeline.render import bash
+from runyard.pipeline.render.recording import ANEW, HERE, RECORDING
+from runyard.pipeline.spec import PipelineSpec, slug
+
+OPERATOR = '''
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+from datetime import datetime, timezone
+
+from airflow import DAG
+
+try:
+    from airflow.sdk import BaseOperator
+except ImportError:  # Airflow 2
+    from airflow.models import BaseOperator
+
+HERE = pathlib.Path(%DIRECTORY%)
+VALUES = 'values=$1; shift; if [ -e "$values" ]; then . "$values" "$1"; fi; exec bash -c "$2" "$1"'
+
+
+class Job(BaseOperator):
+    """One command, in a bash of its own."""
+
+    def __init__(self, *, name, text, log=True, **options):
+        super().__init__(**options)
+        self.title, self.text, self.log_kept = name, text, log
+
+    def tell(self, status, ret=None, started=None, ended=None):
+        told = {"name": self.title, "status": status, "ret": ret, "started": started, "ended": ended, "missed": None}
+        for kind in ("status", "passed", "failed", "skipped", "logs"):
+            (HERE / kind).mkdir(mode=0o700, exist_ok=True)
+        (HERE / "status" / f"{self.task_id}.json").write_text(json.dumps(told))
+        if status in ("passed", "failed"):
+            (HERE / status / self.task_id).touch()
+
+    def execute(self, context):
+        started = time.time()
+        self.tell("running", started=started)
+        argv = ["bash", "-c", VALUES, "bash", str(HERE / "values.env"), self.task_id, self.text]
+        log = HERE / "logs" / f"{self.task_id}.log" if self.log_kept else os.devnull
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        with open(log, "wb") as log, subprocess.Popen(argv, start_new_session=True, **pipes) as process:
+            self.process = process
+            for line in process.stdout:
+                log.write(line)
+                print(line.decode("utf-8", "replace").rstrip("\\n"), flush=True)
+        code = process.returncode if process.returncode >= 0 else 128 - process.returncode
+        self.tell("failed" if code else "passed", code, started, time.time())
+        if code:
+            raise RuntimeError(f"exit code {code}")
+
+    def on_kill(self):
+        os.killpg(self.process.pid, signal.SIGTERM)
+'''.strip()
+
+RUN = r"""
+airflow=${RUNYARD_AIRFLOW:-airflow}
+for name in "${!AIRFLOW@}"; do
+  unset "$name"
+done
+export AIRFLOW_HOME="$here/airflow"
+export AIRFLOW__CORE__DAGS_FOLDER="$here"
+export AIRFLOW__CORE__LOAD_EXAMPLES=False
+export AIRFLOW__DATABASE__SQL_ALCHEMY_CONN="sqlite:///$AIRFLOW_HOME/airflow.db"
+[[ -d $AIRFLOW_HOME ]] || mkdir -m 700 -- "$AIRFLOW_HOME"
+if [[ ! -e $AIRFLOW_HOME/airflow.db ]]; then
+  "$airflow" db migrate >"$here/airflow.log" 2>&1 || exit
+fi
+"$airflow" dags test %DAG% >>"$here/airflow.log" 2>&1
+tell_all "done"
+read -ra bad < <(cd -- "$here/failed" && echo *)
+[[ ${bad[*]} == '*' ]]
+""".strip()
+
+
+def render(layout: Layout) -> Rendering:
+    """The DAG file, the script that runs it, and the file of values if there are any."""
+    files = [ScriptFile(layout.script(".py"), dag(layout)), ScriptFile(layout.at("run.sh"), _script(layout))]
+    if bash.has_values(layout.spec):
+        files.append(bash.values_file(layout))
+    return Rendering(tuple(files))
+
+
+def dag(layout: Layout) -> str:
+    """The text of the DAG file."""
+    spec = layout.spec
+    head = f"# Written by runyard {__version__}: {bash.title(spec)}. Each task tells of itself in files below HERE."
+    operator = OPERATOR.replace("%DIRECTORY%", repr(layout.directory))
+    return "\n\n".join((head, operator)) + "\n\n\n" + "\n".join(_tasks(layout)) + "\n"
+
+
+def dag_id(spec: PipelineSpec) -> str:
+    """What Airflow calls the pipeline: it allows letters, digits and `_.-`."""
+    return slug(spec.name)
+
+
+def _tasks(layout: Layout) -> Iterator[str]:
+    spec, keys = layout.spec, layout.keys
+    yield "dag = DAG("
+    yield f"    {dag_id(spec)!r},"
+    yield "    schedule=None,"
+    yield "    start_date=datetime(2020, 1, 1, tzinfo=timezone.utc),"
+    yield f"    max_active_tasks={spec.size},"
+    yield '    default_args={"retries": 0},'
+    yield ")"
+    yield "jobs = {}"
+    public = "".join(f"{line}\n" for line in bash.public(spec))
+    jobs = {job.name: job for job in spec.jobs}
+    order = Graph(spec.needs).order
+    for name in order:
+        text = public + bash.job_text(spec, jobs[name])
+        kept = "" if jobs[name].log else ", log=False"
+        yield f"jobs[{name!r}] = Job("
+        yield f"    task_id={keys[name]!r}, name={name!r}, dag=dag{kept},"
+        yield f"    text={text!r},"
+        yield ")"
+    for name in order:
+        yield from (f"jobs[{name!r}].set_upstream(jobs[{need!r}])" for need in jobs[name].needs)
+
+
+def _script(layout: Layout) -> str:
+    how = "Runs the DAG file beside it once, with a database of its own; needs Airflow."
+    parts = (
+        bash.heading(bash.title(layout.spec), how) + "set -u",
+        HERE,
+        RECORDING,
+        ANEW,
+        RUN.replace("%DAG%", bash.quoted(dag_id(layout.spec))),
+    )
+    return "\n\n".join(parts) + "\n"
