@@ -49,7 +49,7 @@ def parse(text: str) -> list[dict[str, Any]]:
 
 
 def _yaml(text: str) -> Any:
-    return import_module("runyard.submitting.yaml_list").load(text)  # only who has YAML pays for it
+    return import_module("runyard.yaml_text").load(text)  # only who has YAML pays for it
 
 
 def _json(text: str) -> Any:
