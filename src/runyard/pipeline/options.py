@@ -13,7 +13,7 @@ from runyard.model import sizes
 from runyard.model.nearest import meant
 from runyard.model.record import changed
 from runyard.pipeline.graph import Graph
-from runyard.pipeline.sbatch import SBATCH
+from runyard.pipeline.sbatch import ALIASES, SBATCH
 from runyard.pipeline.spec import Option, Options, PipelineJob, PipelineSpec, Variables
 
 Unknown = Callable[[str], None]
@@ -65,6 +65,11 @@ def number(value: Any, name: str) -> int:
     return value
 
 
+def count(value: Any, name: str) -> int:
+    """How many there are: a number, or a list of them."""
+    return len(value) if isinstance(value, (list, tuple)) else number(value, name)
+
+
 def memory(value: Any, name: str) -> int:
     """MB, or a text with a unit (`8GB`)."""
     return sizes.megabytes(text(value, name), name)
@@ -92,7 +97,7 @@ def devices(value: Any, name: str) -> tuple[str, ...]:
 
 
 def native_value(value: Any, name: str) -> Option:
-    """A value of an option of sbatch; True is the bare option."""
+    """A value of an option of sbatch; True is the bare option, False that it is not given."""
     return value if isinstance(value, (bool, int)) else text(value, name)
 
 
@@ -106,7 +111,7 @@ JOB_OPTIONS: Readers = {
     "env": ("env", variables),
     "cpus": ("cpus", number),
     "mem": ("memory_mb", memory),
-    "gpus": ("gpus", number),
+    "gpus": ("gpus", count),
 }
 """The options of a job: the field of the record, and how its value is read."""
 
@@ -143,7 +148,7 @@ def whole(spec: PipelineSpec, jobs: tuple[PipelineJob, ...]) -> PipelineSpec:
 def _read(
     options: Mapping[str, Any], readers: Readers, others: tuple[str, ...], unknown: Unknown
 ) -> tuple[dict[str, Any], Options]:
-    """The fields of the record, and the options of sbatch. None and False of those are as if not given."""
+    """The fields of the record, and the options of sbatch. None is as if not given."""
     fields: dict[str, Any] = {}
     native: list[tuple[str, Option]] = []
     for option, value in options.items():
@@ -151,8 +156,8 @@ def _read(
             if value is not None:
                 field, reader = readers[option]
                 fields[field] = reader(value, option)
-        elif option in SBATCH:
-            if value is not None and value is not False:
+        elif (option := ALIASES.get(option, option)) in SBATCH:
+            if value is not None:
                 native.append((option, native_value(value, option)))
         else:
             unknown(message(option, (*readers, *others, *SBATCH)))

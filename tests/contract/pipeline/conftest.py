@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from runyard.pipeline.pipeline import Pipeline
+from tests.harness.slurm import Slurm
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,14 @@ def serial(request: pytest.FixtureRequest, directory: Path) -> Iterator[Ground]:
     yield Ground("serial", directory)
 
 
-GROUNDS: dict[str, Making] = {"serial": serial}
+@contextmanager
+def slurm(request: pytest.FixtureRequest, directory: Path) -> Iterator[Ground]:
+    cluster: Slurm = request.getfixturevalue("slurm")
+    request.getfixturevalue("monkeypatch").setenv("SLURM_CONF", cluster.environ({})["SLURM_CONF"])
+    yield Ground("slurm", directory, at_once=8, many=200)
+
+
+GROUNDS: dict[str, Making] = {"serial": serial, "slurm": slurm}
 """A new backend joins here."""
 
 

@@ -7,9 +7,11 @@ from runyard.model.nearest import meant
 from runyard.pipeline.backends.airflow import Airflow
 from runyard.pipeline.backends.base import Backend
 from runyard.pipeline.backends.serial import Serial
+from runyard.pipeline.backends.slurm import Slurm
 
 BACKENDS: dict[str, type[Backend]] = {
     "serial": Serial,
+    "slurm": Slurm,
     "airflow": Airflow,
 }
 """In the order in which they ask for more."""

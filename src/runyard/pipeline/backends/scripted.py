@@ -27,7 +27,7 @@ def state(run: Run) -> PipelineState:
     whole = read_json(run.layout.state)
     status = str(whole.get("status", INIT))
     alive = process_of(whole) is not None
-    jobs = tuple(_job(run, name, alive) for name in run.layout.keys)
+    jobs = tuple(job(run, name, alive) for name in run.layout.keys)
     if status == RUNNING and not alive:
         status = INTERRUPTED if any(job.status in (PENDING, RUNNING) for job in jobs) else DONE
     return PipelineState(run.spec.name, status, jobs)
@@ -55,7 +55,8 @@ def process_of(whole: dict[str, object]) -> int | None:
     return pid if stat is not None and not stat.dead and stat.start_time == born else None
 
 
-def _job(run: Run, name: str, alive: bool) -> JobState:
+def job(run: Run, name: str, alive: bool = True) -> JobState:
+    """What is told of one job. `alive`: whoever saw to it still does."""
     layout = run.layout
     told = read_json(layout.status(name))
     status = str(told.get("status", PENDING))

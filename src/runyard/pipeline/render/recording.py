@@ -13,7 +13,7 @@ here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P) || exit
 exec {input}<&0"""
 """Where the script lies, and its input, which jobs get."""
 
-RECORDING = r"""
+TELLING = r"""
 # When a process was born, in ticks of this boot: its pid alone may be given to another one.
 born() {
   local stat
@@ -32,7 +32,9 @@ tell() {
 tell_all() {
   printf '{"status": "%s", "pid": %s, "born": %s}\n' "$1" "$$" "$(born "$$")" >"$here/state"
 }
+""".strip()
 
+RUNNING = r"""
 skip() { # KEY NAME MISSED
   tell "$1" "$2" skipped null null null "$3"
   : >"$here/skipped/$1"
@@ -70,6 +72,8 @@ run_job() { # KEY NAME LOG, arguments of bash
   fi
 }
 """.strip()
+
+RECORDING = f"{TELLING}\n\n{RUNNING}"
 
 ANEW = f"""
 # One run at a time, and each begins with nothing told.

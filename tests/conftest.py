@@ -1,4 +1,4 @@
-"""The real parts that tests of pipelines need, each started when first used, one for each process of the test run."""
+"""The real parts that tests of several kinds need, each started when first used, one for each process of the run."""
 
 from __future__ import annotations
 
