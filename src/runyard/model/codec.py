@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import types
 from collections.abc import Callable, Hashable
 from dataclasses import MISSING, fields, is_dataclass
 from enum import Enum
@@ -25,6 +26,9 @@ Encoder = Callable[[Any], Any]
 Decoder = Callable[[Any], Any]
 _TEXT = json.JSONEncoder(separators=(",", ":"), ensure_ascii=True).encode
 PLAIN = frozenset((str, int, float, bool, type(None)))
+
+UNIONS = (Union, getattr(types, "UnionType", Union))
+"""What `Union[a, b]` is, and `a | b`, which Python has since 3.10."""
 
 INT_MAX = (1 << 63) - 1
 
@@ -86,7 +90,7 @@ def _tagged(value: Any) -> Any:
 
 def _kinds(hint: Any) -> dict[str, Any]:
     """The classes that a field may hold, by the word in `kind` (none where there is no choice)."""
-    classes: list[Any] = [cls for cls in get_args(hint) if is_dataclass(cls)] if get_origin(hint) is Union else []
+    classes: list[Any] = [cls for cls in get_args(hint) if is_dataclass(cls)] if get_origin(hint) in UNIONS else []
     return {_word(cls.__name__): cls for cls in classes} if len(classes) > 1 else {}
 
 
@@ -103,8 +107,10 @@ def _decoder(hint: Hashable) -> Decoder:
     kinds = _kinds(hint)
     if kinds:
         return lambda value: _one_of(kinds, value)
-    if origin is Union:
-        return _optional(_decoder(next(a for a in get_args(hint) if a is not type(None))))
+    if origin in UNIONS:
+        held = tuple(arg for arg in get_args(hint) if arg is not type(None))
+        inner = _decoder(held[0]) if len(held) == 1 else _one_scalar(held)
+        return inner if len(held) == len(get_args(hint)) else _optional(inner)
     if origin is tuple:
         return _tuple(get_args(hint))
     if origin is dict:
@@ -236,6 +242,15 @@ def _scalar(cls: Any) -> Decoder:
         raise InvalidSpec(f"{_kind(value)} was given where {cls.__name__} was expected")
 
     return {int: _integer, float: _number}.get(cls, checked)
+
+
+def _one_scalar(kinds: tuple[type, ...]) -> Decoder:
+    def checked(value: Any) -> Any:
+        if type(value) in kinds:
+            return value
+        raise InvalidSpec(f"{_kind(value)} was given where one of {', '.join(k.__name__ for k in kinds)} was expected")
+
+    return checked
 
 
 def _integer(value: Any) -> int:

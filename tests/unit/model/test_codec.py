@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -148,6 +148,17 @@ def test_half_a_surrogate_pair_is_no_text_for_the_system(field: str, word: str) 
 def test_the_type_of_a_field_that_may_be_nothing() -> None:
     assert codec.decode(Optional[Resources], None) is None  # type: ignore[arg-type]
     assert codec.decode(Optional[Resources], {"cpus": 2}) == Resources(2)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", ["text", 5, True])
+def test_a_field_of_several_plain_types(value: Any) -> None:
+    assert codec.decode(Union[str, int, bool], value) is value  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", [None, 1.5, [], {}])
+def test_what_is_none_of_the_plain_types(value: Any) -> None:
+    with pytest.raises(InvalidSpec, match="one of str, int, bool"):
+        codec.decode(Union[str, int, bool], value)  # type: ignore[arg-type]
 
 
 class TestManyAlike:
