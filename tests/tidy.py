@@ -46,6 +46,7 @@ MAY_IMPORT = {
     "wiring/agent": "foreign runtime engines agent config",
     "__init__": "client pipeline",
     "__main__": "cli",
+    **dict.fromkeys(("base_queue", "serial_queue", "tmux_queue", "slurm_queue", "airflow_queue"), "pipeline"),
 }
 """The dependency rule: complete, nothing is transitive, and what only a type checker reads counts too. What it says
 beyond the packages of the design has its reasons in docs/decisions/0037."""

@@ -8,16 +8,18 @@ if TYPE_CHECKING:
     from runyard.client.handle import Job, Yard
     from runyard.client.options import JobOptions
     from runyard.client.report import log
+    from runyard.pipeline.cmd_queue import Queue
     from runyard.pipeline.pipeline import Pipeline
     from runyard.wiring.python import connect
 
 __version__ = "0.1.0.dev0"
-__all__ = ["Job", "JobOptions", "Pipeline", "Yard", "__version__", "connect", "log"]
+__all__ = ["Job", "JobOptions", "Pipeline", "Queue", "Yard", "__version__", "connect", "log"]
 
 _PUBLIC = {
     "Job": "runyard.client.handle",
     "JobOptions": "runyard.client.options",
     "Pipeline": "runyard.pipeline.pipeline",
+    "Queue": "runyard.pipeline.cmd_queue",
     "Yard": "runyard.client.handle",
     "connect": "runyard.wiring.python",
     "log": "runyard.client.report",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import time
 import warnings
+from abc import ABCMeta
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Optional, Protocol, Union
 
@@ -213,7 +214,7 @@ def _with(command: Optional[Command], changes: Mapping[str, Any]) -> dict[str, A
     return {**changes, **({} if command is None else {"command": command})}
 
 
-class Job:
+class Job(metaclass=ABCMeta):  # noqa: B024  # the jobs of a `runyard.Queue` are registered as such
     """A job of a yard. It holds no state of its own: every property is asked for anew."""
 
     def __init__(self, yard: Yard, job_id: int) -> None:

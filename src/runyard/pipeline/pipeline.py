@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from runyard.config import load
-from runyard.errors import Conflict, InvalidSpec, NotFound
+from runyard.errors import Conflict, InvalidSpec, NotFound, TimedOut
 from runyard.model.nearest import meant
 from runyard.pipeline import options as reading
 from runyard.pipeline import run as runs
@@ -25,6 +25,7 @@ from runyard.pipeline.backends.base import Backend, Start
 from runyard.pipeline.graph import Graph
 from runyard.pipeline.layout import Layout, Rendering
 from runyard.pipeline.monitor import REFRESH_S, watch
+from runyard.pipeline.printing import COLORS, show
 from runyard.pipeline.run import Run
 from runyard.pipeline.spec import PipelineJob, PipelineSpec, slug
 from runyard.pipeline.state import INIT, RUNNING, JobState, PipelineState
@@ -59,7 +60,7 @@ class Pipeline:
         """
         spec, directory = reading.spec_of(name, options, cls._unknown)
         chosen = registry.backend(backend)
-        return cls(spec, chosen, directory or _place(name))
+        return cls(spec, chosen, directory or place(name))
 
     @staticmethod
     def _unknown(message: str) -> None:
@@ -147,6 +148,16 @@ class Pipeline:
             return self.backend.render(Layout(os.path.abspath(self.directory), spec)).script.text
         return self.backend.readable(spec)
 
+    def print_commands(self, full: bool = False, without: Iterable[str] = (), style: str = COLORS) -> None:
+        """Print its commands, or (`full`) all its scripts; without the jobs of these tags.
+
+        `style`: "colors", "rich" (a frame), "plain", or "auto" (colours on a terminal).
+        """
+        layout = Layout(os.path.abspath(self.directory), self.whole.without(tuple(without)))
+        if not full:
+            return show([(layout.directory, self.backend.readable(layout.spec))], style)
+        show([(file.path, file.text) for file in self.backend.render(layout).files if file.program], style)
+
     def write(self) -> str:
         """Write its scripts; the path of the one to run. Nothing is started."""
         return self._made().write(self.render())
@@ -170,9 +181,11 @@ class Pipeline:
         self.backend.start(run, Start(block and not watched, environ))
         if watched:
             return watch(run, self.backend).as_dict()
-        while block and not (state := self.backend.state(run)).over:
-            self.backend.wait(run, WAIT_S)
-        return state.as_dict() if block else self.read_state()
+        return self._ended(run).as_dict() if block else self.read_state()
+
+    def wait(self, timeout_s: float | None = None) -> dict[str, Any]:
+        """Wait until its run is over; how it stands then. TimedOut if that takes longer, NotFound if it has none."""
+        return self._ended(runs.load(self.directory), timeout_s).as_dict()
 
     def state(self) -> PipelineState:
         """How its run stands; before it is written, that nothing is."""
@@ -206,6 +219,15 @@ class Pipeline:
             new.add(job)
         return new
 
+    def _ended(self, run: Run, timeout_s: float | None = None) -> PipelineState:
+        until = None if timeout_s is None else time.monotonic() + timeout_s
+        while not (state := self.backend.state(run)).over:
+            rest = WAIT_S if until is None else min(WAIT_S, until - time.monotonic())
+            if rest <= 0:
+                raise TimedOut(f"pipeline {self.name!r} still runs after {timeout_s:g} seconds; nothing was ended")
+            self.backend.wait(run, rest)
+        return state
+
     def _made(self) -> Run:
         if self.state().status == RUNNING:
             raise Conflict(f"pipeline {self.name!r} is running; wait for it, or kill it first")
@@ -213,7 +235,7 @@ class Pipeline:
         return runs.make(self.directory, self.backend.name, self.whole, facts)
 
 
-def _place(name: str) -> str:
+def place(name: str) -> str:
     """A directory for a new run below the home."""
     home = Home(load(os.environ).home)
     return os.path.join(home.pipelines, f"{slug(name)}-{time.strftime(STAMP)}-{os.urandom(4).hex()}")

@@ -1,0 +1,74 @@
+"""The queues of the backends, each with the arguments that cmd_queue's has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runyard.errors import InvalidSpec
+from runyard.pipeline.cmd_queue.job import AirflowJob, BashJob, SlurmJob
+from runyard.pipeline.cmd_queue.queue import Queue
+
+
+class SerialQueue(Queue):
+    """One job after the other, by a bash script that needs nothing but bash."""
+
+    backend = "serial"
+    job_class = BashJob
+
+
+class TMUXMultiQueue(Queue):
+    """In tmux, `size` jobs at a time, each as soon as what it depends on has passed."""
+
+    backend = "tmux"
+    job_class = BashJob
+    sized = True
+
+    def __init__(self, size: int = 1, name: str | None = None, **options: Any) -> None:
+        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+            raise _WrongSize(f"a number from 1 on, please, not {size!r}", "size")
+        super().__init__(name, size=size, **options)
+
+    @property
+    def workers(self) -> list[Queue]:
+        """What the workers run: no worker has jobs of its own here, so it is all of them, once."""
+        return [self.change_backend("serial")]
+
+    def finalize_text(self, *args: Any, **others: Any) -> str:
+        """The script that starts the sessions; the commands are those of `workers`."""
+        return self.pipeline.commands(full=True)
+
+    def read_state(self) -> dict[str, Any]:
+        """As of every queue; `status` is done or not-done, and `worker_states` has the one of all jobs."""
+        state = super().read_state()
+        return {**state, "status": "done" if state["status"] == "done" else "not-done", "worker_states": [state]}
+
+
+class SlurmQueue(Queue):
+    """In Slurm, by a script of sbatch. Any option of sbatch may be given for all jobs, or for one."""
+
+    backend = "slurm"
+    job_class = SlurmJob
+
+
+class AirflowQueue(Queue):
+    """As the DAG of an Airflow."""
+
+    backend = "airflow"
+    job_class = AirflowJob
+
+
+class YardQueue(Queue):
+    """In the queue of this machine, or of any yard: cmd_queue has nothing like it."""
+
+    backend = "yard"
+    job_class = BashJob
+    sized = True
+
+
+class _WrongSize(InvalidSpec, ValueError):
+    """Catched as a ValueError by cmd_queue's users."""
+
+    __str__ = InvalidSpec.__str__
+
+
+Queue.classes = {kind.backend: kind for kind in (SerialQueue, TMUXMultiQueue, SlurmQueue, AirflowQueue, YardQueue)}

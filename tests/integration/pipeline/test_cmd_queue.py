@@ -1,0 +1,187 @@
+"""Queues with cmd_queue's words: what they add to a pipeline, and which of cmd_queue's defects they do not have."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import runyard
+from runyard.base_queue import DuplicateJobError, UnknownBackendError
+from runyard.errors import InvalidSpec, TimedOut
+from runyard.pipeline.cmd_queue.queue import TIMEOUT, block_timeout_s
+from runyard.serial_queue import BashJob, SerialQueue
+from runyard.tmux_queue import TMUXMultiQueue
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Nothing of the user's is seen or touched."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("RUNYARD_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv(TIMEOUT, raising=False)
+    return tmp_path
+
+
+def queue(**options: Any) -> runyard.Queue:
+    return runyard.Queue.create(name="demo", **options)
+
+
+def test_a_queue_runs_and_says_how_it_stands(capfd: pytest.CaptureFixture[str]) -> None:
+    made = queue()
+    first = made.submit("echo hello", log=True)
+    failed = made.submit("exit 3", depends=first, name="failed")
+    skipped = made.submit("echo never", depends=["failed"])
+    other = made.submit("echo other")
+    assert (len(made), made.read_state()["status"]) == (4, "unknown")
+    state = made.run()
+    assert state == made.read_state()
+    assert {key: state[key] for key in ("status", "passed", "failed", "skipped", "total")} == {
+        "status": "done",
+        "passed": 2,
+        "failed": 1,
+        "skipped": 1,
+        "total": 4,
+    }
+    assert first.log_fpath.read_text() == "hello\n"
+    assert first.pass_fpath.exists() and failed.fail_fpath.exists() and skipped.skip_fpath.exists()
+    assert not other.log_fpath.exists()  # nothing is kept unless it is asked for
+    made.job_details()
+    assert "status=failed, code=3" in capfd.readouterr().out
+
+
+def test_names_and_dependencies_are_checked_before_anything_is_added() -> None:
+    made = queue()
+    made.submit("true", name="one")
+    with pytest.raises(DuplicateJobError, match="there is a job 'one' already"):
+        made.submit("false", name="one")
+    with pytest.raises(KeyError, match="no job 'two'"):
+        made.submit("false", depends="two")
+    with pytest.raises(InvalidSpec):
+        made.submit(" ")
+    with pytest.raises(TypeError):
+        made.submit(None)  # type: ignore[arg-type]
+    assert len(made) == 1 == len(made.named_jobs)
+    assert made.run()["passed"] == 1
+    with pytest.raises(UnknownBackendError, match="use serial, tmux"):
+        runyard.Queue.create("screen")
+    with pytest.raises(ValueError, match="from 1 on"):
+        TMUXMultiQueue(size=0)
+
+
+def test_an_unknown_option_warns_with_the_nearest_one_where_it_stands() -> None:
+    with pytest.warns(UserWarning, match="'parition'; did you mean 'partition'") as told:
+        made = queue(backend="slurm", parition="gpu")
+        made.submit("true", parition="gpu")
+    assert [(warning.filename, len(told)) for warning in told] == [(__file__, 2)] * 2
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        made = queue(size=9, shell="/bin/bash")
+        made.submit("true", allow_indent=False, gpus=[0, 1], mem="8GB", partition="gpu", output_fpath="x", begin=5)
+        made.run(system=True, with_textual=False, other_session_handler="ask", verbose=0, onfail="kill")
+    with pytest.raises(InvalidSpec, match="did you mean 'partition'"):
+        runyard.Pipeline.create("demo").submit("true", parition="gpu")
+
+
+def test_values_are_never_executed(tmp_path: Path) -> None:
+    value = f'$(touch {tmp_path / "run"}) `touch {tmp_path / "run"}` "'
+    made = queue(environ={"VALUE": value}, dpath=tmp_path / "made", rootid="root")
+    job = made.submit('printf %s "$VALUE"', log=True)
+    made.run()
+    assert job.log_fpath.read_text() == value
+    assert not (tmp_path / "run").exists()
+    assert made.dpath == tmp_path / "made" / "demo_root" and made.fpath.parent == made.dpath
+
+
+def test_a_job_may_be_changed_until_the_queue_is_written() -> None:
+    made = SerialQueue("demo", preamble="A=1")
+    made.add_preamble_command(["B=2"])
+    with pytest.warns(DeprecationWarning):
+        made.add_header_command("C=3")
+    job = made.submit("echo $A$B$C$D")
+    job.log, job.preamble = True, ["D=4"]
+    made.run()
+    assert job.log_fpath.read_text() == "1234\n"
+
+
+def test_another_backend_keeps_everything(tmp_path: Path) -> None:
+    made = queue(environ={"A": "1"}, preamble=["true"], size=3)
+    made.submit("echo one", name="one", tags="a, b", log=True, cwd=tmp_path, setup="true", teardown="true", cpus=2)
+    made.sync()
+    made.submit("echo two", name="two", time="1:00")
+    other = made.change_backend("serial")
+    assert [job.record for job in other.jobs] == [job.record for job in made.jobs]
+    assert other.pipeline.spec == made.pipeline.spec
+    assert other.jobs[1].depends == [other.jobs[0]]
+    assert other.dpath != made.dpath
+    text = other.finalize_text(with_status=False, with_gaurds=False, exclude_tags=["a"])
+    assert "echo two" in text and "echo one" not in text
+
+
+@pytest.mark.parametrize("style", ["colors", "rich", "plain", "auto"])
+def test_commands_are_printed_in_every_style(style: str, capsys: pytest.CaptureFixture[str]) -> None:
+    made = queue()
+    made.submit("echo [bold]hello[/bold]")
+    made.print_commands(style=style)
+    assert "### Command 1 / 1 - demo-job-0" in capsys.readouterr().out
+    made.print_commands(1, 1, style=style)
+    text = capsys.readouterr().out
+    assert "echo [bold]hello[/bold]" in text and "tell_all" in text
+
+
+def test_a_style_that_there_is_not() -> None:
+    with pytest.raises(InvalidSpec, match="did you mean 'rich'"):
+        queue().print_commands(style="ritch")
+
+
+def test_the_text_of_a_job_alone(tmp_path: Path) -> None:
+    def run(job: BashJob) -> str:
+        hooks = {"on_pass": "echo passed", "on_fail": ["echo failed"], "on_skip": "echo skipped"}
+        text = job.finalize_text(with_status=True, conditionals=hooks)
+        return subprocess.run(["bash", "-u"], input=text, text=True, capture_output=True, check=True).stdout
+
+    first = BashJob("echo hi", "it's a job", log=True, info_dpath=tmp_path / "a place")
+    assert first.finalize_text(False, False) == f"(\necho hi\n) 2>&1 | tee -- '{first.log_fpath}'\n"
+    after = BashJob("exit 126", "after", depends=first)
+    assert run(after) == "skipped\n" and after.skip_fpath.exists()
+    assert run(first) == "hi\npassed\n" and first.log_fpath.read_text() == "hi\n"
+    assert run(after) == "failed\n" and after.fail_fpath.exists()  # its own 126 is a failure
+
+
+def test_a_blocking_run_can_be_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = queue()
+    made.submit(f"read -r < {tmp_path / 'gate'}")
+    (tmp_path / "gate").unlink(missing_ok=True)
+    subprocess.run(["mkfifo", str(tmp_path / "gate")], check=True)
+    monkeypatch.setenv(TIMEOUT, "0.1")
+    with pytest.raises(TimedOut, match=r"still runs after 0\.1 seconds"):
+        made.run()
+    assert made.read_state()["status"] == "run"
+    made.kill()
+    assert made.pipeline.wait(10)["status"] == "interrupted"
+
+
+def test_how_long_a_run_may_take() -> None:
+    assert [block_timeout_s(text) for text in ("", "None", "inf", "0", "1e999", "2.5")] == [None] * 5 + [2.5]
+    with pytest.raises(InvalidSpec, match="seconds or 'none'"):
+        block_timeout_s("soon")
+
+
+def test_names_are_where_cmd_queue_has_them() -> None:
+    names: dict[str, Any] = {}
+    exec("from runyard.tmux_queue import *", names)
+    assert names["TMUXMultiQueue"] is TMUXMultiQueue
+    assert issubclass(BashJob, runyard.Job) and not issubclass(str, runyard.Job)
+    assert (
+        "runyard.pipeline"
+        not in subprocess.run(
+            [sys.executable, "-c", "import runyard, sys; print(*sys.modules)"],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+    )
