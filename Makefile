@@ -18,7 +18,7 @@ lint: setup ; .venv/bin/ruff check && .venv/bin/ruff format --check && .venv/bin
 
 bench: setup ; .venv/bin/python -m bench
 
-clean: ; rm -rf .venv .venv39 build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
+clean: ; rm -rf .venv .venv39 .venv-airflow .venv-cmd_queue build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache .schemathesis
 
 .venv/ready: pyproject.toml
 	@test -n "$(PYTHON)" || { echo $(NO_PYTHON) >&2; exit 1; }
