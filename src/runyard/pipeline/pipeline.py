@@ -20,6 +20,7 @@ from runyard.errors import Conflict, InvalidSpec, NotFound, TimedOut
 from runyard.model.nearest import meant
 from runyard.pipeline import options as reading
 from runyard.pipeline import run as runs
+from runyard.pipeline import shelf
 from runyard.pipeline.backends import registry
 from runyard.pipeline.backends.base import Backend, Start
 from runyard.pipeline.graph import Graph
@@ -27,13 +28,12 @@ from runyard.pipeline.layout import Layout, Rendering
 from runyard.pipeline.monitor import REFRESH_S, watch
 from runyard.pipeline.printing import COLORS, show
 from runyard.pipeline.run import Run
-from runyard.pipeline.spec import PipelineJob, PipelineSpec, slug
+from runyard.pipeline.spec import PipelineJob, PipelineSpec
 from runyard.pipeline.state import INIT, RUNNING, JobState, PipelineState
 from runyard.settings import Home
 
 Needs = str | PipelineJob | Iterable[str | PipelineJob] | None
 DEFAULT_NAME = "pipeline"
-STAMP = "%Y%m%d-%H%M%S"
 WAIT_S = 0.4
 INLINE, NO_MONITOR = "inline", "none"
 MONITORS = (INLINE, NO_MONITOR)
@@ -237,5 +237,4 @@ class Pipeline:
 
 def place(name: str) -> str:
     """A directory for a new run below the home."""
-    home = Home(load(os.environ).home)
-    return os.path.join(home.pipelines, f"{slug(name)}-{time.strftime(STAMP)}-{os.urandom(4).hex()}")
+    return shelf.place(Home(load(os.environ).home), name)
