@@ -47,7 +47,8 @@ LOOK_S = 0.1
 CANCEL_S = 60.0
 """How long a submission that is broken off may take to cancel what it has submitted."""
 
-LOST = Standing("LOST", "Slurm does not know it any more, and it has not told how it ended")
+LOST = Standing("LOST")
+"""Of a job that Slurm does not know any more, and that has not told how it ended."""
 
 WHY = {
     "CANCELLED": "cancelled",
@@ -58,7 +59,7 @@ WHY = {
     "BOOT_FAIL": "its node did not start",
     "PREEMPTED": "it had to make room for another job",
     "REVOKED": "another cluster has taken it",
-    "LOST": "lost",
+    "LOST": "lost: it has not told how it ended, and Slurm does not know it any more",
 }
 """What an end in Slurm means. Other ends are a failure of the job itself."""
 
@@ -96,7 +97,7 @@ class Slurm:
             while not script.wait(pid, ASK_S):
                 pass
         except BaseException:
-            script.end([pid], grace_s=CANCEL_S)
+            script.end(pid, CANCEL_S)
             raise
         whole = read_json(run.layout.state)
         if (whole.get("status"), whole.get("pid")) != (rendering.SUBMITTED, pid):
@@ -126,7 +127,7 @@ class Slurm:
     def kill(self, run: Run) -> None:
         pid = scripted.process_of(read_json(run.layout.state))
         if pid is not None:
-            script.end([pid], grace_s=CANCEL_S)
+            script.end(pid, CANCEL_S)
         numbers = _numbers(run)
         left = [number for name, number in numbers.items() if not _ended(scripted.job(run, name))]
         if left:
@@ -163,7 +164,8 @@ class Slurm:
             missed = next((n for n in run.spec.needs[name] if found[n].status in (FAILED, SKIPPED)), "")
             standing = {**verdicts, **new}.get(name) or self._standing(numbers.get(name, ""))
             found[name] = self._job(told[name], standing, missed)
-        return tuple(found[name] for name in run.layout.keys)
+        outputs = _outputs(run.spec)
+        return tuple(_with_log(found[name], outputs.get(name), numbers.get(name, "")) for name in run.layout.keys)
 
     def _job(self, told: JobState, standing: Standing | None, missed: str) -> JobState:
         if _ended(told):
@@ -202,13 +204,30 @@ class Slurm:
         return LOST
 
 
+def _with_log(job: JobState, output: str | None, number: str) -> JobState:
+    """With the file that its output goes to, if that is another one than we would take."""
+    if output is None or job.status in (PENDING, SKIPPED):
+        return job
+    bare = number.partition(";")[0]
+    path = output.replace("%j", bare).replace("%A", bare)
+    return changed(job, log=path if path.startswith("/") and "%" not in path else "")
+
+
+def _outputs(spec: PipelineSpec) -> dict[str, str]:
+    """Where the output goes of those that say so."""
+    common = dict(spec.options).get("output")
+    found = {job.name: dict(job.options).get("output", common) for job in spec.jobs}
+    return {name: str(output) for name, output in found.items() if output}
+
+
 def _ended(job: JobState) -> bool:
     return job.status in (PASSED, FAILED)
 
 
 def _why(standing: Standing) -> str:
-    why = WHY.get(standing.state, f"Slurm says {standing.state}")
-    return f"{why} ({standing.reason})" if standing.reason else why
+    """Why a job did not pass. (What Slurm gives as a reason may still be that for which the job has waited.)"""
+    reason = f" ({standing.reason})" if standing.reason else ""
+    return WHY.get(standing.state) or f"Slurm says {standing.state}{reason}"
 
 
 def _numbers(run: Run) -> dict[str, str]:

@@ -14,7 +14,7 @@ from runyard.pipeline.graph import Graph
 from runyard.pipeline.layout import Layout, Rendering, ScriptFile
 from runyard.pipeline.render import bash
 from runyard.pipeline.render.recording import ANEW, HERE, TELLING
-from runyard.pipeline.sbatch import asked
+from runyard.pipeline.sbatch import Asked, asked
 from runyard.pipeline.spec import PipelineJob, PipelineSpec
 
 SUBMITTED, REFUSED = "submitted", "refused"
@@ -31,13 +31,17 @@ JOB_SIDE = r"""
 record() { # KEY NAME DIRECTORY
   if [[ ${RUNYARD_INSIDE-} ]]; then
     unset RUNYARD_INSIDE
-    unset -f tell begin record
+    unset -f tell record ended all_ended begin
     return
   fi
-  local key=$1 name=$2 here=$3 input signal started command='' code caught='' stopped=''
+  local key=$1 name=$2 here=$3 own=$1 input signal started command='' code caught='' stopped=''
   started=$(date +%s.%N)
-  rm -f -- "$here/passed/$key" "$here/failed/$key"
-  tell "$key" "$name" running null "$started" null null
+  if [[ ${SLURM_ARRAY_TASK_ID-} ]]; then
+    tell "$key" "$name" running null "$started" null null
+    own=$key.$SLURM_ARRAY_TASK_ID
+  fi
+  rm -f -- "$here/passed/$own" "$here/failed/$own"
+  tell "$own" "$name" running null "$started" null null
   # What is to end a job Slurm sends to all its processes, what its option --signal=B: asks for to this one alone.
   trap 'caught=1 stopped=1' TERM
   for signal in HUP INT QUIT USR1 USR2; do
@@ -52,16 +56,36 @@ record() { # KEY NAME DIRECTORY
     caught=''
   done
   if [[ $stopped ]]; then
-    # Slurm knows why.
-    tell "$key" "$name" running "$code" "$started" "$(date +%s.%N)" null
-  elif ((code == 0)); then
-    tell "$key" "$name" passed 0 "$started" "$(date +%s.%N)" null
-    : >"$here/passed/$key"
+    tell "$own" "$name" running "$code" "$started" "$(date +%s.%N)" null # Slurm knows why
   else
-    tell "$key" "$name" failed "$code" "$started" "$(date +%s.%N)" null
-    : >"$here/failed/$key"
+    ended "$own" "$name" "$code" "$started"
+    [[ $own == "$key" ]] || all_ended "$key" "$name"
   fi
   exit "$code"
+}
+
+ended() { # KEY NAME CODE STARTED
+  if (($3 == 0)); then
+    tell "$1" "$2" passed 0 "$4" "$(date +%s.%N)" null
+    : >"$here/passed/$1"
+  else
+    tell "$1" "$2" failed "$3" "$4" "$(date +%s.%N)" null
+    : >"$here/failed/$1"
+  fi
+}
+
+# An array has ended as its last task has, and as badly as the first of those that failed.
+all_ended() { # KEY NAME
+  local task count=0 code=0 status
+  for task in "$here/passed/$1".* "$here/failed/$1".*; do
+    [[ -e $task ]] || continue
+    count=$((count + 1))
+    status=$(<"$here/status/${task##*/}.json")
+    if ((code == 0)) && [[ $status =~ '"ret": '([0-9]+) ]]; then
+      code=${BASH_REMATCH[1]}
+    fi
+  done
+  ((count < SLURM_ARRAY_TASK_COUNT)) || ended "$1" "$2" "$code" null
 }
 
 begin() { # KEY DIRECTORY
@@ -119,7 +143,7 @@ fi
 BEGIN = r"""
 rm -f -- "$here/submitted" "$here/verdicts.json"
 : >"$here/submitted"
-declare -f tell record begin >"$here/record.sh"
+declare -f tell record ended all_ended begin >"$here/record.sh"
 chmod 700 -- "$here/record.sh"
 interrupted=''
 trap 'interrupted=1' INT TERM HUP
@@ -162,16 +186,20 @@ def _jobs(layout: Layout) -> Iterator[str]:
     variables = {name: f"JOB_{number:03}" for number, name in enumerate(order)}
     for name in order:
         job, variable, key = jobs[name], variables[name], keys[name]
-        log = f'--output="$logs/{key}.log"' if job.log else "--output=/dev/null"
+        options = asked(spec, job)
+        words = ["sbatch", "--parsable", *_options(job, options, variables), *_log(job, options, key), '"${batch[@]}"']
         told = f'source "$1/record.sh" || exit; record {key} {bash.json_word(name)} "$1"; shift\n'
-        words = ["sbatch", "--parsable", *_options(spec, job, variables), '"${batch[@]}"']
-        if "output" not in asked(spec, job):
-            words.insert(-1, log)
-        yield (
-            _submission(variable, words, told + bash.job_text(spec, job))
-            + f" || refused {bash.double_quoted(name)}\n"
-            + (f'submitted {key} "${variable}"' + (f"; {variable}=${{{variable}%%;*}}" if _clusters(spec, job) else ""))
-        )
+        submission = _submission(variable, words, told + bash.job_text(spec, job))
+        submitted = f'submitted {key} "${variable}"'
+        if "clusters" in options:  # sbatch says the cluster beside the number
+            submitted += f"; {variable}=${{{variable}%%;*}}"
+        yield f"{submission} || refused {bash.double_quoted(name)}\n{submitted}"
+
+
+def _log(job: PipelineJob, options: Asked, key: str) -> Iterator[str]:
+    if "output" not in options:
+        task = ".%a" if "array" in options else ""
+        yield f'--output="$logs/{key}{task}.log"' if job.log else "--output=/dev/null"
 
 
 def _submission(variable: str, words: list[str], text: str) -> str:
@@ -179,24 +207,17 @@ def _submission(variable: str, words: list[str], text: str) -> str:
     return f"{variable}=$({' '.join(words)} <<'{word}'\n{document}\n)"
 
 
-def _options(spec: PipelineSpec, job: PipelineJob, variables: dict[str, str]) -> Iterator[str]:
+def _options(job: PipelineJob, options: Asked, variables: dict[str, str]) -> Iterator[str]:
     """The words for sbatch: the name, whom it waits for, and all that was asked for."""
     yield f"--job-name={bash.double_quoted(job.name)}"
-    options = asked(spec, job)
-    theirs = options.pop("dependency", "")
     needs = "".join(f":${{{variables[need]}}}" for need in job.needs)
-    if needs and theirs:
-        yield f'"--dependency=afterok{needs},"{bash.quoted(theirs)}'
-    elif needs or theirs:
-        yield f'"--dependency=afterok{needs}"' if needs else f"--dependency={bash.quoted(theirs)}"
+    theirs = options.get("dependency")
+    if needs:
+        yield f'"--dependency=afterok{needs}{"," if theirs else ""}"' + (bash.quoted(theirs) if theirs else "")
     for option, value in options.items():
-        flag = f"--{option.replace('_', '-')}"
-        yield f"{flag}={bash.quoted(value)}" if value else flag
-
-
-def _clusters(spec: PipelineSpec, job: PipelineJob) -> bool:
-    """Whether sbatch says a cluster beside the number."""
-    return "clusters" in asked(spec, job)
+        if option != "dependency" or not needs:
+            flag = f"--{option.replace('_', '-')}"
+            yield f"{flag}={bash.quoted(value)}" if value else flag
 
 
 def readable(spec: PipelineSpec) -> str:
@@ -207,7 +228,7 @@ def readable(spec: PipelineSpec) -> str:
     variables = {name: f"JOB_{number:03}" for number, name in enumerate(order)}
     for number, name in enumerate(order, 1):
         job = jobs[name]
-        words = ["sbatch", "--parsable", *_options(spec, job, variables)]
+        words = ["sbatch", "--parsable", *_options(job, asked(spec, job), variables)]
         lines.extend(("#", f"### Command {number} / {len(jobs)} - {name}"))
         lines.append(_submission(variables[name], words, bash.job_text(spec, job)))
     return "\n".join(lines) + "\n"
