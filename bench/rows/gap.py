@@ -19,7 +19,7 @@ from runyard.model.spec import GpuRequest
 TARGET_S = 0.010
 SHORT_MS, LONG_MS = 20, 150
 _ON_GPU = f"gap between two jobs of {LONG_MS} ms on one GPU"
-"""Runs under 100 ms have their successors named ahead; longer ones take the whole way through the server."""
+"""Runs under 100 ms have a chain of successors, those under 400 ms one. With a GPU these take the whole way."""
 
 
 def measure(scale: Scale) -> Iterator[Line]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from runyard.model.events import Revoked
 from tests.acceptance.typist import Typist
 from tests.harness.yard import Bell, Gate
 
@@ -46,6 +47,24 @@ def test_parallel(ry: Typist, gate: Callable[[str], Gate], bell: Bell) -> None:
     bell.wait()
     door.open(3)
     ry.done(*ids)
+
+
+def test_who_was_named_ahead_takes_a_place_that_is_free_sooner(
+    ry: Typist, gate: Callable[[str], Gate], bell: Bell
+) -> None:
+    """At once: nobody has refused to start it."""
+    long, short = gate("long"), gate("short")
+    ry.ok("queue", "add", "pair", "--parallel", "2")
+    ry.done(ry.submit("-q", "pair", "-c0", "--", "true"))
+    what = "case $RUNYARD_ARRAY_INDEX in 1) read x < long;; 2) read x < short;; *) echo > bell;; esac"
+    ids = ry.submit_many("-q", "pair", "-c0", "-a", "1-3", what)
+    short.open()
+    bell.wait()
+    assert ry.row(ids[0]).word == "running"
+    long.open()
+    ry.done(*ids)
+    told = [recorded.event for recorded in ry.yard.service.job(ids[2]).events]
+    assert [event.again_at for event in told if isinstance(event, Revoked)] == [None]
 
 
 def test_pause_and_resume(ry: Typist) -> None:

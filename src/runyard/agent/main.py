@@ -189,7 +189,7 @@ class Agent:
         notes = self._watcher.notes(seen.key) if seen.stage in OVER else ()
         if notes:
             seen = self._observed[seen.key] = changed(seen, notes=seen.notes + notes)
-        self._news.add(seen, self._monotonic())
+        self._news.add(seen, self._monotonic(), self._desired)
 
     def _hear(self) -> None:
         for arrived in self._link.receive():
@@ -265,7 +265,8 @@ class Agent:
             if not (self._devices.adjust(action.terms) or self._preparer.adjust(action.terms)):
                 self._engine.adjust(action.terms)
         elif isinstance(action, Revoke):
-            self._note([self._engine.revoke(action.key)])
+            seen = self._engine.revoke(action.key)
+            self._note([changed(seen, why="") if seen.stage == "revoked" else seen])  # nothing kept it from starting
         elif isinstance(action, Lose):
             why = "the host was rebooted; it may have started before"
             self._end_unstarted(action.order, Result("inferred", None, "lost", why))
@@ -342,11 +343,10 @@ class Agent:
 
     def _beat_at(self) -> float:
         """When the next beat goes out, with what is known of attempts or only to wait on the server."""
-        followers = bool(self._desired.start)
-        told_at = self._news.told_at(followers)
-        if told_at is None:
-            return float("inf") if self._link.in_flight else self._news.waits_at(followers, self._observed)
-        return told_at
+        due = self._news.due
+        if due is not None:
+            return due
+        return float("inf") if self._link.in_flight else self._news.waits_at(self._desired, self._observed)
 
     def _beat(self) -> None:
         self._reports += 1

@@ -31,7 +31,7 @@ def plan(view: View) -> Plan:
         desk.close(each)
     chained = successors(view, desk.decisions, desk.queued)
     reasons.update(desk.reasons_after(chained))
-    return Plan((*desk.decisions, *chained), reasons, *withdrawals(view))
+    return Plan((*desk.decisions, *chained), reasons, *withdrawals(view, hosts, desk.limits))
 
 
 class Place(NamedTuple):

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from runyard.model.queue import Queue
 from runyard.model.view import Occupied, Plan, ShapeView
 from runyard.planner.planner import plan
-from runyard.planner.successors import FULL, LOW, STALLED_S
-from runyard.planner.successors import SHORT_S as SHORT
+from runyard.planner.successors import BRIEF, SHORT, STALLED_S
 from tests.unit.planner.build import CPU, GPU, NOW, asks, decision_of, host, runs, shape, started, yard
 from tests.unit.planner.simulate import check
 
+FULL, LOW = SHORT.full, SHORT.low
 SHORT_S = 0.01
 
 
@@ -87,9 +88,30 @@ def test_a_full_queue_has_successors_and_they_do_not_count_in_it() -> None:
     assert follows(made) == {10: "", 11: "10.1", 12: "5.1"}
 
 
-@pytest.mark.parametrize("usual_s", [None, 0.1, 5.0])
+@pytest.mark.parametrize("usual_s", [None, BRIEF.most_s, 5.0])
 def test_only_short_jobs_are_named_ahead(usual_s: float | None) -> None:
     assert not plan(yard(host(cpus=1), [shape(1, [10], usual_s=usual_s)], slots(5))).decisions
+
+
+def test_of_brief_jobs_one_is_named_ahead_for_each_place() -> None:
+    held = [*chain(5, 0), *chain(50, 1)]
+    made = plan(yard(host(cpus=3), [shape(1, range(100, 110), usual_s=SHORT.most_s)], held))
+    assert follows(made) == {100: "", 101: "5.1", 102: "100.1"}
+    assert made.reasons[1].code == "resources"
+
+
+def test_a_brief_job_is_named_behind_one_that_is_not_short_but_not_behind_one_that_takes_long() -> None:
+    def behind(since: float) -> dict[int, str]:
+        return follows(plan(yard(host(cpus=1), [shape(1, 10, usual_s=0.2)], chain(5, 0, since=since))))
+
+    assert behind(NOW - SHORT.most_s - 0.01) == {10: "5.1"}
+    assert behind(NOW - BRIEF.most_s - 0.01) == {}
+
+
+def test_a_brief_job_on_devices_is_not_named_ahead() -> None:
+    """Whether another device would do as well is not known of who was named ahead."""
+    held = [runs(5, GPU, gpus=[0], shape_id=1, since=NOW)]
+    assert not plan(yard(host(gpus=1), [shape(1, [10], GPU, usual_s=0.2)], held)).decisions
 
 
 def test_a_queue_that_stops_on_a_failure_has_no_successors() -> None:
@@ -130,7 +152,7 @@ def test_an_unkillable_job_has_no_successors() -> None:
 
 def test_none_is_named_behind_one_that_takes_long() -> None:
     """Jobs of one shape may run other commands."""
-    held = [*chain(5, 0, since=NOW - SHORT - 0.01), *chain(6, 0)]
+    held = [*chain(5, 0, since=NOW - SHORT.most_s - 0.01), *chain(6, 0)]
     assert set(follows(plan(yard(host(cpus=2), [short(range(10, 13))], held))).values()) == {"6.1", "10.1", "11.1"}
 
 
@@ -151,8 +173,30 @@ class TestWithdrawn:
 
     @pytest.mark.parametrize("queue", [Queue("q", paused=True), Queue("q", stop_on_fail=True)])
     def test_everybody_in_a_queue_that_was_paused_or_became_strict(self, queue: Queue) -> None:
-        made = plan(yard(host(), [], [*chain(5, 2, queue="q"), *chain(50, 2)], queues=[queue]))
+        made = plan(yard(host(cpus=2), [], [*chain(5, 2, queue="q"), *chain(50, 2)], queues=[queue]))
         assert made.withdrawn == (6, 7)
+
+    def test_the_last_of_the_longest_chains_where_places_are_free(self) -> None:
+        held = [*chain(5, 1), *chain(50, 3), *chain(70, 2)]
+        assert plan(yard(host(cpus=4), [], held)).withdrawn == (53,)
+        assert plan(yard(host(cpus=8), [], held)).withdrawn == (53, 72, 6)
+
+    def test_nobody_for_a_place_that_another_job_gets(self) -> None:
+        made = plan(yard(host(cpus=2), [shape(2, 10)], chain(5, 1)))
+        assert started(made) == [10] and made.withdrawn == ()
+
+    def test_nobody_for_a_place_that_is_kept_for_a_larger_job(self) -> None:
+        made = plan(yard(host(cpus=2), [shape(2, 10, asks(cpus=2))], chain(5, 1)))
+        assert started(made) == [] and made.withdrawn == ()
+
+    def test_nobody_whose_queue_is_full(self) -> None:
+        held, queue = chain(5, 1, queue="q"), Queue("q", parallel=1)
+        assert plan(yard(host(), [], held, queues=[queue])).withdrawn == ()
+        assert plan(yard(host(), [], held, queues=[replace(queue, parallel=2)])).withdrawn == (6,)
+
+    def test_nobody_whose_place_has_devices(self) -> None:
+        held = [runs(5, GPU, gpus=[0], since=NOW), runs(6, GPU, gpus=[0], follows="5.1")]
+        assert plan(yard(host(gpus=2), [], held)).withdrawn == ()
 
     def test_everybody_in_a_yard_that_drains(self) -> None:
         assert plan(yard(host(), [], chain(5, 2), draining=True)).withdrawn == (6, 7)
