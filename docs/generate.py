@@ -108,6 +108,8 @@ HOME = {
     "runs": "`<host id>/live` and `<host id>/done`: a directory for each attempt, with its output",
     "checkpoints": "`<thousand>/<job>`: what a job keeps from one attempt to the next, where it asked for that",
     "pipelines": "",
+    "drafts": "",
+    "drafts_lock": "",
     "logs": "`server.log`, `agent.log`, `zygote.log`",
 }
 """What lies in each place of `settings.Home`; "" takes the property's own docstring."""

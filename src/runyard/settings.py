@@ -210,6 +210,16 @@ class Home:
         return os.path.join(self.root, "pipelines")
 
     @property
+    def drafts(self) -> str:
+        """Pipelines that the command line puts together, a file for each."""
+        return os.path.join(self.root, "drafts")
+
+    @property
+    def drafts_lock(self) -> str:
+        """Held by whoever changes one of them."""
+        return os.path.join(self.locks, "drafts.lock")
+
+    @property
     def logs(self) -> str:
         return os.path.join(self.root, "logs")
 

@@ -22,6 +22,8 @@ from runyard.model.group import GATHERED, SWEEP, GroupQuery
 from runyard.model.job import ON_HOSTS, WAITING, WORDS
 from runyard.model.outcome import Outcome
 from runyard.model.spec import DEPENDENCY_KINDS
+from runyard.pipeline.backends.registry import BACKENDS
+from runyard.pipeline.shelf import Shelf
 from runyard.settings import LOCAL
 
 MOST = 200
@@ -95,6 +97,17 @@ def templates(ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
 def sweeps(ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
     """Names of sweeps."""
     return _matching(ctx, incomplete, lambda app: _items(_groups(app, SWEEP)))
+
+
+def pipelines(ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
+    """Names of pipelines; files, where there is none that begins so."""
+    found = _matching(ctx, incomplete, lambda app: _items(filter(_PLAIN.fullmatch, Shelf(app.home).names())))
+    return found or files(ctx, incomplete)
+
+
+def backends(ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:
+    """Ways to run a pipeline."""
+    return _matching(ctx, incomplete, lambda app: _items(BACKENDS))
 
 
 def verbs(ctx: click.Context, incomplete: str) -> list[CompletionItem[Any]]:

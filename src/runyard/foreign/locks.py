@@ -9,6 +9,8 @@ import fcntl
 import json
 import os
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Optional
 
 _FLOCK = "hhqqi4x"
@@ -28,6 +30,18 @@ def is_locked(fd: int) -> bool:
     """Whether another open file holds the lock; never takes it."""
     answer = fcntl.fcntl(fd, fcntl.F_OFD_GETLK, _WRITE_LOCK)
     return bool(struct.unpack(_FLOCK, answer)[0] != fcntl.F_UNLCK)
+
+
+@contextmanager
+def held(path: str) -> Iterator[None]:
+    """Hold the lock of this file for a moment; wait for whoever has it."""
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLKW, _WRITE_LOCK)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 class HomeLock:

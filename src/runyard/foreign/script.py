@@ -21,6 +21,12 @@ from runyard.foreign.command import CommandError, ProgramMissing
 GRACE_S = 5.0
 """How long what is ended may take before it is killed."""
 
+UNKILLABLE_S = 10.0
+"""How long after that nobody is waited for any more."""
+
+LOOK_S = 0.5
+"""After so long we look again who is left: one that was being born may have been missed."""
+
 
 def foreground(argv: Sequence[str], environ: Optional[Mapping[str, str]] = None) -> int:
     """Run it to its end on our terminal; its exit code, or the negative number of the signal that killed it.
@@ -61,23 +67,23 @@ def wait(pid: int, timeout_s: float) -> bool:
         os.close(descriptor)
 
 
-def end(pid: int, grace_s: float = GRACE_S) -> None:
-    """End it and all below it: SIGTERM, and SIGKILL for what is left after the grace."""
-    members = {member: _pidfd(member) for member in (pid, *_below(pid))}
-    try:
-        _signal(members, signal.SIGTERM)
-        until = time.monotonic() + grace_s
-        while (left := [fd for fd in members.values() if fd >= 0]) and (rest := until - time.monotonic()) > 0:
-            ended = select.select(left, [], [], rest)[0]
-            for member, descriptor in list(members.items()):
-                if descriptor in ended:
-                    os.close(descriptor)
-                    members[member] = -1
-        _signal(members, signal.SIGKILL)
-    finally:
-        for descriptor in members.values():
-            if descriptor >= 0:
-                os.close(descriptor)
+def end(heads: Sequence[int], mark: str = "", grace_s: float = GRACE_S) -> None:
+    """End these, who carries this `NAME=value` in its environment, and all below them, until nobody is left.
+
+    They get SIGTERM, and after the grace SIGKILL; the heads only when they alone are left, so that they can tell how
+    the others ended. Who cannot be killed is given up after some time.
+    """
+    known: dict[int, int] = {}  # when each was born
+    told: set[int] = set()
+    begun = time.monotonic()
+    while (left := _left(heads, mark, known)) and time.monotonic() < begun + grace_s + UNKILLABLE_S:
+        over = time.monotonic() >= begun + grace_s
+        others = left.keys() - set(heads)
+        chosen = (others or left.keys()) if over else left.keys() - told
+        told |= chosen
+        for pid in chosen:
+            _signal(pid, left[pid], signal.SIGKILL if over else signal.SIGTERM)
+        _wait_for_all(left, LOOK_S if chosen or over else max(0.0, begun + grace_s - time.monotonic()))
 
 
 def _started(
@@ -98,25 +104,50 @@ def _started(
         raise CommandError(f"{argv[0]} cannot be started: {error.strerror}") from None
 
 
-def _below(pid: int) -> list[int]:
-    found = []
-    todo = [pid]
+def _left(heads: Sequence[int], mark: str, known: dict[int, int]) -> dict[int, int]:
+    """Who is to be ended and lives, each with its birth; who was ever seen is `known`, and so are those below."""
+    roots = [*heads, *known]
+    if mark:
+        roots.extend(pid for pid in process.processes() if process.environ_has(pid, mark))
+    found: dict[int, int] = {}
+    todo = roots
     while todo:
-        children = process.children(todo.pop())
-        found.extend(children)
-        todo.extend(children)
+        pid = todo.pop()
+        stat = process.read_stat(pid)
+        if pid in found or pid == os.getpid() or stat is None or stat.dead:
+            continue
+        if known.setdefault(pid, stat.start_time) == stat.start_time:
+            found[pid] = stat.start_time
+            todo.extend(process.children(pid))
     return found
 
 
-def _pidfd(pid: int) -> int:
+def _pidfd(pid: int, born: int) -> Optional[int]:
+    """A descriptor of this very process; None if it has gone."""
     try:
-        return process.open_pidfd(pid)
+        descriptor = process.open_pidfd(pid)
     except ProcessLookupError:
-        return -1
+        return None
+    stat = process.read_stat(pid)
+    if stat is not None and stat.start_time == born:
+        return descriptor
+    os.close(descriptor)
+    return None
 
 
-def _signal(members: Mapping[int, int], number: signal.Signals) -> None:
-    for descriptor in members.values():
-        if descriptor >= 0:
-            with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(descriptor, number)
+def _signal(pid: int, born: int, number: signal.Signals) -> None:
+    descriptor = _pidfd(pid, born)
+    if descriptor is not None:
+        with suppress(ProcessLookupError, PermissionError):
+            signal.pidfd_send_signal(descriptor, number)
+        os.close(descriptor)
+
+
+def _wait_for_all(members: Mapping[int, int], timeout_s: float) -> None:
+    """Wait until these have ended, at most so long."""
+    until = time.monotonic() + timeout_s
+    for pid, born in members.items():
+        descriptor = _pidfd(pid, born)
+        if descriptor is not None:
+            select.select([descriptor], [], [], max(0.0, until - time.monotonic()))
+            os.close(descriptor)

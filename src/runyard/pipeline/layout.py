@@ -6,6 +6,7 @@
         values.env                      values of its variables, 0600
         state                           that it runs, and since when it does not
         jobs/ passed/ failed/ skipped/ status/ logs/     a file for each job, named by its number and name
+        sessions/ captured/ server      tmux: the session of each job, what panes showed, and whose server it is
 
 A job has passed, failed or was skipped when the file of that kind is there; `status/` says more.
 """
@@ -66,6 +67,13 @@ class Layout:
 
     def log(self, name: str) -> str:
         return self.at(f"logs/{self.keys[name]}.log")
+
+    @property
+    def server(self) -> str:
+        return self.at("server")
+
+    def session(self, name: str) -> str:
+        return self.at(f"sessions/{self.keys[name]}")
 
     def at(self, path: str) -> str:
         return f"{self.directory}/{path}"

@@ -21,7 +21,7 @@ from runyard.model.wording import harmless
 from runyard.pipeline.backends.base import Backend
 from runyard.pipeline.run import Run
 from runyard.pipeline.state import JobState, PipelineState
-from runyard.pipeline.view import change, summary, view
+from runyard.pipeline.view import change, view
 
 REFRESH_S = 0.4
 TAIL_BYTES = 8 * 1024
@@ -50,7 +50,7 @@ def _lines(run: Run, backend: Backend, refresh_s: float, output: TextIO) -> Pipe
                 seen[job.name] = job
             output.flush()
             if state.over:
-                output.write(f"{harmless(state.name)}: {state.status}, {summary(state)}\n")
+                output.write(f"{harmless(state.name)}: {state.status}, {state.summary}\n")
                 return state
             backend.wait(run, refresh_s)
     except KeyboardInterrupt:

@@ -20,20 +20,20 @@ from runyard.errors import Conflict, InvalidSpec, NotFound, TimedOut
 from runyard.model.nearest import meant
 from runyard.pipeline import options as reading
 from runyard.pipeline import run as runs
+from runyard.pipeline import shelf
 from runyard.pipeline.backends import registry
-from runyard.pipeline.backends.base import Backend, Start
+from runyard.pipeline.backends.base import KEEP, KILL, Backend, Start
 from runyard.pipeline.graph import Graph
 from runyard.pipeline.layout import Layout, Rendering
 from runyard.pipeline.monitor import REFRESH_S, watch
 from runyard.pipeline.printing import COLORS, show
 from runyard.pipeline.run import Run
-from runyard.pipeline.spec import PipelineJob, PipelineSpec, slug
+from runyard.pipeline.spec import PipelineJob, PipelineSpec
 from runyard.pipeline.state import INIT, RUNNING, JobState, PipelineState
 from runyard.settings import Home
 
 Needs = str | PipelineJob | Iterable[str | PipelineJob] | None
 DEFAULT_NAME = "pipeline"
-STAMP = "%Y%m%d-%H%M%S"
 WAIT_S = 0.4
 INLINE, NO_MONITOR = "inline", "none"
 MONITORS = (INLINE, NO_MONITOR)
@@ -163,22 +163,30 @@ class Pipeline:
         return self._made().write(self.render())
 
     def run(
-        self, block: bool = True, monitor: str = NO_MONITOR, environ: Mapping[str, str] | None = None
+        self,
+        block: bool = True,
+        monitor: str = NO_MONITOR,
+        environ: Mapping[str, str] | None = None,
+        onfail: str = KEEP,
+        onexit: str = KILL,
     ) -> dict[str, Any]:
         """Run it; how it stands afterwards (`read_state`). `block`: return when all jobs have ended.
 
-        `monitor`: "inline" shows it live meanwhile, whose user may leave before the end; "none" shows nothing. A job
-        that fails raises nothing: look at `failed`. Conflict if it is running already, or the backend refuses.
+        `monitor`: "inline" shows it live meanwhile, whose user may leave before the end; "none" shows nothing. `onfail`
+        and `onexit` say what is done at the end about the sessions in which a job failed, and about the others: "keep"
+        them, "kill" them, or "capture": write what they show into a file first. A job that fails raises nothing: look
+        at `failed`. Conflict if it is running already, or the backend refuses.
         """
         if monitor not in MONITORS:
             raise InvalidSpec(f"{monitor!r} is none of {', '.join(MONITORS)}", "monitor")
+        watched = block and monitor == INLINE
+        how = Start(block and not watched, environ, onfail, onexit)
         missing = self.backend.lacks()
         if missing:
             raise Conflict(f"{self.backend.name}: {missing}")
         run = self._made()
         run.write(self.render())
-        watched = block and monitor == INLINE
-        self.backend.start(run, Start(block and not watched, environ))
+        self.backend.start(run, how)
         if watched:
             return watch(run, self.backend).as_dict()
         return self._ended(run).as_dict() if block else self.read_state()
@@ -237,5 +245,4 @@ class Pipeline:
 
 def place(name: str) -> str:
     """A directory for a new run below the home."""
-    home = Home(load(os.environ).home)
-    return os.path.join(home.pipelines, f"{slug(name)}-{time.strftime(STAMP)}-{os.urandom(4).hex()}")
+    return shelf.place(Home(load(os.environ).home), name)

@@ -48,6 +48,14 @@ class PipelineState:
         return {status: counted[status] for status in STATUSES}
 
     @property
+    def summary(self) -> str:
+        """The counts in a line: `3 passed, 1 failed, 1 skipped`."""
+        counts = self.counts
+        told = [f"{counts[status]} {status}" for status in (PASSED, FAILED, SKIPPED)]
+        told.extend(f"{counts[status]} {status}" for status in (RUNNING, PENDING) if counts[status])
+        return ", ".join(told)
+
+    @property
     def over(self) -> bool:
         return self.status in (DONE, INTERRUPTED)
 

@@ -43,14 +43,6 @@ def view(state: PipelineState, backend: str, now: float, height: int, tail: Tail
     return Group(*parts)
 
 
-def summary(state: PipelineState) -> str:
-    """The counts in a line: `3 passed, 1 failed, 1 skipped`."""
-    counts = state.counts
-    told = [f"{counts[status]} {status}" for status in (PASSED, FAILED, SKIPPED)]
-    told.extend(f"{counts[status]} {status}" for status in (RUNNING, PENDING) if counts[status])
-    return ", ".join(told)
-
-
 def change(before: JobState | None, job: JobState) -> str:
     """A line that tells what has become of a job since it was last seen ("": nothing)."""
     if job.status == PENDING or (before is not None and before.status == job.status):

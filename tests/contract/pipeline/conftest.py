@@ -11,6 +11,7 @@ import pytest
 
 from runyard.pipeline.pipeline import Pipeline
 from tests.harness.slurm import Slurm
+from tests.harness.tmux import tmux_server
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,13 @@ def slurm(request: pytest.FixtureRequest, directory: Path) -> Iterator[Ground]:
     yield Ground("slurm", directory, at_once=8, many=200)
 
 
-GROUNDS: dict[str, Making] = {"serial": serial, "slurm": slurm}
+@contextmanager
+def tmux(request: pytest.FixtureRequest, directory: Path) -> Iterator[Ground]:
+    with tmux_server(request.getfixturevalue("monkeypatch")):
+        yield Ground("tmux", directory, at_once=4)
+
+
+GROUNDS: dict[str, Making] = {"serial": serial, "tmux": tmux, "slurm": slurm}
 """A new backend joins here."""
 
 

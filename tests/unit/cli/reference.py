@@ -43,7 +43,8 @@ def commands(
 
 def _section(path: str, command: click.Command, ctx: click.Context, aliases: tuple[str, ...]) -> str:
     level = "##" if path.count(" ") < 2 else "###"
-    also = f"Also: {', '.join(f'`ry {alias}`' for alias in aliases)}\n\n" if aliases else ""
+    before = path.rpartition(" ")[0]
+    also = f"Also: {', '.join(f'`{before} {alias}`' for alias in aliases)}\n\n" if aliases else ""
     text = "\n".join(line.rstrip() for line in command.get_help(ctx).splitlines())
     return f"\n{level} {path}\n\n{also}```text\n{text}\n```\n"
 

@@ -8,7 +8,7 @@ from io import StringIO
 from rich.console import Console
 
 from runyard.pipeline.state import FAILED, PASSED, PENDING, RUNNING, SKIPPED, JobState, PipelineState
-from runyard.pipeline.view import change, summary, view
+from runyard.pipeline.view import change, view
 
 LOG = ("epoch 1", "epoch 2 \x1b[2J", "[red]epoch 3[/red]")
 JOBS = (
@@ -54,4 +54,4 @@ def test_a_change_is_a_line() -> None:
     assert change(JOBS[3], JOBS[3]) == ""
     assert change(None, JOBS[1]) == "bad \\e[31m: failed (exit code 3)"
     assert change(JOBS[4], JOBS[2]) == "after [b]: skipped, bad did not pass"
-    assert summary(STATE) == "1 passed, 1 failed, 1 skipped, 1 running, 1 pending"
+    assert STATE.summary == "1 passed, 1 failed, 1 skipped, 1 running, 1 pending"

@@ -60,14 +60,12 @@ class Airflow:
         return changed(found, jobs=jobs, status=INTERRUPTED if left and found.status == DONE else found.status)
 
     def wait(self, run: Run, timeout_s: float) -> None:
-        pid = scripted.process_of(read_json(run.layout.state))
-        if pid is not None:
-            script.wait(pid, timeout_s)
+        scripted.wait(run, timeout_s)
 
     def kill(self, run: Run) -> None:
         pid = scripted.process_of(read_json(run.layout.state))
         if pid is not None:
-            script.end(pid)
+            script.end([pid])
 
     def attach(self, run: Run, job: str = "") -> tuple[str, ...]:
         return ()

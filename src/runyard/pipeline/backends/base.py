@@ -9,22 +9,34 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from runyard.errors import InvalidSpec
 from runyard.model.record import dataclass
 from runyard.pipeline.layout import Layout, Rendering
 from runyard.pipeline.run import Run
 from runyard.pipeline.spec import PipelineSpec
 from runyard.pipeline.state import PipelineState
 
+KEEP, KILL, CAPTURE = FATES = ("keep", "kill", "capture")
+
 
 @dataclass(frozen=True)
 class Start:
     """How a run is started. `block`: in the foreground where the backend can, with its output on ours.
 
-    `environ` is what its jobs get beside the variables of the pipeline.
+    `environ` is what its jobs get beside the variables of the pipeline. What is done at the end about what people can
+    look at: `onfail` where a job failed, `onexit` elsewhere. `keep` it, `kill` it, or `capture`: write it into a file
+    first. Where there is nothing to look at (serial) both say nothing.
     """
 
     block: bool = False
     environ: Mapping[str, str] | None = None
+    onfail: str = KEEP
+    onexit: str = KILL
+
+    def __post_init__(self) -> None:
+        for name, fate in (("onfail", self.onfail), ("onexit", self.onexit)):
+            if fate not in FATES:
+                raise InvalidSpec(f"{fate!r} is none of {', '.join(FATES)}", name)
 
 
 class Backend(Protocol):

@@ -8,9 +8,11 @@ from runyard.pipeline.backends.airflow import Airflow
 from runyard.pipeline.backends.base import Backend
 from runyard.pipeline.backends.serial import Serial
 from runyard.pipeline.backends.slurm import Slurm
+from runyard.pipeline.backends.tmux import Tmux
 
 BACKENDS: dict[str, type[Backend]] = {
     "serial": Serial,
+    "tmux": Tmux,
     "slurm": Slurm,
     "airflow": Airflow,
 }

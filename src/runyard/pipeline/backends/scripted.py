@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-from runyard.foreign import process
+from runyard.foreign import process, script
+from runyard.model.record import changed
 from runyard.pipeline.run import Run, read_json
+from runyard.pipeline.spec import PipelineSpec
 from runyard.pipeline.state import (
     DONE,
     FAILED,
@@ -27,7 +30,7 @@ def state(run: Run) -> PipelineState:
     whole = read_json(run.layout.state)
     status = str(whole.get("status", INIT))
     alive = process_of(whole) is not None
-    jobs = tuple(job(run, name, alive) for name in run.layout.keys)
+    jobs = tuple(_missed(run.spec, [job(run, name, alive) for name in run.layout.keys]))
     if status == RUNNING and not alive:
         status = INTERRUPTED if any(job.status in (PENDING, RUNNING) for job in jobs) else DONE
     return PipelineState(run.spec.name, status, jobs)
@@ -44,6 +47,13 @@ def began(run: Run, pid: int) -> None:
     stat = process.read_stat(pid)
     with suppress(FileExistsError), open(run.layout.state, "x", encoding="utf-8") as file:
         json.dump({"status": RUNNING, "pid": pid, "born": stat.start_time if stat is not None else 0}, file)
+
+
+def wait(run: Run, timeout_s: float) -> None:
+    """Wait for the end of the process that sees to the pipeline, at most so long."""
+    pid = process_of(read_json(run.layout.state))
+    if pid is not None:
+        script.wait(pid, timeout_s)
 
 
 def process_of(whole: dict[str, object]) -> int | None:
@@ -70,18 +80,26 @@ def job(run: Run, name: str, alive: bool = True) -> JobState:
         name,
         status,
         code=_whole(told.get("ret")),
-        reason=_missed(run, told.get("missed")) if alive or status != RUNNING else "its script has gone",
+        reason=_reason(status, told.get("ret"), alive),
         log=log if os.path.exists(log) else "",
         started_at=_seconds(told.get("started")),
         ended_at=_seconds(told.get("ended")),
     )
 
 
-def _missed(run: Run, key: object) -> str:
-    for name, own in run.layout.keys.items():
-        if own == key:
-            return f"{name} did not pass"
-    return ""
+def _reason(status: str, code: object, alive: bool) -> str:
+    if status == RUNNING and not alive:
+        return "its script has gone"
+    return "who ran it has gone" if status == FAILED and code is None else ""
+
+
+def _missed(spec: PipelineSpec, jobs: Sequence[JobState]) -> Iterator[JobState]:
+    """The jobs, each that was skipped with the first of its needs that did not pass: not with the one that failed
+    first, which may be another one in the next run."""
+    statuses = {state.name: state.status for state in jobs}
+    for job, state in zip(spec.jobs, jobs, strict=True):
+        missed = [need for need in job.needs if statuses[need] in (FAILED, SKIPPED)]
+        yield changed(state, reason=f"{missed[0]} did not pass") if state.status == SKIPPED and missed else state
 
 
 def _whole(value: object) -> int | None:

@@ -41,14 +41,12 @@ class Serial:
         return scripted.state(run)
 
     def wait(self, run: Run, timeout_s: float) -> None:
-        pid = scripted.process_of(read_json(run.layout.state))
-        if pid is not None:
-            script.wait(pid, timeout_s)
+        scripted.wait(run, timeout_s)
 
     def kill(self, run: Run) -> None:
         pid = scripted.process_of(read_json(run.layout.state))
         if pid is not None:
-            script.end(pid)
+            script.end([pid])
 
     def attach(self, run: Run, job: str = "") -> tuple[str, ...]:
         return ()

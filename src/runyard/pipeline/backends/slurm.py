@@ -97,7 +97,7 @@ class Slurm:
             while not script.wait(pid, ASK_S):
                 pass
         except BaseException:
-            script.end(pid, CANCEL_S)
+            script.end([pid], grace_s=CANCEL_S)
             raise
         whole = read_json(run.layout.state)
         if (whole.get("status"), whole.get("pid")) != (rendering.SUBMITTED, pid):
@@ -127,7 +127,7 @@ class Slurm:
     def kill(self, run: Run) -> None:
         pid = scripted.process_of(read_json(run.layout.state))
         if pid is not None:
-            script.end(pid, CANCEL_S)
+            script.end([pid], grace_s=CANCEL_S)
         numbers = _numbers(run)
         left = [number for name, number in numbers.items() if not _ended(scripted.job(run, name))]
         if left:

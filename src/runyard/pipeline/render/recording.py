@@ -34,31 +34,50 @@ tell_all() {
 }
 """.strip()
 
-RUNNING = r"""
+_RUNNING = r"""
 skip() { # KEY NAME MISSED
   tell "$1" "$2" skipped null null null "$3"
   : >"$here/skipped/$1"
 }
 
-# The text of a job in a bash of its own, with the values of its variables.
+# The text of a job in a bash of its own, with the values of its variables, and nothing of ours open.
+held=() offer=''
 begin() ( # KEY, arguments of bash
-  key=$1
-  shift
-  if [[ -e $here/values.env ]]; then
+  exec <&"$input"
+  for descriptor in "$input" "${held[@]}"; do
+    exec {descriptor}<&-
+  done
+  set -- "$here" "$offer" "$@" # a variable may be called as one of ours
+%SURROUNDINGS%  if [[ -e $1/values.env ]]; then
     # shellcheck source=/dev/null
-    source "$here/values.env" "$key"
+    source "$1/values.env" "$3"
   fi
-  exec "$BASH" "$@" <&"$input" {input}<&-
+  exec "$BASH" "${@:4}"
 )
 
+# The same with what it prints in its log, too. What a job leaves behind may go on printing there, but is not waited
+# for: `tee` alone holds the other end of a pipe, whose end is the end of `tee`.
+begin_logged() { # KEY, arguments of bash
+  local pipe over log=$here/logs/$1.log
+  exec {pipe}<> <(:)
+  exec {over}<"/dev/fd/$pipe"
+  held+=("$pipe" "$over")
+  begin "$@" > >(trap '' HUP INT TERM && exec tee -- "$log" {over}<&-) 2>&1
+  code=$?
+  exec {pipe}<&-
+  read -rt 0.3 -u "$over"
+  exec {over}<&-
+  held=("${held[@]:0:${#held[@]}-2}")
+}
+
 # Run a job and tell of it; its exit code is in `code` then.
+code=0
 run_job() { # KEY NAME LOG, arguments of bash
   local key=$1 name=$2 log=$3 started=$EPOCHREALTIME
   shift 3
   tell "$key" "$name" running null "$started" null null
   if [[ $log ]]; then
-    begin "$key" "$@" 2>&1 | (trap '' HUP INT TERM && exec tee -- "$here/logs/$key.log")
-    code=${PIPESTATUS[0]}
+    begin_logged "$key" "$@"
   else
     begin "$key" "$@"
     code=$?
@@ -73,10 +92,15 @@ run_job() { # KEY NAME LOG, arguments of bash
 }
 """.strip()
 
-RECORDING = f"{TELLING}\n\n{RUNNING}"
 
-ANEW = f"""
-# One run at a time, and each begins with nothing told.
+def recording(surroundings: str = "") -> str:
+    """The functions. `surroundings` are lines of `begin` that give a job more than the script itself has; for them
+    `$1` is the directory, and `$2` what the script put into `offer`."""
+    return TELLING + "\n\n" + _RUNNING.replace("%SURROUNDINGS%", surroundings)
+
+
+CLAIM = """
+# One run at a time.
 if ! (set -o noclobber && echo "$$ $(born "$$")" >"$here/running") 2>/dev/null; then
   read -r pid since <"$here/running"
   if [[ $(born "$pid" 2>/dev/null) == "$since" ]]; then
@@ -86,9 +110,19 @@ if ! (set -o noclobber && echo "$$ $(born "$$")" >"$here/running") 2>/dev/null; 
   echo "$$ $(born "$$")" >"$here/running"
 fi
 trap 'rm -f -- "$here/running"' EXIT
-for kind in {" ".join(KINDS)}; do
-  rm -rf -- "${{here:?}}/$kind"
-  mkdir -m 700 -- "$here/$kind"
-done
-tell_all running
 """.strip()
+
+
+def anew(*others: str) -> str:
+    """Bash by which a run begins with nothing told: these directories beside the KINDS are emptied too."""
+    directories = " ".join((*KINDS, *others))
+    return f"""
+# Each run begins with nothing told.
+(cd -- "$here" && rm -rf -- {directories} && mkdir -m 700 -- {directories}) || exit
+""".strip()
+
+
+RECORDING = recording()
+
+ANEW = f"{CLAIM}\n{anew()}\ntell_all running"
+"""One run at a time, and each begins anew: of a script that sees to the pipeline itself."""

@@ -1,0 +1,171 @@
+"""`pipeline run` and `monitor`: to its end in front of somebody, or behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from runyard.cli.context import App
+from runyard.cli.lazy import EXIT_INTERRUPTED
+from runyard.cli.options import as_json
+from runyard.cli.pipeline_options import (
+    CommandBehind,
+    amounts,
+    backend,
+    chosen,
+    devices,
+    job_name,
+    one_run,
+    one_target,
+    sbatch,
+    shelf,
+    size,
+)
+from runyard.cli.render.text import harmless
+from runyard.errors import NotFound
+from runyard.model.record import changed
+from runyard.pipeline import run as runs
+from runyard.pipeline.backends import registry
+from runyard.pipeline.document import Document
+from runyard.pipeline.monitor import watch
+from runyard.pipeline.pipeline import INLINE, MONITORS, NO_MONITOR, WAIT_S, Pipeline
+from runyard.pipeline.run import Run
+from runyard.pipeline.shelf import Shelf, place
+from runyard.pipeline.state import RUNNING, PipelineState
+
+DEFAULT_BACKEND = "serial"
+
+
+@click.command("run", cls=CommandBehind)
+@one_target
+@backend
+@size
+@devices
+@sbatch
+@job_name
+@amounts
+@click.option("--detach", "--no-wait", "detach", is_flag=True, help="Return when it has been started.")
+@click.option("--monitor", type=click.Choice(MONITORS), help="inline: show it live meanwhile; none: wait in silence.")
+@as_json
+@click.pass_obj
+def run(app: App, /, target: str | None, detach: bool, monitor: str | None, **options: Any) -> int:
+    """Run a pipeline, and wait until all its jobs have ended. Exits with 0 if all have passed, else with 1.
+
+    NAME is one that was put together here, or was run; FILE is YAML or JSON (-: standard input). Each run has a
+    directory of its own; the last one is what `status` and `monitor` show. Ctrl-C ends a serial run; others go on,
+    and `ry pipeline kill` ends them. The exit code is 130 then.
+
+    \b
+    Examples:
+      ry pipeline run digits
+      ry pipeline run digits.yaml --backend tmux --size 4
+      ry pipeline run digits --backend slurm --detach
+      ry pipeline run --backend slurm --sbatch partition=gpu -- python train.py
+    """
+    pipeline = pipeline_of(app, chosen(app, target, options))
+    _collect(shelf(app), app.settings.keep_runs_days, app.now())
+    if detach:
+        pipeline.run(block=False)
+        return _told_start(app, pipeline)
+    if app.output.as_json:
+        pipeline.run(block=False)
+        return _told_end(app, pipeline, waited(runs.load(pipeline.directory), pipeline))
+    monitor = monitor or (NO_MONITOR if pipeline.backend.name == DEFAULT_BACKEND else INLINE)
+    with _interrupted(app, pipeline):
+        pipeline.run(monitor=monitor)
+    state = pipeline.state()
+    if monitor == NO_MONITOR and pipeline.backend.name != DEFAULT_BACKEND:
+        app.output.line(f"{harmless(state.name)}: {state.status}, {state.summary}")
+    return exit_code(state)
+
+
+@click.command("monitor")
+@one_run
+@click.pass_obj
+def monitor(app: App, target: str | None) -> int:
+    """Watch a run until it is over: live on a terminal, a line for each change elsewhere.
+
+    Without a name the last run of all. Keys: a goes to a running job, k ends all (it asks), q leaves, and so does
+    Ctrl-C: the run goes on. Exits as `run` does.
+
+    \b
+    Example:
+      ry pipeline monitor digits
+    """
+    found = last(shelf(app), target)
+    return exit_code(watch(found, registry.backend(found.manifest.backend)))
+
+
+def pipeline_of(app: App, found: Document) -> Pipeline:
+    """The pipeline, to be run in a directory of its own by its backend, in this yard."""
+    spec = found.spec
+    if app.flags.get("home") and not (spec.home or spec.host):
+        spec = changed(spec, home=app.settings.home)
+    return Pipeline(spec, registry.backend(found.backend or DEFAULT_BACKEND), place(app.home, spec.name))
+
+
+def last(kept: Shelf, target: str | None) -> Run:
+    """The newest run of this name, or that in this directory; without either the newest of all."""
+    if target is not None:
+        return kept.newest(target)
+    found = kept.runs()
+    if not found:
+        raise NotFound("no pipeline has been run here; `ry pipeline run` does")
+    return found[0].run
+
+
+def waited(run: Run, pipeline: Pipeline) -> PipelineState:
+    """How it stands when it is over."""
+    while not (state := pipeline.backend.state(run)).over:
+        pipeline.backend.wait(run, WAIT_S)
+    return state
+
+
+def exit_code(state: PipelineState) -> int:
+    """0 if all have passed, 130 if whoever watched has left before the end, else 1."""
+    return EXIT_INTERRUPTED if not state.over else int(not state.good)
+
+
+@contextmanager
+def _interrupted(app: App, pipeline: Pipeline) -> Iterator[None]:
+    """What is told of a run that somebody does not want to wait for."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        name = harmless(pipeline.name)
+        if pipeline.state().over:
+            app.output.note(f"ry: pipeline {name} is interrupted; `ry pipeline status {name}` tells what was done")
+        else:
+            app.output.note(
+                f"ry: pipeline {name} runs on; `ry pipeline monitor` watches it, `ry pipeline kill` ends it"
+            )
+        raise click.exceptions.Exit(EXIT_INTERRUPTED) from None
+
+
+def _told_start(app: App, pipeline: Pipeline) -> int:
+    """The directory of the run in a pipe; on a terminal what can be done with it."""
+    if app.output.as_json:
+        app.output.json({"directory": pipeline.directory, "backend": pipeline.backend.name, **pipeline.read_state()})
+    elif app.output.terminal:
+        app.output.line(f"pipeline {harmless(pipeline.name)} runs; `ry pipeline monitor` watches it")
+    else:
+        app.output.line(pipeline.directory)
+    return 0
+
+
+def _told_end(app: App, pipeline: Pipeline, state: PipelineState) -> int:
+    code = exit_code(state)
+    told = {"directory": pipeline.directory, "backend": pipeline.backend.name, **state.as_dict()}
+    app.output.json({**told, "ry_exit_code": code})
+    return code
+
+
+def _collect(kept: Shelf, days: int, now: float) -> None:
+    """Runs that ended long ago go."""
+    for run in kept.old(days, now):
+        backend = registry.backend(run.manifest.backend)
+        if not backend.lacks() and backend.state(run).status != RUNNING:
+            kept.discard(run)

@@ -1,0 +1,97 @@
+"""Some jobs at a time, each worker in a tmux session that people can look at.
+
+Which sessions are a run's says their mark, the path of its manifest; no other one is ever touched.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from runyard.errors import Conflict
+from runyard.foreign import command, script
+from runyard.foreign import tmux as foreign
+from runyard.pipeline.backends import scripted
+from runyard.pipeline.backends.base import Start
+from runyard.pipeline.layout import Layout, Rendering
+from runyard.pipeline.render import serial, tmux
+from runyard.pipeline.run import Run, read_json
+from runyard.pipeline.spec import PipelineSpec
+from runyard.pipeline.state import FAILED, RUNNING, PipelineState
+
+START_S = 120.0
+"""How long all sessions may take to start."""
+
+
+class Tmux:
+    name = "tmux"
+
+    def lacks(self) -> str:
+        missing = [program for program in ("tmux", "bash") if not shutil.which(program)]
+        return f"{' and '.join(missing)} is not installed here" if missing else ""
+
+    def render(self, layout: Layout) -> Rendering:
+        return tmux.render(layout)
+
+    def readable(self, spec: PipelineSpec) -> str:
+        return serial.readable(spec)
+
+    def facts(self, spec: PipelineSpec, directory: str) -> dict[str, str]:
+        return {}
+
+    def start(self, run: Run, how: Start) -> None:
+        self.kill(run)
+        scripted.forget(run)
+        argv = ["bash", run.layout.script(), f"onfail={how.onfail}", f"onexit={how.onexit}"]
+        done = command.run(argv, START_S, env=how.environ)
+        if done.returncode != 0:
+            raise Conflict(f"tmux: {command.complaint(done.stderr)}")
+
+    def state(self, run: Run) -> PipelineState:
+        return scripted.state(run)
+
+    def wait(self, run: Run, timeout_s: float) -> None:
+        scripted.wait(run, timeout_s)
+
+    def kill(self, run: Run) -> None:
+        """Also what an earlier run has left to look at."""
+        socket, name = _server(run)
+        if not socket:
+            return
+        mark = f"{tmux.RUN}={name}"
+        coordinator = scripted.process_of(read_json(run.layout.state))
+        script.end([coordinator] if coordinator is not None else [], mark)
+        sessions = _sessions(run, socket)
+        left = [pid for session in sessions for pid in foreign.processes(socket, session)]
+        for session in sessions:
+            foreign.end(socket, session)
+        script.end(left, mark)
+
+    def attach(self, run: Run, job: str = "") -> tuple[str, ...]:
+        """Where the job runs, or has failed; without a job where one runs, or has failed."""
+        socket, _ = _server(run)
+        there = _sessions(run, socket) if socket else []
+        names = [job] if job else [one.name for one in scripted.state(run).of(RUNNING, FAILED)]
+        for session in filter(None, (_read(run.layout.session(name)) for name in names)):
+            if session in there:
+                return foreign.attaching(socket, session, os.environ)
+        return ()
+
+
+def _server(run: Run) -> tuple[str, str]:
+    """The socket of the tmux server that the last run is in, and the name that its sessions begin with."""
+    socket, _, name = _read(run.layout.server).partition("\n")
+    return socket, name
+
+
+def _sessions(run: Run, socket: str) -> list[str]:
+    mark = os.path.realpath(run.layout.directory) + "/pipeline.json"
+    return [name for name, found in foreign.sessions(socket, tmux.MARK).items() if found == mark]
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read().strip("\n")
+    except OSError:
+        return ""
