@@ -77,6 +77,7 @@ TRIED = {
     "server start", "server status", "server stop", "create", "template add", "template ls", "template show",
     "template edit", "template rm", "sweep add", "sweep ls", "sweep show", "sweep set", "sweep grow", "sweep drop",
     "move", "edit", "retry", "copy", "rm", "recover",
+    "pipeline new", "pipeline submit", "pipeline show", "pipeline run", "pipeline ls", "pipeline status", "pipeline rm",
     "server drain", "server resume", "hooks", "import", "import-run", "use",
 }  # fmt: skip
 
@@ -259,6 +260,21 @@ def test_sweeps(ry: Typist) -> None:
     assert check("would_change", ry.json("sweep", "drop", "one", "a=3", "--dry-run")) == {"would_drop": []}
 
 
+def test_pipelines(ry: Typist) -> None:
+    check("pipeline_new", ry.json("pipeline", "new", "one"))
+    check("pipeline_submit", ry.json("pipeline", "submit", "one", "-c1", "-eA=1", "--sbatch", "hold", "--", "true"))
+    check("pipeline_submit", ry.json("pipeline", "submit", "one", "--needs", "one-job-0", "--", "true"))
+    check("pipeline_show", ry.json("pipeline", "show", "one"))
+    assert check("pipeline_ls", ry.json("pipeline", "ls"))[0]["state"] == "draft"
+    check("pipeline_run", ry.json("pipeline", "run", "one"))
+    check("pipeline_run", json.loads(ry("pipeline", "run", "--json", "--", "false").out))
+    check("pipeline_status", ry.json("pipeline", "status", "one"))
+    check("pipeline_status", ry.json("pipeline", "run", "one", "--detach"))
+    assert {row["name"] for row in check("pipeline_ls", ry.json("pipeline", "ls"))} == {"one", "command"}
+    would(ry.json("pipeline", "rm", "one", "--dry-run"), "remove", "one")
+    named(ry.json("pipeline", "rm", "--all", "--yes"), "command", "one")
+
+
 def test_the_yard(ry: Typist, jobs: list[int]) -> None:
     status = check("server_status", ry.json("server", "status"))
     assert jobs[0] in [row["id"] for row in status["running"]]
@@ -285,6 +301,7 @@ def test_server_stop(ry: Typist, tmp_path: Path) -> None:
         ("queue", "set", "no-such", "--parallel", "1", "--json"), ("queue", "add", "default", "--json"),
         ("template", "edit", "no-such", "--set", "a=1", "--json"), ("template", "rm", "no-such", "--json"),
         ("sweep", "set", "no-such", "--no-rules", "--json"), ("sweep", "drop", "no-such", "a=1", "--json"),
+        ("pipeline", "show", "no-such", "--json"), ("pipeline", "rm", "no-such", "--json"),
         ("why", "--json", "99999999"), ("run", "--json", "-a", "1-2", "--", "x"), ("stop", "--json", "all"),
     ],
     ids=" ".join,

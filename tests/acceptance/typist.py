@@ -29,7 +29,7 @@ from tests.harness.processes import PATIENCE_S
 from tests.harness.yard import Ended, Yard
 
 COLUMNS = 120
-GROUPS = ("queue", "server", "template", "sweep")
+GROUPS = ("queue", "server", "template", "sweep", "pipeline")
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
