@@ -33,6 +33,7 @@ MAY_IMPORT = {
     "agent": "model api foreign runtime engines client",
     "submitting": "model api foreign client yaml_text",
     "pipeline": "model api foreign client config yaml_text",
+    "pipeline/backends/yard": "model api foreign client config connect",
     "fleet": "model api foreign",
     "cli": "model api foreign client submitting pipeline config",
     "tui": "model api foreign client submitting pipeline config",

@@ -31,6 +31,7 @@ from runyard.client.options import JobOptions, PathText, SweepOptions
 from runyard.errors import Conflict, InvalidSpec, NotFound, TimedOut
 from runyard.model.editing import Draft, MoveCall, RetryCall
 from runyard.model.filter import JobQuery
+from runyard.model.group import PIPELINE, GroupRequest
 from runyard.model.host import Host
 from runyard.model.metrics import Metric
 from runyard.model.queue import Queue
@@ -59,6 +60,9 @@ class Maker(Protocol):
 
     def sweep(self, name: str, params: Mapping[str, Any], command: Optional[Command], options: Options) -> Made:
         """The cells of a sweep."""
+
+    def pipeline(self, request: GroupRequest, jobs: Sequence[Options], key: str) -> Made:
+        """The jobs of a pipeline."""
 
     def changed(self, spec: JobSpec, options: Options) -> JobSpec:
         """A job with these options changed."""
@@ -130,6 +134,17 @@ class Yard:
         nowhere comes at its end. Further options are in `SweepOptions`; those of jobs may have places too.
         """
         return self._submitted(self._maker.sweep(name, params, command, _by_id(options)))
+
+    def pipeline(self, name: str, jobs: Sequence[Options], parallel: int = 0, key: str = "") -> list[Job]:
+        """Queue jobs that need each other, all or none: `yard.pipeline("demo", [{"name": "a", "command": "make"},
+        {"name": "b", "command": "make test", "needs": ["a"], "gpus": 1}])`.
+
+        Each has a `command`, a `name`, in `needs` the names of those of them that have to succeed before it, other
+        options of `submit`, and in `sbatch` options that sbatch would take. At most `parallel` run at a time (0: as
+        many as fit). The same `key` (8 to 128 letters, digits, ._:-) again gives the jobs of the first time.
+        """
+        request = GroupRequest(name, parallel=parallel, kind=PIPELINE)
+        return self._submitted(self._maker.pipeline(request, [_by_id(job) for job in jobs], key))
 
     def _submitted(self, made: Made) -> list[Job]:
         submission, remarks = made

@@ -163,7 +163,7 @@ class Builder:
             "setup": self.setup(values),
             "output": output,
             "input": _input(values, workdir, ground),
-            "after": resolve(values.get("after", ()), self.jobs_of) if after is None else after,
+            "after": self.after(values) if after is None else after,
             "python": self.pythons.named(values, command.script, workdir),
         }
         return JobSpec(**{**asked, **own})
@@ -227,6 +227,10 @@ class Builder:
         if values.get("conda"):
             lines += venv.conda_lines(values["conda"], self.ground)
         return lines + venv.setup_lines(values.get("setup", ()))
+
+    def after(self, values: Mapping[str, Any]) -> tuple[Dependency, ...]:
+        """The jobs to wait for."""
+        return resolve(values.get("after", ()), self.jobs_of)
 
     def blob(self, data: bytes) -> str:
         """The hash of these bytes, uploaded once."""

@@ -7,8 +7,9 @@ from typing import Any
 
 from runyard.api import Service
 from runyard.client.handle import Command, Made, Options
+from runyard.model.group import GroupRequest
 from runyard.model.spec import JobSpec
-from runyard.submitting import bulk, sweeping, templating
+from runyard.submitting import bulk, pipelines, sweeping, templating
 from runyard.submitting.build import Builder
 from runyard.submitting.cells import Axis, axis
 from runyard.submitting.ground import Here
@@ -55,6 +56,10 @@ class Maker:
         rules = [rules] if isinstance(rules, str) else rules
         plan = Plan(name, template, cells, int(own.get("parallel", 0)), bool(own.get("canary")), rules)
         return sweeping.submission(builder, plan), builder.remarks
+
+    def pipeline(self, request: GroupRequest, jobs: Sequence[Options], key: str) -> Made:
+        builder = self._builder()
+        return pipelines.submission(builder, request, [_flags(job) for job in jobs], key), builder.remarks
 
     def changed(self, spec: JobSpec, options: Options) -> JobSpec:
         return Redrafter(self._service, self._here()).spec(spec, _flags(options))

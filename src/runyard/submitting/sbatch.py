@@ -1,5 +1,7 @@
 """What sbatch's options become here. What becomes nothing is told by name, and so is what is done in another way.
 
+Those of a script stand on its lines; those that are given otherwise have the line 0.
+
 As in sbatch the last of several lines with one option counts. Values are handed on as text, for
 `submitting.job_options`.
 """
@@ -90,7 +92,8 @@ class Translated(NamedTuple):
 def translated(
     given: Iterable[Option | Stray], script: str, environ: Mapping[str, str], hooks: Callable[[], Collection[str]]
 ) -> Translated:
-    """What the `#SBATCH` lines of this script mean here. `environ` is the submitter's, `hooks` are the yard's."""
+    """What these options mean here, of a script or of what else is called so. `environ` is the submitter's, `hooks` are
+    the yard's."""
     work = _Translation(script, environ, hooks)
     for said in given:
         if isinstance(said, Stray):
@@ -128,9 +131,8 @@ class _Translation:
         yield from self._remarks
         if self.undone:
             lines = sorted({line for _, line in self.undone})
-            which = f"line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines))}"
             shown = ", ".join(dict.fromkeys(shown for shown, _ in self.undone))
-            yield f"{self._script}, {which}: {MARK} {shown} {'are' if len(self.undone) > 1 else 'is'} not done here"
+            yield f"{self._at(*lines)}{shown} {'are' if len(self.undone) > 1 else 'is'} not done here"
 
     def _one(self, name: str, option: Option) -> Iterable[Option] | None:
         """What one option becomes; None: it is not done here."""
@@ -145,13 +147,19 @@ class _Translation:
         """The option under our name, if there is such a one."""
         if name not in job_options.OPTIONS:
             return None
-        return (Option(name, value, option.line, f"{MARK} {option.shown}"),)
+        return (_ours(name, value, option),)
 
     def _remark(self, option: Option, text: str) -> None:
         self._remarks.append(f"{self._place(option)}: {text}")
 
     def _place(self, option: Option) -> str:
-        return f"{self._script}, line {option.line}: {MARK} {option.shown}"
+        return f"{self._at(option.line)}{option.shown}"
+
+    def _at(self, *lines: int) -> str:
+        """Where something is said: on which lines of a script, if not (0) in another way."""
+        if not any(lines):
+            return f"{self._script}: "
+        return f"{self._script}, line{'s' if len(lines) > 1 else ''} {', '.join(map(str, lines))}: {MARK} "
 
     def _begin(self, option: Option) -> Iterable[Option] | None:
         value = DAYTIMES.get(option.value.lower(), option.value)
@@ -170,9 +178,9 @@ class _Translation:
         absent = [word for word in wanted if "=" not in word and word not in self._environ]
         if absent:
             self._remark(option, f"{', '.join(absent)} {'is' if len(absent) == 1 else 'are'} not set here")
-        made = [] if whole else [Option("clean-env", "true", option.line, f"{MARK} {option.shown}")]
+        made = [] if whole else [_ours("clean-env", "true", option)]
         named = [word for word in wanted if word not in absent and ("=" in word or not whole)]
-        return [*made, *(Option("env", word, option.line, f"{MARK} {option.shown}") for word in named)]
+        return [*made, *(_ours("env", word, option) for word in named)]
 
     def _gres(self, option: Option) -> Iterable[Option] | None:
         kinds = [part for part in option.value.split(",") if part and part != "none"]
@@ -220,7 +228,7 @@ class _Translation:
         if tasks and tasks[1] > 1:
             each = self._whole(cpus) if cpus else 1
             self._remark(tasks[0], f"the script runs once, with the CPUs of all {tasks[1]} tasks")
-            yield Option("cpus", str(tasks[1] * each), tasks[0].line, f"{MARK} {tasks[0].shown}")
+            yield _ours("cpus", str(tasks[1] * each), tasks[0])
         if per_task := self.last.get("gpus-per-task"):
             yield self._times("gpus", per_task, tasks[1] if tasks else 1)
         for name, ours in (("mem-per-gpu", "mem"), ("cpus-per-gpu", "cpus")):
@@ -245,12 +253,17 @@ class _Translation:
             value = f"{asked.count * count}:{asked.model}" if asked.model else str(asked.count * count)
         else:
             value = str((sizes.megabytes(option.value, place) if name == "mem" else self._whole(option)) * count)
-        return Option(name, value, option.line, f"{MARK} {option.shown}")
+        return _ours(name, value, option)
 
     def _whole(self, option: Option) -> int:
         if not option.value.isdecimal():
             raise InvalidSpec(f"a whole number was expected, not {option.value!r}", self._place(option))
         return int(option.value)
+
+
+def _ours(name: str, value: str, option: Option) -> Option:
+    """The option under our name, shown as it was given."""
+    return Option(name, value, option.line, f"{MARK} {option.shown}" if option.line else option.shown)
 
 
 SPECIAL: dict[str, Callable[[_Translation, Option], Iterable[Option] | None]] = {

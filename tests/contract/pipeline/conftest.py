@@ -2,35 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from runyard.pipeline.pipeline import Pipeline
 from tests.harness.slurm import Slurm
 from tests.harness.tmux import tmux_server
+from tests.harness.yard import Yard
+
+AT_ONCE = 2
+"""How many jobs run beside each other where that is for us to say."""
 
 
 @dataclass(frozen=True)
 class Ground:
     """Where pipelines of one backend can be run. `at_once`: how many jobs it runs beside each other, at most.
 
-    `many` is a number of jobs that it can do in some seconds.
+    `many` is a number of jobs that it can do in some seconds. `options` are those of every pipeline.
     """
 
     backend: str
     directory: Path
     at_once: int = 1
     many: int = 1_000
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     def create(self, name: str = "contract", **options: object) -> Pipeline:
         """A pipeline with a directory of its own."""
         place = self.directory / f"run-{len(list(self.directory.iterdir()))}"
         place.mkdir(mode=0o700)
-        return Pipeline.create(name, self.backend, size=self.at_once, directory=str(place), **options)
+        return Pipeline.create(name, self.backend, size=self.at_once, directory=str(place), **self.options, **options)
 
 
 Making = Callable[[pytest.FixtureRequest, Path], AbstractContextManager[Ground]]
@@ -54,7 +60,22 @@ def tmux(request: pytest.FixtureRequest, directory: Path) -> Iterator[Ground]:
         yield Ground("tmux", directory, at_once=4)
 
 
-GROUNDS: dict[str, Making] = {"serial": serial, "tmux": tmux, "slurm": slurm}
+@pytest.fixture(scope="session")
+def yard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
+    """A yard for all pipelines: its server, its agent, real runners. Not in the default place."""
+    with Yard(tmp_path_factory.mktemp("yard"), min_free_mb=0) as made:
+        made.start()
+        assert made.cpus >= AT_ONCE
+        yield made
+
+
+@contextmanager
+def queued(request: pytest.FixtureRequest, directory: Path) -> Iterator[Ground]:
+    made: Yard = request.getfixturevalue("yard")
+    yield Ground("yard", directory, at_once=AT_ONCE, options={"home": made.home.root})
+
+
+GROUNDS: dict[str, Making] = {"serial": serial, "tmux": tmux, "yard": queued, "slurm": slurm}
 """A new backend joins here."""
 
 

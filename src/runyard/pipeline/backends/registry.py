@@ -9,10 +9,12 @@ from runyard.pipeline.backends.base import Backend
 from runyard.pipeline.backends.serial import Serial
 from runyard.pipeline.backends.slurm import Slurm
 from runyard.pipeline.backends.tmux import Tmux
+from runyard.pipeline.backends.yard import Yard
 
 BACKENDS: dict[str, type[Backend]] = {
     "serial": Serial,
     "tmux": Tmux,
+    "yard": Yard,
     "slurm": Slurm,
     "airflow": Airflow,
 }
