@@ -21,6 +21,7 @@ shellcheck:shellcheck:the scripts of pipelines, by what shellcheck says of them
 /usr/sbin/munged:munge:pipelines in Slurm
 /usr/sbin/slurmctld:slurm-wlm:pipelines in Slurm
 /usr/sbin/slurmd:slurm-wlm:pipelines in Slurm
+dot:graphviz:that Graphviz reads our drawings
 END
 }
 

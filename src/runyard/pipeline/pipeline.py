@@ -11,8 +11,10 @@ The same with cmd_queue's words and ways is in `cmd_queue`.
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Iterable, Mapping
+from importlib import import_module
 from typing import Any
 
 from runyard.config import load
@@ -23,6 +25,7 @@ from runyard.pipeline import run as runs
 from runyard.pipeline import shelf
 from runyard.pipeline.backends import registry
 from runyard.pipeline.backends.base import KEEP, KILL, Backend, Start
+from runyard.pipeline.drawing.picture import of_needs
 from runyard.pipeline.graph import Graph
 from runyard.pipeline.layout import Layout, Rendering
 from runyard.pipeline.monitor import REFRESH_S, watch
@@ -112,6 +115,19 @@ class Pipeline:
     def graph(self) -> Graph:
         """Who needs whom."""
         return Graph({name: job.needs for name, job in self._jobs.items()})
+
+    def graph_text(self, reduced: bool = True, vertical_chains: bool = False) -> str:
+        """Who needs whom, as network text; `reduced`: without the edges that others imply, `vertical_chains`: who needs
+        one job alone stands below it. InvalidSpec if jobs need each other in a circle."""
+        picture = of_needs(self.graph.needs)
+        network = import_module("runyard.pipeline.drawing.network")
+        lines = network.lines(picture.reduced() if reduced else picture, vertical_chains)
+        return "".join(f"{line}\n" for line in lines)
+
+    def print_graph(self, reduced: bool = True, vertical_chains: bool = False) -> None:
+        """Print that, below a heading."""
+        text = self.graph_text(reduced, vertical_chains)
+        sys.stdout.write(f"Graph{' (reduced)' if reduced else ''}:\n{text}")
 
     @property
     def whole(self) -> PipelineSpec:
