@@ -19,7 +19,7 @@ from runyard.pipeline.layout import Layout, Rendering
 from runyard.pipeline.render import airflow, serial
 from runyard.pipeline.run import Run, read_json
 from runyard.pipeline.spec import PipelineSpec
-from runyard.pipeline.state import DONE, FAILED, INTERRUPTED, PENDING, RUNNING, SKIPPED, JobState, PipelineState
+from runyard.pipeline.state import DONE, FAILED, INIT, PENDING, RUNNING, SKIPPED, JobState, PipelineState
 
 PROGRAM = "RUNYARD_AIRFLOW"
 """The variable that tells the script which `airflow` to run."""
@@ -52,12 +52,12 @@ class Airflow:
 
     def state(self, run: Run) -> PipelineState:
         found = scripted.state(run)
-        if found.status == RUNNING:
+        if found.status in (INIT, RUNNING):
             return found
         skipped = Graph(run.spec.needs).skipped({job.name for job in found.of(FAILED)})
         jobs = tuple(_skipped(job, skipped) for job in found.jobs)
         left = any(job.status in (PENDING, RUNNING) for job in jobs)  # Airflow itself could not go on
-        return changed(found, jobs=jobs, status=INTERRUPTED if left and found.status == DONE else found.status)
+        return changed(found, jobs=jobs, status=found.status if left else DONE)
 
     def wait(self, run: Run, timeout_s: float) -> None:
         scripted.wait(run, timeout_s)

@@ -1,4 +1,4 @@
-"""What serial and tmux have in common: scripts that tell of each job in files (`render.recording`), read here."""
+"""What backends have in common whose scripts tell of each job in files (`render.recording`), read here."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
+from runyard.errors import Conflict
 from runyard.foreign import process, script
 from runyard.model.record import changed
 from runyard.pipeline.run import Run, read_json
@@ -26,12 +27,14 @@ from runyard.pipeline.state import (
 
 
 def state(run: Run) -> PipelineState:
-    """How it stands, as its scripts have told."""
+    """How it stands, as its scripts have told. Conflict if its directory has gone, and with it all that was told."""
+    if not os.path.isdir(run.layout.directory):
+        raise Conflict(f"{run.layout.directory} has gone: nobody can tell what becomes of the run")
     whole = read_json(run.layout.state)
     status = str(whole.get("status", INIT))
     alive = process_of(whole) is not None
     jobs = tuple(_missed(run.spec, [job(run, name, alive) for name in run.layout.keys]))
-    if status == RUNNING and not alive:
+    if status == DONE or (status == RUNNING and not alive):
         status = INTERRUPTED if any(job.status in (PENDING, RUNNING) for job in jobs) else DONE
     return PipelineState(run.spec.name, status, jobs)
 
