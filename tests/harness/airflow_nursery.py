@@ -10,7 +10,6 @@ import asyncio
 import json
 import os
 import select
-import signal
 import socket
 import sys
 import traceback
@@ -150,5 +149,4 @@ async def _ask_in_process() -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     main()

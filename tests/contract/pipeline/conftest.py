@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from runyard.pipeline.pipeline import Pipeline
+from tests.harness.airflow import Airflow
 from tests.harness.slurm import Slurm
 from tests.harness.tmux import tmux_server
 from tests.harness.yard import Yard
@@ -75,7 +77,14 @@ def queued(request: pytest.FixtureRequest, directory: Path) -> Iterator[Ground]:
     yield Ground("yard", directory, at_once=AT_ONCE, options={"home": made.home.root})
 
 
-GROUNDS: dict[str, Making] = {"serial": serial, "tmux": tmux, "yard": queued, "slurm": slurm}
+@contextmanager
+def airflow(request: pytest.FixtureRequest, directory: Path) -> Iterator[Ground]:
+    installed: Airflow = request.getfixturevalue("airflow")
+    request.getfixturevalue("monkeypatch").setenv("PATH", installed.environ(os.environ)["PATH"])
+    yield Ground("airflow", directory, many=50)
+
+
+GROUNDS: dict[str, Making] = {"serial": serial, "tmux": tmux, "yard": queued, "slurm": slurm, "airflow": airflow}
 """A new backend joins here."""
 
 
