@@ -148,9 +148,9 @@ def test_a_file(ry: Typist) -> None:
             "jobs:\n  a:\n    comand: x\n",
             "bad.yaml: line 3: job 'a': comand: there is no option 'comand'; did you mean",
         ),
-        ("jobs: {a: x, a: y}", "bad.yaml: file: line 1: 'a' is here twice"),
-        ("a: &a [*a]", "bad.yaml: file: *a holds itself"),
-        ("jobs: {a: !!python/object/apply:os.system [true]}", "bad.yaml: file: this is neither JSON nor YAML"),
+        ("jobs: {a: x, a: y}", "bad.yaml: line 1: 'a' is here twice"),
+        ("a: &a [*a]", "bad.yaml: *a holds itself"),
+        ("jobs: {a: !!python/object/apply:os.system [true]}", "bad.yaml: this is neither JSON nor YAML"),
     ],
 )
 def test_a_file_that_is_wrong(ry: Typist, text: str, told: str) -> None:
@@ -193,6 +193,18 @@ def test_one_command_alone(ry: Typist) -> None:
     script = ry.ok("pipeline", "show", "--full", "--", "echo x && false")
     ended = subprocess.run(["bash", "-c", script], cwd=ry.directory, capture_output=True, text=True, check=False)
     assert ended.returncode != 0 and "x\n" in ended.stdout
+
+
+def test_another_yard_is_that_of_the_host(ry: Typist) -> None:
+    ry.ok("pipeline", "new", "demo", "--backend", "tmux")
+    for words, where in (
+        (("pipeline", "show", "--json", "--", "x"), ("serial", "", "")),
+        (("--host", "gpu1", "pipeline", "show", "--json", "--", "x"), ("yard", "gpu1", "")),
+        (("--host", "gpu1", "--home", "there", "pipeline", "show", "--json", "--", "x"), ("yard", "gpu1", "there")),
+        (("--host", "gpu1", "pipeline", "show", "demo", "--json"), ("tmux", "gpu1", "")),
+    ):
+        told = json.loads(ry.ok(*words))
+        assert (told["backend"], told["host"], told["home"]) == where
 
 
 def test_running_in_the_background(ry: Typist, gate: Callable[[str], Gate], bell: Bell) -> None:

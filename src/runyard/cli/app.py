@@ -18,7 +18,7 @@ VERBS = (
     Verb("run", "run", "Submit, show the output, exit with the job's code.", ("srun",), SUBMIT),
     Verb("create", "create", "A job from a template.", (), SUBMIT),
     Verb("sweep", "sweep", "Sweeps: many jobs of one command.", (), SUBMIT),
-    Verb("pipeline", "pipeline", "Pipelines: shell commands that need each other.", ("pipelines",), SUBMIT, there=True),
+    Verb("pipeline", "pipeline", "Pipelines: shell commands that need each other.", ("pipelines",), SUBMIT),
     Verb("ls", "ls", "List jobs.", ("ps", "status", "squeue", "list"), SEE),
     Verb("show", "show", "Everything about a job.", ("info", "display"), SEE),
     Verb("diff", "diff", "What is another between two jobs.", (), SEE),

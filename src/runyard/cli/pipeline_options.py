@@ -50,7 +50,7 @@ def options(*several: Callable[[F], F]) -> Callable[[F], F]:
 
 backend = click.option(
     "-b", "--backend", metavar="NAME", shell_complete=complete_backends,
-    help="serial, tmux, slurm, airflow or yard (default: what it says itself, else serial).",
+    help="serial, tmux, slurm, airflow or yard (default: what it says, else serial).",
 )  # fmt: skip
 size = click.option(
     "-n", "--size", "--workers", "size", type=click.IntRange(1), metavar="N", help="So many jobs at a time."
@@ -169,7 +169,9 @@ def named(app: App, target: str) -> Document:
         try:
             return document.read(text_of(target), name if name.strip("-") else "pipeline")
         except InvalidSpec as error:
-            raise InvalidSpec(f"{'standard input' if target == '-' else target}: {error.message}") from None
+            raise InvalidSpec(
+                f"{'standard input' if target == '-' else target}: {error.message.removeprefix('file: ')}"
+            ) from None
     run = kept.newest(target)
     return Document(run.spec, run.manifest.backend)
 

@@ -29,6 +29,7 @@ from runyard.errors import NotFound
 from runyard.model.record import changed
 from runyard.pipeline import run as runs
 from runyard.pipeline.backends import registry
+from runyard.pipeline.backends.base import FATES, KEEP, KILL
 from runyard.pipeline.document import Document
 from runyard.pipeline.monitor import watch
 from runyard.pipeline.pipeline import INLINE, MONITORS, NO_MONITOR, WAIT_S, Pipeline
@@ -36,7 +37,7 @@ from runyard.pipeline.run import Run
 from runyard.pipeline.shelf import Shelf, place
 from runyard.pipeline.state import RUNNING, PipelineState
 
-DEFAULT_BACKEND = "serial"
+DEFAULT_BACKEND, QUEUED = "serial", "yard"
 
 
 @click.command("run", cls=CommandBehind)
@@ -49,6 +50,8 @@ DEFAULT_BACKEND = "serial"
 @amounts
 @click.option("--detach", "--no-wait", "detach", is_flag=True, help="Return when it has been started.")
 @click.option("--monitor", type=click.Choice(MONITORS), help="inline: show it live meanwhile; none: wait in silence.")
+@click.option("--onfail", type=click.Choice(FATES), default=KEEP, help="Of tmux sessions in which a job failed.")
+@click.option("--onexit", type=click.Choice(FATES), default=KILL, help="Of the other sessions.")
 @as_json
 @click.pass_obj
 def run(app: App, /, target: str | None, detach: bool, monitor: str | None, **options: Any) -> int:
@@ -56,7 +59,8 @@ def run(app: App, /, target: str | None, detach: bool, monitor: str | None, **op
 
     NAME is one that was put together here, or was run; FILE is YAML or JSON (-: standard input). Each run has a
     directory of its own; the last one is what `status` and `monitor` show. Ctrl-C ends a serial run; others go on,
-    and `ry pipeline kill` ends them. The exit code is 130 then.
+    and `ry pipeline kill` ends them. The exit code is 130 then. Of tmux sessions --onfail and --onexit keep, kill or
+    capture (into a file) what is left at the end.
 
     \b
     Examples:
@@ -65,17 +69,18 @@ def run(app: App, /, target: str | None, detach: bool, monitor: str | None, **op
       ry pipeline run digits --backend slurm --detach
       ry pipeline run --backend slurm --sbatch partition=gpu -- python train.py
     """
+    fates = {name: options.pop(name) for name in ("onfail", "onexit")}
     pipeline = pipeline_of(app, chosen(app, target, options))
     _collect(shelf(app), app.settings.keep_runs_days, app.now())
     if detach:
-        pipeline.run(block=False)
+        pipeline.run(block=False, **fates)
         return _told_start(app, pipeline)
     if app.output.as_json:
-        pipeline.run(block=False)
+        pipeline.run(block=False, **fates)
         return _told_end(app, pipeline, waited(runs.load(pipeline.directory), pipeline))
     monitor = monitor or (NO_MONITOR if pipeline.backend.name == DEFAULT_BACKEND else INLINE)
     with _interrupted(app, pipeline):
-        pipeline.run(monitor=monitor)
+        pipeline.run(monitor=monitor, **fates)
     state = pipeline.state()
     if monitor == NO_MONITOR and pipeline.backend.name != DEFAULT_BACKEND:
         app.output.line(f"{harmless(state.name)}: {state.status}, {state.summary}")
@@ -100,11 +105,15 @@ def monitor(app: App, target: str | None) -> int:
 
 
 def pipeline_of(app: App, found: Document) -> Pipeline:
-    """The pipeline, to be run in a directory of its own by its backend, in this yard."""
-    spec = found.spec
-    if app.flags.get("home") and not (spec.home or spec.host):
+    """The pipeline, to be run in a directory of its own. Who uses the yard of another machine queues it there, unless
+    somebody named a backend."""
+    spec, far = found.spec, app.settings.is_far
+    if far and not spec.host:
+        spec = changed(spec, host=app.settings.host, home=app.settings.far_home)
+    elif app.flags.get("home") and not (far or spec.home or spec.host):
         spec = changed(spec, home=app.settings.home)
-    return Pipeline(spec, registry.backend(found.backend or DEFAULT_BACKEND), place(app.home, spec.name))
+    backend = found.backend or (QUEUED if far else DEFAULT_BACKEND)
+    return Pipeline(spec, registry.backend(backend), place(app.home, spec.name))
 
 
 def last(kept: Shelf, target: str | None) -> Run:
