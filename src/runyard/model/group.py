@@ -132,7 +132,7 @@ class SweepChange:
 @dataclass(frozen=True)
 class GroupQuery:
     """Which groups: of this kind ("": all that are GATHERED), of the caller with `mine`, with this name, id or key
-    (the newest first)."""
+    (the newest first); with `members` each of their jobs is told of too."""
 
     kind: str = ""
     name: str = ""
@@ -140,6 +140,23 @@ class GroupQuery:
     mine: bool = False
     recent: bool = False
     key: str = ""
+    members: bool = False
+
+
+@dataclass(frozen=True)
+class Members:
+    """The jobs of a group, field by field so that thousands are no matter: each tuple is in the order of the ids.
+
+    `words` are those of lists; of a job that has ended there are the exit code and the reason (as `JobRow` has them),
+    of one that has begun the time when its present attempt did.
+    """
+
+    ids: tuple[int, ...]
+    words: tuple[str, ...]
+    exit_codes: tuple[Optional[int], ...]
+    reasons: tuple[str, ...]
+    started_at: tuple[Optional[float], ...]
+    ended_at: tuple[Optional[float], ...]
 
 
 @dataclass(frozen=True)
@@ -160,6 +177,7 @@ class GroupRow:
     last: int
     started_at: Optional[float] = None
     ended_at: Optional[float] = None
+    members: Optional[Members] = None
 
 
 LETTERS = {

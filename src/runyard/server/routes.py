@@ -119,7 +119,7 @@ def _save_template(service: Service, call: Call) -> Template:
 
 def _groups(service: Service, call: Call) -> Any:
     known: dict[str, Any] = {name: call.one(name) for name in ("kind", "name", "key") if name in call.query}
-    known |= {name: call.one(name) == "true" for name in ("mine", "recent") if name in call.query}
+    known |= {name: call.one(name) == "true" for name in ("mine", "recent", "members") if name in call.query}
     return service.groups(GroupQuery(id=call.number("id"), **known))
 
 
@@ -135,7 +135,7 @@ def _grep(service: Service, call: Call) -> Any:
 
 
 INT, TEXT, BOOL = "integer", "string", "boolean"
-GROUPS = {"kind": TEXT, "name": TEXT, "id": INT, "mine": BOOL, "recent": BOOL, "key": TEXT}
+GROUPS = {"kind": TEXT, "name": TEXT, "id": INT, "mine": BOOL, "recent": BOOL, "key": TEXT, "members": BOOL}
 JOBS = {
     "selectors": TEXT, "mine": BOOL, "recent": BOOL, "order": TEXT, "limit": INT, "after_id": INT, "where": TEXT,
     "sort": TEXT, "cells": BOOL,

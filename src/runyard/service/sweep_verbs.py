@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from runyard.errors import NotAllowed, NotFound
-from runyard.model.group import GATHERED, SWEEP, Group, GroupQuery, GroupRow, SweepChange, strip_of
+from runyard.model.group import GATHERED, SWEEP, Group, GroupQuery, GroupRow, Members, SweepChange, strip_of
 from runyard.model.outcome import Outcome
+from runyard.model.record import changed
 from runyard.service.turn import Turn
 from runyard.service.verbs import Verbs
 from runyard.store.base import Cell
@@ -35,7 +36,10 @@ class SweepVerbs(Verbs):
             ended = [group.id for group in found if group.ended_at is not None][-RECENT:]
             found = [group for group in found if group.ended_at is None or group.id in ended]
         cells = self._store.cells([group.id for group in found])
-        return tuple(row_of(group, cells[group.id]) for group in reversed(found) if cells[group.id])
+        rows = [row_of(group, cells[group.id]) for group in reversed(found) if cells[group.id]]
+        if query.members:
+            rows = [changed(row, members=_members(cells[row.group.id])) for row in rows]
+        return tuple(rows)
 
     def change_sweep(self, change: SweepChange) -> Group:
         def work(turn: Turn) -> Group:
@@ -52,6 +56,13 @@ class SweepVerbs(Verbs):
             return group
 
         return self._controller.call(work)
+
+
+def _members(cells: list[Cell]) -> Members:
+    """The jobs of a group, field by field."""
+    ids, words, started_at, ended_at, codes, reasons = zip(*cells, strict=True)
+    known = tuple(None if at is None else code for at, code in zip(ended_at, codes, strict=True))
+    return Members(ids, words, known, reasons, started_at, ended_at)
 
 
 def row_of(group: Group, cells: list[Cell]) -> GroupRow:

@@ -133,12 +133,14 @@ class Tale(NamedTuple):
 
 
 class Cell(NamedTuple):
-    """A job of a group: its word in lists, and when its present attempt started and it ended."""
+    """A job of a group: its word in lists, when its present attempt started and it ended, and how."""
 
     id: int
     word: str
     started_at: float | None
     ended_at: float | None
+    exit_code: int | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,8 @@ class MemoryGroups(MemoryDocuments):
         found: dict[int, list[Cell]] = {group: [] for group in groups}
         for job_id, job in sorted(self._seen.jobs.items()):
             if job.group in found:
-                found[job.group].append(Cell(job_id, job.word, started_at(job), job.ended_at))
+                cell = Cell(job_id, job.word, started_at(job), job.ended_at, job.exit_code, job.reason)
+                found[job.group].append(cell)
         return found
 
     def group_open(self, group: int) -> bool:

@@ -117,8 +117,8 @@ class SqlRecords:
     def cells(self, groups: Iterable[int]) -> dict[int, list[Cell]]:
         found: dict[int, list[Cell]] = {group: [] for group in groups}
         for some in bites(found):
-            for group, *cell in self._db.pick(_cells, some):
-                found[group].append(Cell(*cell))
+            for group, job_id, word, started_at, ended_at, code, reason in self._db.pick(_cells, some):
+                found[group].append(Cell(job_id, word, started_at, ended_at, code, reason or ""))
         return found
 
     def group_open(self, group: int) -> bool:
@@ -160,7 +160,8 @@ class SqlRecords:
 
 
 def _cells(ids: list[BindParameter[Any]]) -> Select[Any]:
-    columns = (jobs.c.group_id, jobs.c.id, jobs.c.word, jobs.c.started_at, jobs.c.ended_at)
+    c = jobs.c
+    columns = (c.group_id, c.id, c.word, c.started_at, c.ended_at, c.exit_code, c.reason)
     return select(*columns).where(jobs.c.group_id.in_(ids)).order_by(jobs.c.id)
 
 

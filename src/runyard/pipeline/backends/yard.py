@@ -11,15 +11,14 @@ import os
 import secrets
 import shutil
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import runyard
-from runyard.api import JobRow, StopCall
+from runyard.api import StopCall
 from runyard.config import load
 from runyard.errors import Conflict, NotFound
 from runyard.foreign import filesystem
-from runyard.model.filter import JobQuery
-from runyard.model.group import PIPELINE, GroupQuery, GroupRow
+from runyard.model.group import PIPELINE, GroupQuery, GroupRow, Members
 from runyard.model.job import ON_HOSTS, WAITING
 from runyard.model.outcome import Outcome
 from runyard.model.record import dataclass
@@ -53,10 +52,11 @@ OURS = "RUNYARD_"
 WAIT_S = 60.0
 """One call to the server waits at most this long; it is repeated."""
 
-ENDED = {Outcome.SUCCEEDED.value: PASSED, Outcome.SKIPPED.value: SKIPPED}
-"""What becomes of a job that ended so; all others have failed."""
-
 LOST = Outcome.LOST.value
+BAD = frozenset(outcome.value for outcome in Outcome) - {Outcome.SUCCEEDED.value, Outcome.SKIPPED.value}
+"""Words of jobs that have failed, one way or the other."""
+
+NOBODY = Members((), (), (), (), (), ())
 
 
 @dataclass(frozen=True)
@@ -109,9 +109,8 @@ class Yard:
         if queued is None:
             status = DONE if _is_known(run) and not run.spec.jobs else INIT
             return PipelineState(run.spec.name, status, tuple(JobState(job.name) for job in run.spec.jobs))
-        link = self._link(run)
-        self._seen[run.layout.directory] = link.service.changed(_topics(queued), 0, 0)
-        return _told(run, queued, _rows(link, queued))
+        self._seen[run.layout.directory] = self._link(run).service.changed(_topics(queued), 0, 0)
+        return _told(run, queued, self._members(run, queued))
 
     def wait(self, run: Run, timeout_s: float) -> None:
         queued = self._queued(run)
@@ -123,20 +122,22 @@ class Yard:
         queued = self._queued(run)
         if queued is None:
             return
-        link = self._link(run)
-        rows = [row for row in _rows(link, queued) if row.state != "done"]
-        rows.sort(key=lambda row: row.word not in WAITING)
-        if rows:
-            link.service.stop(StopCall(tuple(row.id for row in rows)))
+        members = self._members(run, queued)
+        words = dict(zip(members.ids, members.words, strict=True))
+        ids = [job_id for job_id, word in words.items() if word in WAITING or word in ON_HOSTS]
+        ids.sort(key=lambda job_id: words[job_id] not in WAITING)  # before those that run, so that none follows them
+        if ids:
+            self._link(run).service.stop(StopCall(tuple(ids)))
 
     def attach(self, run: Run, job: str = "") -> tuple[str, ...]:
         queued = self._queued(run)
         if queued is None:
             return ()
-        names = [one.name for one in run.spec.jobs]
-        for row in _rows(self._link(run), queued):
-            if row.started_at is not None and (names[row.id - queued.first] == job if job else row.state == RUNNING):
-                return (sys.executable, "-m", "runyard", *_flags(run), "logs", "-f", str(row.id))
+        members = self._members(run, queued)
+        for job_id, word, started_at in zip(members.ids, members.words, members.started_at, strict=True):
+            name = run.spec.jobs[job_id - queued.first].name
+            if started_at is not None and (name == job or (not job and word in ON_HOSTS)):
+                return (sys.executable, "-m", "runyard", *_flags(run), "logs", "-f", str(job_id))
         return ()
 
     def _await(self, run: Run) -> None:
@@ -170,6 +171,11 @@ class Yard:
     def _group(self, run: Run, query: GroupQuery) -> GroupRow | None:
         """The pipeline as the yard lists it."""
         return next(iter(self._link(run).service.groups(query)), None)
+
+    def _members(self, run: Run, queued: Queued) -> Members:
+        """Its jobs as they are now, those that were not removed."""
+        row = self._group(run, GroupQuery(PIPELINE, id=queued.group, members=True))
+        return row.members if row is not None and row.members is not None else NOBODY
 
     def _link(self, run: Run) -> Link:
         place = (run.facts["home"], run.facts["host"])
@@ -214,46 +220,48 @@ def _log(run: Run, job: PipelineJob) -> str:
     return run.layout.log(job.name) if job.log and not run.facts["host"] else ""
 
 
-def _rows(link: Link, queued: Queued) -> tuple[JobRow, ...]:
-    try:
-        return link.service.jobs(JobQuery((f"group:{queued.group}",)))
-    except NotFound:
-        return ()
+class _Job(NamedTuple):
+    """A job as the yard has it."""
+
+    word: str
+    exit_code: int | None
+    reason: str
+    started_at: float | None
+    ended_at: float | None
 
 
-def _told(run: Run, queued: Queued, rows: tuple[JobRow, ...]) -> PipelineState:
+def _told(run: Run, queued: Queued, members: Members) -> PipelineState:
     """How it stands, going by the jobs that are there."""
-    by_id = {row.id: row for row in rows}
-    spec = run.spec
-    words = {job.name: row.word for number, job in enumerate(spec.jobs, queued.first) if (row := by_id.get(number))}
-    bad = [name for name, word in words.items() if word != Outcome.SUCCEEDED.value and word in OUTCOMES]
-    missed = Graph(spec.needs).skipped(bad)
-    jobs = tuple(_job(run, job, by_id.get(number), missed) for number, job in enumerate(spec.jobs, queued.first))
+    every = (members.words, members.exit_codes, members.reasons, members.started_at, members.ended_at)
+    there = dict(zip(members.ids, map(_Job, *every), strict=True))
+    graph = Graph(run.spec.needs)
+    found = {job.name: there.get(number) for number, job in enumerate(run.spec.jobs, queued.first)}
+    bad = {name for name, one in found.items() if one is None or one.word in BAD}
+    missed = graph.skipped(bad) if bad else {}
+    jobs = tuple(_job(run, job, found[job.name], missed.get(job.name, "")) for job in run.spec.jobs)
     left = [job.name for job in jobs if job.status in (PENDING, RUNNING)]
     if not left:
-        return PipelineState(spec.name, DONE, jobs)
-    stuck = Graph(spec.needs).skipped([name for name, word in words.items() if word == LOST])
-    return PipelineState(spec.name, INTERRUPTED if all(name in stuck for name in left) else RUNNING, jobs)
+        return PipelineState(run.spec.name, DONE, jobs)
+    lost = {name for name, one in found.items() if one is not None and one.word == LOST}
+    stuck = graph.skipped(lost) if lost else {}
+    return PipelineState(run.spec.name, INTERRUPTED if all(name in stuck for name in left) else RUNNING, jobs)
 
 
-OUTCOMES = frozenset(outcome.value for outcome in Outcome)
-
-
-def _job(run: Run, job: PipelineJob, row: JobRow | None, missed: dict[str, str]) -> JobState:
-    if row is None:
+def _job(run: Run, job: PipelineJob, found: _Job | None, missed: str) -> JobState:
+    if found is None:
         return JobState(job.name, FAILED, reason="it was removed from the yard")
-    log = _log(run, job) if row.started_at is not None else ""
-    if row.state != "done":
-        status = RUNNING if row.word in ON_HOSTS else PENDING
-        return JobState(job.name, status, reason=row.reason, log=log, started_at=row.started_at)
-    status = ENDED.get(row.word, FAILED)
-    if status == SKIPPED:
-        need = missed.get(job.name, "")
-        return JobState(job.name, status, reason=f"{need} did not pass" if need else row.reason)
-    reason = "" if status == PASSED else _why(row)
-    return JobState(job.name, status, row.exit_code, reason, log, row.started_at, row.ended_at)
+    if found.word in WAITING:
+        return JobState(job.name)
+    log = _log(run, job) if found.started_at is not None else ""
+    if found.word in ON_HOSTS:
+        return JobState(job.name, RUNNING, log=log, started_at=found.started_at)
+    if found.word == Outcome.SKIPPED.value:
+        return JobState(job.name, SKIPPED, reason=f"{missed} did not pass" if missed else found.reason)
+    status = FAILED if found.word in BAD else PASSED
+    reason = _why(found) if found.word in BAD else ""
+    return JobState(job.name, status, found.exit_code, reason, log, found.started_at, found.ended_at)
 
 
-def _why(row: JobRow) -> str:
+def _why(found: _Job) -> str:
     """How it ended, where that was not by its exit code alone."""
-    return ": ".join(part for part in (row.word if row.word != FAILED else "", row.reason) if part)
+    return ": ".join(part for part in (found.word if found.word != FAILED else "", found.reason) if part)
