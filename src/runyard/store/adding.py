@@ -5,7 +5,7 @@ It gives ids, finds what `unique` makes superfluous, resolves dependencies and j
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
@@ -14,6 +14,7 @@ from runyard.model.events import Change
 from runyard.model.group import Group
 from runyard.model.job import Job
 from runyard.model.lifecycle import consequences, verdict
+from runyard.model.record import changed
 from runyard.model.spec import Dependency, JobSpec
 from runyard.store.base import Added, NewGroup, NewJobs
 
@@ -68,12 +69,13 @@ def admit(new: NewJobs, first_id: int, first_group: int, source: Source) -> Admi
 def _admit_one_by_one(new: NewJobs, first_id: int, source: Source) -> Admission:
     added = _number(new.specs, first_id, source)
     known = source.load({d.job_id for spec in new.specs for d in spec.after if d.job_id > 0})
+    named = _Named(added.ids, known)
     entries, effects, next_id = [], [], first_id
     for spec, job_id in zip(new.specs, added.ids, strict=True):
         if job_id != next_id:
             continue
         next_id += 1
-        entry, decided = _resolve(Entry(job_id, spec), added.ids, known)
+        entry, decided = _resolve(Entry(job_id, spec), named)
         entries.append(entry)
         for before, kind in decided:
             effects += [Change(who, event) for who, event in consequences(before, [(job_id, kind)], new.at)]
@@ -126,26 +128,41 @@ def _number(specs: Sequence[JobSpec], first_id: int, source: Source) -> Added:
     return Added(tuple(ids), tuple(dict.fromkeys(job_id for job_id in ids if job_id < first_id)))
 
 
-def _resolve(entry: Entry, ids: Sequence[int], known: dict[int, Job]) -> tuple[Entry, list[tuple[Job, str]]]:
+class _Named:
+    """Dependencies by ids that are given: `ids` are those of the specs, `known` are jobs that were there before. Many
+    jobs wait for the same ones, so each dependency is made once."""
+
+    def __init__(self, ids: Sequence[int], known: Mapping[int, Job]) -> None:
+        self.known = known
+        self._ids = ids
+        self._made: dict[tuple[int, str], Dependency] = {}
+
+    def of(self, wanted: Dependency) -> Dependency:
+        key = (wanted.job_id, wanted.kind)
+        made = self._made.get(key)
+        if made is None:
+            made = self._made[key] = Dependency(self._find(wanted.job_id), wanted.kind)
+        return made
+
+    def _find(self, wanted: int) -> int:
+        if wanted > 0 and wanted in self.known:
+            return wanted
+        if wanted < 0 and -wanted <= len(self._ids):
+            return self._ids[-wanted - 1]
+        raise InvalidSpec(f"there is no job {wanted}" + (" in this submission" if wanted < 0 else ""), "after")
+
+
+def _resolve(entry: Entry, named: _Named) -> tuple[Entry, list[tuple[Job, str]]]:
     """The entry with its dependencies named by id, and those of them that have failed already."""
     if not entry.spec.after:
         return entry, []
-    after = tuple(Dependency(_find(d, ids, known), d.kind) for d in entry.spec.after)
+    after = tuple(map(named.of, entry.spec.after))
     links = tuple(dict.fromkeys((d.job_id, d.kind) for d in after))
     waiting_on, failed = 0, []
     for on, kind in links:
-        before = known.get(on)
+        before = named.known.get(on)
         met = verdict(kind, before.outcome) if before is not None and before.outcome is not None else None
         waiting_on += not met
         if before is not None and met is False:
             failed.append((before, kind))
-    return Entry(entry.id, replace(entry.spec, after=after), links, waiting_on), failed
-
-
-def _find(dependency: Dependency, ids: Sequence[int], known: dict[int, Job]) -> int:
-    wanted = dependency.job_id
-    if wanted > 0 and wanted in known:
-        return wanted
-    if wanted < 0 and -wanted <= len(ids):
-        return ids[-wanted - 1]
-    raise InvalidSpec(f"there is no job {wanted}" + (" in this submission" if wanted < 0 else ""), "after")
+    return Entry(entry.id, changed(entry.spec, after=after), links, waiting_on), failed
