@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -185,6 +186,14 @@ def test_alike_names_are_different_pipelines(ry: Typist) -> None:
         ry("pipeline", "run", name)
     ry.ok("pipeline", "rm", "a-b")
     assert [row["name"] for row in ry.json("pipeline", "ls")] == ["a/b", "a b"]
+
+
+def test_the_graph(ry: Typist) -> None:
+    made(ry)
+    graph = ry.ok("pipeline", "show", "demo", "--graph")
+    assert ry.ok("pipeline", "show", "demo").endswith(f"echo three\n\n{graph}")
+    assert [len(re.findall(rf"\b{name}\b", graph)) for name in ("first", "bad", "last")] == [1, 1, 1]
+    assert ry.ok("pipeline", "show", "demo", "--graph", "--all-edges") != graph
 
 
 def test_one_command_alone(ry: Typist) -> None:

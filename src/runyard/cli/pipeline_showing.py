@@ -34,11 +34,13 @@ from runyard.pipeline import document
 @job_name
 @amounts
 @click.option("--full", is_flag=True, help="The script itself, as it would be run.")
+@click.option("--graph", is_flag=True, help="Only who needs whom.")
+@click.option("--all-edges", is_flag=True, help="In the graph also edges that others imply.")
 @click.option("--yaml", "as_yaml", is_flag=True, help="As a YAML file, cells of a matrix one by one.")
 @as_json
 @click.pass_obj
-def show(app: App, /, target: str | None, full: bool, as_yaml: bool, **options: Any) -> int:
-    """The commands of a pipeline as they would be run. Nothing is run.
+def show(app: App, /, target: str | None, full: bool, graph: bool, as_yaml: bool, **options: Any) -> int:
+    """The commands of a pipeline as they would be run, and who needs whom. Nothing is run.
 
     NAME is one that was put together here, or was run; FILE is YAML or JSON (-: standard input). Behind `--` stands a
     single command, which shows what a backend makes of it.
@@ -50,16 +52,21 @@ def show(app: App, /, target: str | None, full: bool, as_yaml: bool, **options: 
       ry pipeline show digits --yaml > digits.yaml
       ry pipeline show --backend slurm --sbatch partition=gpu -- python train.py
     """
-    if full + as_yaml + app.output.as_json > 1:
-        raise UsageError("one of --full, --yaml and --json, please")
+    if full + graph + as_yaml + app.output.as_json > 1:
+        raise UsageError("one of --full, --graph, --yaml and --json, please")
+    reduced = not options.pop("all_edges")
     found = chosen(app, target, options)
     pipeline = pipeline_of(app, found)
     if app.output.as_json:
         app.output.json({"backend": pipeline.backend.name, **vars(pipeline.whole)})
     elif as_yaml:
         _print(app, document.write(found.spec, found.backend))
+    elif full:
+        _print(app, pipeline.commands(full=True))
+    elif graph:
+        _print(app, pipeline.graph_text(reduced))
     else:
-        _print(app, pipeline.commands(full=full))
+        _print(app, f"{pipeline.commands()}\n{pipeline.graph_text(reduced)}")
     return 0
 
 
