@@ -22,6 +22,7 @@ VERBS = (
     Verb("ls", "ls", "List jobs.", ("ps", "status", "squeue", "list"), SEE),
     Verb("show", "show", "Everything about a job.", ("info", "display"), SEE),
     Verb("diff", "diff", "What is another between two jobs.", (), SEE),
+    Verb("graph", "graph", "Draw who waits for whom.", (), SEE),
     Verb("why", "why", "Why a job waits, and when it may start.", ("explain",), SEE),
     Verb("open", "opening", "The W&B, Comet, MLflow or TensorBoard page of a job.", ("wandb",), SEE),
     Verb("wait", "wait", "Wait until jobs have ended.", (), SEE),

@@ -74,6 +74,13 @@ class Output:
         else:
             sys.stdout.write("\n".join(grids.plain(grid)) + "\n")
 
+    def painted(self, word: str) -> str:
+        """The word of a job's state, in its colour where the terminal has colours."""
+        if not self.terminal:
+            return word
+        text: str = import_module("runyard.cli.render.table").painted(word, sys.stdout)
+        return text
+
     def facts(self, facts: Iterable[tuple[str, str]]) -> None:
         """Named values, one under the other."""
         for line in import_module("runyard.cli.render.facts").lines(facts, self.terminal):

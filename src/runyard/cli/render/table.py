@@ -54,6 +54,14 @@ def draw(grid: Grid, stream: TextIO, width: int | None = None) -> None:
     console.print(Text("\n").join(lines), no_wrap=True, overflow="ignore", crop=False)
 
 
+def painted(word: str, stream: TextIO) -> str:
+    """The word of a state in its colour, as far as this terminal has colours."""
+    console = Console(file=stream, highlight=False, markup=False, emoji=False)
+    with console.capture() as captured:
+        console.print(Text(word, style=STYLES.get(word, "")), end="")
+    return captured.get()
+
+
 def _line(cells: Sequence[Text], widths: Sequence[int], columns: Sequence[Column]) -> Text:
     for cell, wide, column in zip(cells, widths, columns, strict=True):
         cell.truncate(wide, overflow="ellipsis")
