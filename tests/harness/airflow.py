@@ -2,8 +2,9 @@
 
 `airflow db migrate` and `airflow dags test DAG` take 6 s and 13 s of processor time, nearly all of it before the first
 task: imports, and a server within the process that is made of some hundred classes. So a process that has done all this
-(`airflow_nursery`) forks one for each `dags test`, which then takes 1 s and 70 ms a task: 1,000 tasks take some 80 s.
-A database is a copy of one that is made once. All other commands are the real ones.
+(`airflow_nursery`) forks one for each `dags test`, which then takes 1 s and 70 ms a task; in a DAG of 1,000 tasks each
+takes 170 ms, so that it lasts three minutes. A database is a copy of one that is made once. All other commands are the
+real ones.
 
 What differs: the command is no child of who calls it. It dies with its caller, and all that it has started with it; so
 whether a kill finds everything is to be tested with `real`. And an airflow.cfg in AIRFLOW_HOME is not read, variables
