@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 import warnings
@@ -13,6 +14,7 @@ import pytest
 import runyard
 from runyard.base_queue import DuplicateJobError, UnknownBackendError
 from runyard.errors import InvalidSpec, TimedOut
+from runyard.pipeline.cmd_queue import arguments
 from runyard.pipeline.cmd_queue.queue import TIMEOUT, block_timeout_s
 from runyard.serial_queue import BashJob, SerialQueue
 from runyard.tmux_queue import TMUXMultiQueue
@@ -162,7 +164,8 @@ def test_a_blocking_run_can_be_bounded(tmp_path: Path, monkeypatch: pytest.Monke
         made.run()
     assert made.read_state()["status"] == "run"
     made.kill()
-    assert made.pipeline.wait(10)["status"] == "interrupted"
+    ended = made.pipeline.wait(10)
+    assert ended["passed"] == ended["running"] == 0
 
 
 def test_how_long_a_run_may_take() -> None:
@@ -185,3 +188,61 @@ def test_names_are_where_cmd_queue_has_them() -> None:
             check=True,
         ).stdout.split()
     )
+
+
+def _options(*words: str, **defaults: Any) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    arguments.add(parser, **defaults)
+    return parser.parse_args(words)
+
+
+def test_a_script_has_the_flags_of_cmd_queues_config(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIRTUAL_ENV", "/a place")
+    words = ("--run", "--backend=serial", "--print_queue", "0", "--virtualenv_cmd=auto", "--with_textual=auto")
+    options = _options(*words, queue_name="mine")
+    made = arguments.create_queue(options, environ={"A": "1"})
+    assert (made.name, made.preamble, made.environ) == ("mine", ["source '/a place/bin/activate'"], {"A": "1"})
+    made.preamble.clear()
+    made.submit('echo "A is $A"')
+    state = arguments.run_queue(options, made)
+    assert state is not None and state["passed"] == 1
+    told = capfd.readouterr().out
+    assert "### Command 1 / 1 - mine-job-0" in told and "A is 1" in told and "Graph" not in told
+
+
+def test_a_script_that_is_only_to_show_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    options = _options("--run=0", "--backend=slurm", "--slurm-options={partition: gpu, hold: true, ntasks: 2}")
+    made = arguments.create_queue(options)
+    for number in range(arguments.SHOWN_MAX):
+        made.submit(f"echo {number}")
+    assert made.pipeline.spec.options == (("partition", "gpu"), ("hold", True), ("ntasks", "2"))
+    assert arguments.run_queue(options, made) is None
+    assert capsys.readouterr().out == "30 jobs; to see them: --print_commands --print_queue\n"
+    assert arguments.create_queue(_options("--tmux_workers=3")).size == 3
+    with pytest.raises(InvalidSpec, match="partition: gpu"):
+        arguments.create_queue(_options("--backend=slurm", "--slurm_options=gpu"))
+    with pytest.raises(SystemExit):
+        _options("--run=maybe")
+
+
+def test_a_graph_is_drawn_and_can_be_had(capsys: pytest.CaptureFixture[str]) -> None:
+    made = queue()
+    first = made.submit("true", name="first")
+    made.submit("true", name="second", depends=[first])
+    made.print_graph()
+    drawn = capsys.readouterr().out
+    assert drawn.startswith("Graph (reduced):") and "second" in drawn
+    made.write_network_text(reduced=False)
+    assert capsys.readouterr().out.startswith("Graph:")
+    graph = made._dependency_graph()
+    assert list(graph.edges) == [("first", "second")] and graph.nodes["first"]["job"] is first
+
+
+def test_the_words_for_the_end_of_a_run_in_tmux() -> None:
+    made = TMUXMultiQueue(2)
+    assert made._ends(None, None) == {} == made._ends("kill", "")  # sessions of what failed stay there too
+    assert made._ends("", None) == {"onexit": "keep"}
+    assert made._ends("kill", "capture") == {"onexit": "capture", "onfail": "capture"}
+    assert made._ends("keep", "kill") == {"onexit": "kill", "onfail": "keep"}

@@ -36,6 +36,7 @@ UNNAMED = "unnamed"
 STATUSES = {INIT: "unknown", RUNNING: "run", DONE: "done"}
 """Their words for how a queue stands; `interrupted` is ours."""
 
+RUN_WORDS = ("monitor", "onfail", "onexit")
 RUN_OPTIONS = (
     *("system", "shell", "capture", "mode", "verbose", "refresh_rate"),
     *("with_textual", "check_other_sessions", "other_session_handler", "non_interactive"),
@@ -60,6 +61,8 @@ class Queue:
     classes: ClassVar[dict[str, type[Queue]]] = {}
     sized: ClassVar[bool] = False
     """Whether `size` counts: how many jobs are run at a time."""
+    in_front: ClassVar[bool] = False
+    """Whether a run that is waited for shows what its jobs print, and no monitor."""
 
     def __init__(self, name: str | None = None, **options: Any) -> None:
         self.name = name or UNNAMED
@@ -237,6 +240,14 @@ class Queue:
 
     rprint = print_commands
 
+    def print_graph(self, reduced: bool = True, vertical_chains: bool = False) -> None:
+        """Print who depends on whom; `reduced`: without what others imply."""
+        self.pipeline.print_graph(reduced=reduced, vertical_chains=vertical_chains)
+
+    def write_network_text(self, reduced: bool = True, rich: Any = "auto", vertical_chains: bool = False) -> None:
+        """The same as `print_graph`."""
+        self.print_graph(reduced, vertical_chains)
+
     def _dependency_graph(self) -> Any:
         """A `networkx.DiGraph` of names; its nodes have their `job` and its `index`."""
         graph = import_module("networkx").DiGraph()
@@ -267,15 +278,18 @@ class Queue:
         return self.read_state()
 
     def _run_options(self, options: dict[str, Any]) -> dict[str, Any]:
-        ours = {}
-        for option, value in options.items():
-            if option == "monitor":
-                ours[option] = MONITOR_WORDS.get(value, value)
-            elif option in ("onfail", "onexit"):
-                continue
-            elif option not in RUN_OPTIONS:
-                warned(reading.message(option, ("block", "monitor", "onfail", "onexit", *RUN_OPTIONS)))
-        return {"monitor": NO_MONITOR if not sys.stdout.isatty() else INLINE, **ours}
+        for option in options:
+            if option not in (*RUN_WORDS, *RUN_OPTIONS):
+                warned(reading.message(option, ("block", *RUN_WORDS, *RUN_OPTIONS)))
+        monitor = options.get("monitor") or (INLINE if sys.stdout.isatty() else NO_MONITOR)
+        if self.in_front:
+            monitor = NO_MONITOR
+        ends = self._ends(options.get("onfail"), options.get("onexit"))
+        return {"monitor": MONITOR_WORDS.get(monitor, monitor), **ends}
+
+    def _ends(self, onfail: str | None, onexit: str | None) -> dict[str, str]:
+        """What cmd_queue's words for the end of a run are here. None: it was not said."""
+        return {option: word for option, word in (("onfail", onfail), ("onexit", onexit)) if word}
 
     def monitor(self, refresh_rate: float = REFRESH_S, **others: Any) -> dict[str, Any]:
         """Show it live until it is over or whoever looks has left; how it stands then."""

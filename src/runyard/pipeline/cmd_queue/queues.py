@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from runyard.errors import InvalidSpec
+from runyard.pipeline.backends.base import CAPTURE, KEEP
 from runyard.pipeline.cmd_queue.job import AirflowJob, BashJob, SlurmJob
 from runyard.pipeline.cmd_queue.queue import Queue
 
@@ -14,6 +15,7 @@ class SerialQueue(Queue):
 
     backend = "serial"
     job_class = BashJob
+    in_front = True
 
 
 class TMUXMultiQueue(Queue):
@@ -37,6 +39,14 @@ class TMUXMultiQueue(Queue):
         """The script that starts the sessions; the commands are those of `workers`."""
         return self.pipeline.commands(full=True)
 
+    def _ends(self, onfail: str | None, onexit: str | None) -> dict[str, str]:
+        """There `onfail="kill"` ends the sessions of a queue in which nothing failed, and `""` none."""
+        words = {"onfail": onfail if onfail in (KEEP, CAPTURE) else None, "onexit": KEEP if onfail == "" else None}
+        if onexit:
+            words["onexit"] = onexit
+            words["onfail"] = words["onfail"] or (CAPTURE if onexit == CAPTURE else None)
+        return {option: word for option, word in words.items() if word}
+
     def read_state(self) -> dict[str, Any]:
         """As of every queue; `status` is done or not-done, and `worker_states` has the one of all jobs."""
         state = super().read_state()
@@ -55,6 +65,7 @@ class AirflowQueue(Queue):
 
     backend = "airflow"
     job_class = AirflowJob
+    in_front = True
 
 
 class YardQueue(Queue):
