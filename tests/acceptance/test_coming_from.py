@@ -1,8 +1,8 @@
 """Every row of the pages in docs/coming-from: its line does what the page says.
 
 A row is `| old | here | what is different |`. Its second cell holds lines to type (`ry ...`), each of which has to
-succeed in a yard with the jobs `waits`, `next`, `runs`, `ended` and `broken`, and with `made` of the template `train`;
-or it says, as *later: ...*, which work will bring it. Pages are found by themselves.
+succeed in a yard with the jobs `waits`, `next`, `runs`, `ended` and `broken`, with `made` of the template `train`, and
+with the pipeline `demo`; or it says, as *later: ...*, which work will bring it. Pages are found by themselves.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tests.harness.yard import Yard
 
 PAGES = sorted((Path(__file__).parents[2] / "docs" / "coming-from").glob("*.md"))
 LINE = re.compile(r"`(ry[^`]*)`")
+ANOTHER = re.compile(r" && (?=ry )")
 LATER = re.compile(r"\*later: [^*]+\*")
 CELL = re.compile(r"(?<!\\)\|")
 TRAIN = """import argparse
@@ -70,6 +71,8 @@ def scene(yard: Yard, ry: Typist) -> Iterator[Typist]:
     )
     yard.running(runs)
     ry.ok("template", "add", "train", "--replace", "--", "python3", "train.py")
+    ry.ok("pipeline", "new", "demo", "--force")
+    ry.ok("pipeline", "submit", "demo", "--name", "first", "--", "true")
     yield ry
     ry("server", "resume")
     left = tuple(row.id for row in yard.service.jobs(JobQuery()))
@@ -84,6 +87,6 @@ def test_every_row_says_something() -> None:
 
 @pytest.mark.parametrize("line", LINES)
 def test_a_line(scene: Typist, line: str) -> None:
-    for command in line.split(" && "):
+    for command in ANOTHER.split(line):
         ended = scene(*shlex.split(command)[1:], EDITOR="true", BROWSER="true", SUDO_USER="nobody")
         assert ended.code == 0, f"{LINES[line]} is said to be `{line}`, which ends with {ended.code}: {ended.err}"

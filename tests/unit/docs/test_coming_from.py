@@ -59,8 +59,9 @@ def test_what_is_remarked_exists(row: Row, code: str) -> None:
         told = Cli()(*shlex.split(code)[1:], "--help")
         assert told.exit_code == 0, told.output
     elif code.startswith("-"):
-        verbs = [shlex.split(line)[1] for line in CODE.findall(row.here) if line.startswith("ry ")]
-        tries = [(verb, *shlex.split(code), *value) for verb in (*verbs, "submit") for value in ((), ("1",))]
+        lines = [shlex.split(line) for line in CODE.findall(row.here) if line.startswith("ry ")]
+        verbs = [line[1:end] for line in lines for end in (2, 3)]  # one word, or two: `ry pipeline new`
+        tries = [(*verb, *shlex.split(code), *value) for verb in (*verbs, ["submit"]) for value in ((), ("1",))]
         assert any(Cli()(*words, "--help").exit_code == 0 for words in tries)
     elif code.startswith("::"):
         assert list(marked(f"{code}\n".encode()))
