@@ -128,6 +128,11 @@ def standing(job: Job, reach: int, shape: int) -> tuple[Any, ...]:
     return (*moving, *waiting, *ending, codec.dumps(spec), job.place, spec.priority, shape, *names, job.id)
 
 
+def reason_of(kept: str | None) -> str:
+    """The reason in a row: as JSON, since it may hold what no database takes."""
+    return str(json.loads(kept)) if kept else ""
+
+
 def read_job(row: Sequence[Any]) -> Job:
     """The job in a row of SELECT_JOBS."""
     (
@@ -150,7 +155,7 @@ def read_job(row: Sequence[Any]) -> Job:
         stop=codec.loads(StopRequest, stop) if stop else None,
         outcome=Outcome(outcome) if outcome else None,
         exit_code=exit_code,
-        reason=json.loads(reason) if reason else "",
+        reason=reason_of(reason),
         ended_at=ended_at,
         place=place,
         resume=codec.loads(Resumption, resume) if resume else None,

@@ -20,6 +20,7 @@ from runyard.store.base import Cell
 from runyard.store.database import Database
 from runyard.store.prepared import Prepared
 from runyard.store.queueing import check_removal, check_version
+from runyard.store.rows import reason_of
 from runyard.store.schema import agents, documents, groups, hosts, jobs, leases, queues
 from runyard.store.selection import plain
 from runyard.store.sql_shapes import SqlShapes
@@ -118,7 +119,7 @@ class SqlRecords:
         found: dict[int, list[Cell]] = {group: [] for group in groups}
         for some in bites(found):
             for group, job_id, word, started_at, ended_at, code, reason in self._db.pick(_cells, some):
-                found[group].append(Cell(job_id, word, started_at, ended_at, code, reason or ""))
+                found[group].append(Cell(job_id, word, started_at, ended_at, code, reason_of(reason)))
         return found
 
     def group_open(self, group: int) -> bool:

@@ -113,9 +113,12 @@ def test_its_cells_and_whether_any_is_open(store: Store) -> None:
     assert store.cells([1, 5]) == {1: [Cell(1, "queued", None, None), Cell(2, "queued", None, None)], 5: []}
     for number, at in ((2, 5.0), (1, 7.0)):
         assert store.group_open(1)
-        commit(store, change(number, StopRequested(at, StopRequest(at))))
+        commit(store, change(number, StopRequested(at, StopRequest(at, "größe"))))
     assert not store.group_open(1)
-    assert store.cells([1]) == {1: [Cell(1, "cancelled", None, 7.0), Cell(2, "cancelled", None, 5.0)]}
+    why = store.job(1).reason
+    assert "größe" in why
+    ends = [Cell(1, "cancelled", None, 7.0, None, why), Cell(2, "cancelled", None, 5.0, None, why)]
+    assert store.cells([1]) == {1: ends}
     assert not store.group_open(99)
 
 
