@@ -17,6 +17,7 @@ from importlib import import_module
 from typing import Any
 
 from tests.harness import processes
+from tests.harness.nursery import die_with_parent
 
 STREAMS = 3
 OF_ITS_HOME = {
@@ -111,6 +112,7 @@ def _fork(words: list[str], environ: dict[str, str], cwd: str, streams: list[int
 
 def _become(words: list[str], environ: dict[str, str], cwd: str, streams: list[int]) -> int:
     """Be the command `airflow` with these words; its exit code."""
+    die_with_parent()
     os.setsid()
     os.chdir(cwd)
     for number, stream in enumerate(streams):

@@ -80,7 +80,7 @@ def serve(descriptor: int) -> None:
 
 def _become(main: Callable[[], None], wish: dict[str, Any], ready: int, gate: int) -> int:
     """Be a daemon as `foreign.daemon.spawn` makes one, then the server."""
-    _die_with_parent()
+    die_with_parent()
     os.setsid()
     os.chdir("/")
     os.umask(0o077)
@@ -101,7 +101,7 @@ def _become(main: Callable[[], None], wish: dict[str, Any], ready: int, gate: in
     return 0
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """A test run that was killed leaves no server behind: the nursery ends with it, and they with the nursery."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() == 1:
