@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 import runyard
 from bench import raw, table
 from bench.figures import Line
-from bench.rows import bulk, command, dag, gap, idle, large, latency, remote, restart, throughput
+from bench.rows import bulk, command, dag, gap, idle, large, latency, pipeline, remote, restart, throughput
 from bench.scale import QUICK, Scale
 
 ROWS: dict[str, Callable[[Scale], Iterator[Line]]] = {
@@ -29,6 +29,7 @@ ROWS: dict[str, Callable[[Scale], Iterator[Line]]] = {
     "remote": remote.measure,
     "large": large.measure,
     "dag": dag.measure,
+    "pipeline": pipeline.measure,
     "idle": idle.measure,
     "restart": restart.measure,
 }

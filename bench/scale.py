@@ -19,6 +19,8 @@ class Scale:
     shapes: int = 50
     done: int = 1_000_000
     running: int = 200
+    rendered: int = 10_000
+    rendered_beside: int = 1_000
     idle_s: float = 20.0
 
 
@@ -32,5 +34,7 @@ QUICK = Scale(
     waiting=5_000,
     done=20_000,
     running=20,
+    rendered=1_000,
+    rendered_beside=200,
     idle_s=3.0,
 )

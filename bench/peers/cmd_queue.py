@@ -46,6 +46,11 @@ def makespan(directory: str) -> float:
     return _run(directory, ["makespan", "tmux", directory])[0]
 
 
+def rendering(directory: str, jobs: int) -> float:
+    """Seconds in which it makes the scripts of the same DAG, with so many jobs."""
+    return _run(directory, ["rendering", "tmux", directory, str(jobs)])[0]
+
+
 def tmux_installed() -> bool:
     """Both are needed."""
     return shutil.which("tmux") is not None and can_import("cmd_queue")

@@ -1,6 +1,7 @@
 """Run by the peers' Python: measures cmd_queue and prints JSON.
 
 cmd_queue_inside.py no-ops BACKEND DIRECTORY JOBS | latencies BACKEND DIRECTORY COUNT STAMP | makespan tmux DIRECTORY
+cmd_queue_inside.py rendering tmux DIRECTORY JOBS
 """
 
 from __future__ import annotations
@@ -64,6 +65,18 @@ def makespan(backend: str, directory: str) -> list[float]:
     return [time.perf_counter() - begin]
 
 
+def rendering(backend: str, directory: str, jobs: int) -> list[float]:
+    queue = new_queue(backend, directory, size=4)
+    layer: list[Any] = []
+    for depth in range(jobs // WIDTH):
+        layer = [queue.submit("true", name=f"job-{depth}-{n}", depends=list(layer)) for n in range(WIDTH)]
+    begin = time.perf_counter()
+    queue.finalize_text()
+    for worker in queue.workers:
+        worker.finalize_text()
+    return [time.perf_counter() - begin]
+
+
 if __name__ == "__main__":
     verb, backend, directory, *rest = sys.argv[1:]
     with contextlib.redirect_stdout(io.StringIO()):
@@ -71,6 +84,8 @@ if __name__ == "__main__":
             told = no_ops(backend, directory, int(rest[0]))
         elif verb == "latencies":
             told = latencies(backend, directory, int(rest[0]), rest[1])
+        elif verb == "rendering":
+            told = rendering(backend, directory, int(rest[0]))
         else:
             told = makespan(backend, directory)
     print(json.dumps(told))
