@@ -113,7 +113,7 @@ def started(yard: str) -> None:
         assert service.changed(("jobs",), position, COMMAND_S) != position, "a job does not start"
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/python.md", "docs/pipelines.md"])
 def test_python_examples(page: str, environ: dict[str, str], tmp_path: Path) -> None:
     steps = list(examples(ROOT / page))
     assert steps

@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -33,6 +34,7 @@ def foreground(argv: Sequence[str], environ: Optional[Mapping[str, str]] = None)
 
     An interrupt is the script's to take: it is waited for all the same, and raised afterwards.
     """
+    sys.stdout.flush()  # what we have said comes before what it says
     child = _started(argv, environ, None, new_session=False)
     interrupted: Optional[KeyboardInterrupt] = None
     while True:
