@@ -65,11 +65,12 @@ class Gathering:
         }
 
     def _found(self, selectors: tuple[str, ...], mine: bool) -> Sequence[JobRow]:
-        limit = self.most + 1 if mine else 0  # with a limit nobody is told that a name is nobody's
-        rows = self.service.jobs(JobQuery(selectors, mine=mine, order="-id", limit=limit))
+        rows = self.service.jobs(JobQuery(selectors, mine=mine, order="-id", limit=self.most + 1))
         if len(rows) > self.most:
             self.remarks.append(f"drawn are the latest {self.most} jobs alone; --limit says how many")
-        return rows[: self.most]
+            return rows[: self.most]
+        # with a limit nobody is told that a name is nobody's
+        return rows if mine else self.service.jobs(JobQuery(selectors, order="-id"))
 
     def _before(self, ids: Iterable[int]) -> Iterable[int]:
         """Whom these wait for."""
