@@ -93,10 +93,10 @@ def _write(path: str, text: str, mode: int) -> None:
 
 
 def read_json(path: str) -> dict[str, object]:
-    """A status file, or {} where there is none, or it is being written at this moment."""
+    """The last line of a status file, or {} where there is none, or it is being written at this moment."""
     try:
         with open(path, encoding="utf-8") as file:
-            found = json.loads(file.read())
+            found = json.loads(file.read().strip().rpartition("\n")[2])
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

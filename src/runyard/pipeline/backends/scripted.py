@@ -49,7 +49,8 @@ def began(run: Run, pid: int) -> None:
     """This process sees to it: told before the script comes to telling it."""
     stat = process.read_stat(pid)
     with suppress(FileExistsError), open(run.layout.state, "x", encoding="utf-8") as file:
-        json.dump({"status": RUNNING, "pid": pid, "born": stat.start_time if stat is not None else 0}, file)
+        told = {"status": RUNNING, "pid": pid, "born": stat.start_time if stat is not None else 0}
+        file.write(json.dumps(told) + "\n")
 
 
 def wait(run: Run, timeout_s: float) -> None:

@@ -22,15 +22,16 @@ born() {
   echo "${stat[19]}"
 }
 
-# Tell of a job: its key, its name, what it does, its exit code, when it began and ended, whom it missed.
+# Tell of a job: its key, its name, what it does, its exit code, when it began and ended, whom it missed. It is put below
+# what was told before, and the last line counts: to write a file anew takes a hundred times as long.
 tell() {
   printf '{"name": %s, "status": "%s", "ret": %s, "started": %s, "ended": %s, "missed": %s}\n' \
-    "$2" "$3" "$4" "${5/,/.}" "${6/,/.}" "$7" >"$here/status/$1.json"
+    "$2" "$3" "$4" "${5/,/.}" "${6/,/.}" "$7" >>"$here/status/$1.json"
 }
 
 # Tell that the pipeline is running or done, and of the process that sees to it.
 tell_all() {
-  printf '{"status": "%s", "pid": %s, "born": %s}\n' "$1" "$$" "$(born "$$")" >"$here/state"
+  printf '{"status": "%s", "pid": %s, "born": %s}\n' "$1" "$$" "$(born "$$")" >>"$here/state"
 }
 """.strip()
 
@@ -41,10 +42,10 @@ skip() { # KEY NAME MISSED
 }
 
 # The text of a job in a bash of its own, with the values of its variables, and nothing of ours open.
-held=() offer=''
+held=() logging=() offer='' over=''
 begin() ( # KEY, arguments of bash
   exec <&"$input"
-  for descriptor in "$input" "${held[@]}"; do
+  for descriptor in "$input" "${logging[@]}" "${held[@]}"; do
     exec {descriptor}<&-
   done
   set -- "$here" "$offer" "$@" # a variable may be called as one of ours
@@ -58,16 +59,18 @@ begin() ( # KEY, arguments of bash
 # The same with what it prints in its log, too. What a job leaves behind may go on printing there, but is not waited
 # for: `tee` alone holds the other end of a pipe, whose end is the end of `tee`.
 begin_logged() { # KEY, arguments of bash
-  local pipe over log=$here/logs/$1.log
-  exec {pipe}<> <(:)
-  exec {over}<"/dev/fd/$pipe"
-  held+=("$pipe" "$over")
+  local pipe log=$here/logs/$1.log
+  [[ $over ]] || exec {over}< <(:)
+  exec {pipe}>"/dev/fd/$over"
+  local -a logging=("$pipe" "$over")
   begin "$@" > >(trap '' HUP INT TERM && exec tee -- "$log" {over}<&-) 2>&1
   code=$?
-  exec {pipe}<&-
+  exec {pipe}>&-
   read -rt 0.3 -u "$over"
-  exec {over}<&-
-  held=("${held[@]:0:${#held[@]}-2}")
+  if (($? > 128)); then
+    exec {over}<&-
+    over=''
+  fi
 }
 
 # Run a job and tell of it; its exit code is in `code` then.

@@ -41,7 +41,7 @@ trap 'leaving=yes; [[ $busy ]] || exit 129' HUP TERM
 exec {news}<>"$here/wire/news"
 exec {both}<>"$here/wire/$worker"
 exec {orders}<"$here/wire/$worker" {both}<&-
-held=("$news" "$orders")
+held+=("$news" "$orders")
 echo "$worker here $$ $(born "$$")" >&"$news"
 
 while read -r -u "$orders" key log devices name; do
