@@ -19,6 +19,7 @@ from runyard.pipeline.run import Run, read_json
 from runyard.pipeline.spec import PipelineSpec
 from runyard.pipeline.state import FAILED, RUNNING, PipelineState
 
+GRACE_S = script.GRACE_S
 START_S = 120.0
 """How long all sessions may take to start."""
 
@@ -60,12 +61,12 @@ class Tmux:
             return
         mark = f"{tmux.RUN}={name}"
         coordinator = scripted.process_of(read_json(run.layout.state))
-        script.end([coordinator] if coordinator is not None else [], mark)
+        script.end([coordinator] if coordinator is not None else [], mark, GRACE_S)
         sessions = _sessions(run, socket)
         left = [pid for session in sessions for pid in foreign.processes(socket, session)]
         for session in sessions:
             foreign.end(socket, session)
-        script.end(left, mark)
+        script.end(left, mark, GRACE_S)
 
     def attach(self, run: Run, job: str = "") -> tuple[str, ...]:
         """Where the job runs, or has failed; without a job where one runs, or has failed."""

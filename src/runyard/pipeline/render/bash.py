@@ -23,8 +23,10 @@ _SPECIAL = re.compile(r'([\\"$`])')
 
 
 def quoted(text: str) -> str:
-    """The text as one word of a shell, whatever is in it."""
-    return text if _PLAIN.fullmatch(text) else shlex.quote(text)
+    """The text as one word of a shell, whatever is in it: so that nobody takes a `$` in it for a mistake, too."""
+    if _PLAIN.fullmatch(text):
+        return text
+    return double_quoted(text) if "$" in text or "`" in text else shlex.quote(text)
 
 
 def double_quoted(text: str) -> str:
@@ -73,7 +75,7 @@ def _command(job: PipelineJob) -> Iterator[str]:
     yield "teardown() {"
     yield from map(_ended, job.teardown)
     yield "}"
-    yield "trap 'code=$?; trap - EXIT; (teardown); exit \"$code\"' EXIT"
+    yield 'finish() {\n  local code=$?\n  trap - EXIT\n  (teardown)\n  exit "$code"\n}\ntrap finish EXIT'
     yield f"(\n{_ended(job.command)}\n)"
 
 

@@ -237,7 +237,6 @@ while ((left)); do
           if ((more == 0)); then pass "$number"; else fail "$number" "$more"; fi
         fi
         ;;
-      gone) lose "$worker" ;;
     esac
   fi
   ((SECONDS == looked)) || read -rt 0 -u "$news" || look

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from runyard.pipeline.layout import KINDS
 
-HERE = """\
-here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P) || exit
-exec {input}<&0"""
-"""Where the script lies, and its input, which jobs get."""
+HERE = 'here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P) || exit'
+"""Where the script lies."""
 
-TELLING = r"""
+BORN = r"""
 # When a process was born, in ticks of this boot: its pid alone may be given to another one.
 born() {
   local stat
@@ -21,25 +19,36 @@ born() {
   read -ra stat <<<"${stat##*) }"
   echo "${stat[19]}"
 }
+""".strip()
 
-# Tell of a job: its key, its name, what it does, its exit code, when it began and ended, whom it missed. It is put below
-# what was told before, and the last line counts: to write a file anew takes a hundred times as long.
+TELL = r"""
+# Tell of a job: its key, its name, what it does, its exit code, when it began and ended, whom it missed. That is put
+# below what was told before, and the last line counts: to write a file anew takes a hundred times as long.
 tell() {
   printf '{"name": %s, "status": "%s", "ret": %s, "started": %s, "ended": %s, "missed": %s}\n' \
     "$2" "$3" "$4" "${5/,/.}" "${6/,/.}" "$7" >>"$here/status/$1.json"
 }
+""".strip()
 
+_TELL_ALL = r"""
 # Tell that the pipeline is running or done, and of the process that sees to it.
 tell_all() {
   printf '{"status": "%s", "pid": %s, "born": %s}\n' "$1" "$$" "$(born "$$")" >>"$here/state"
 }
 """.strip()
 
-_RUNNING = r"""
+TELLING = f"{BORN}\n\n{TELL}\n\n{_TELL_ALL}"
+"""For scripts that see to a pipeline: of it, and of its jobs."""
+
+SKIPPING = r"""
 skip() { # KEY NAME MISSED
   tell "$1" "$2" skipped null null null "$3"
   : >"$here/skipped/$1"
 }
+""".strip()
+
+_RUNNING = r"""
+exec {input}<&0 # jobs get it
 
 # The text of a job in a bash of its own, with the values of its variables, and nothing of ours open.
 held=() logging=() offer='' over=''
@@ -96,10 +105,10 @@ run_job() { # KEY NAME LOG, arguments of bash
 """.strip()
 
 
-def recording(surroundings: str = "") -> str:
-    """The functions. `surroundings` are lines of `begin` that give a job more than the script itself has; for them
-    `$1` is the directory, and `$2` what the script put into `offer`."""
-    return TELLING + "\n\n" + _RUNNING.replace("%SURROUNDINGS%", surroundings)
+def running(surroundings: str = "") -> str:
+    """For scripts that run jobs (beside BORN and TELL). `surroundings` are lines of `begin` that give a job more
+    than the script itself has; for them `$1` is the directory, and `$2` what the script put into `offer`."""
+    return _RUNNING.replace("%SURROUNDINGS%", surroundings)
 
 
 CLAIM = """
@@ -125,7 +134,8 @@ def anew(*others: str) -> str:
 """.strip()
 
 
-RECORDING = recording()
+RECORDING = f"{TELLING}\n\n{SKIPPING}\n\n{running()}"
+"""All of it: of a script that sees to the pipeline and runs its jobs itself."""
 
 ANEW = f"{CLAIM}\n{anew()}\ntell_all running"
 """One run at a time, and each begins anew: of a script that sees to the pipeline itself."""

@@ -1,7 +1,7 @@
 """The scripts that run a pipeline in tmux: a driver, which starts a session for each worker and one for a coordinator.
 
 They need bash 5 and tmux, and nothing else. The coordinator knows the graph; workers tell it through the pipe
-`wire/news` ("WORKER here PID BORN", "WORKER ended CODE", "WORKER gone"), and it tells a worker of its next job through
+`wire/news` ("WORKER here PID BORN", "WORKER ended CODE"), and it tells a worker of its next job through
 the worker's own pipe ("KEY LOG DEVICES NAME"). When the coordinator has gone a worker reads the end of that pipe, and
 goes too. Pure.
 """
@@ -15,7 +15,7 @@ from runyard.pipeline.graph import Graph
 from runyard.pipeline.layout import Layout, Rendering, ScriptFile
 from runyard.pipeline.render import bash
 from runyard.pipeline.render.coordinator import COORDINATOR
-from runyard.pipeline.render.recording import CLAIM, HERE, anew, recording
+from runyard.pipeline.render.recording import BORN, CLAIM, HERE, SKIPPING, TELL, TELLING, anew, running
 from runyard.pipeline.render.worker import ENVIRONMENT, SURROUNDINGS, WORKER
 from runyard.pipeline.spec import PipelineJob, PipelineSpec, slug
 
@@ -91,9 +91,8 @@ def render(layout: Layout) -> Rendering:
     _check_devices(spec)
     files = [
         ScriptFile(layout.script(), _driver(layout)),
-        ScriptFile(layout.at("recording.sh"), _sourced(spec)),
         ScriptFile(layout.at("coordinator.sh"), _coordinator(layout)),
-        ScriptFile(layout.at("worker.sh"), _part(spec, "one worker", WORKER)),
+        ScriptFile(layout.at("worker.sh"), _worker(spec)),
     ]
     for job in spec.jobs:
         files.append(ScriptFile(layout.job_script(job.name), "#!/usr/bin/env bash\n" + bash.job_text(spec, job)))
@@ -118,8 +117,8 @@ def _driver(layout: Layout) -> str:
     parts = [
         bash.heading(bash.title(spec), how) + ENVIRONMENT + "\nset -u",
         DRIVER.replace("%SESSION%", slug(spec.name).replace(".", "_")),
-        HERE.splitlines()[0],
-        '# shellcheck source=/dev/null\nsource "$here/recording.sh"',
+        HERE,
+        BORN,
         CLAIM,
         anew("sessions", "captured", "wire"),
         text,
@@ -127,25 +126,23 @@ def _driver(layout: Layout) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _sourced(spec: PipelineSpec) -> str:
-    surroundings = SURROUNDINGS.replace("%RUN%", RUN) + "".join(f"  {line}\n" for line in bash.public(spec))
-    return _part(spec, "what its scripts have in common", recording(surroundings), alone=False)
-
-
 def _coordinator(layout: Layout) -> str:
     spec = layout.spec
-    devices = " ".join(map(bash.quoted, spec.gpus))
+    devices = " ".join(map(bash.double_quoted, spec.gpus))
     shares = " ".join(f'"{share}"' for share in _shares(spec))
     known = f"total={len(spec.jobs)} workers={workers(spec)} devices=({devices}) shares=({shares})"
     text = COORDINATOR.replace("%KNOWN%", known).replace("%JOBS%", "\n".join(_jobs(layout)))
-    return _part(spec, "the coordinator", text)
+    return _text(spec, "The coordinator: it knows who needs whom.", HERE, TELLING, SKIPPING, text)
 
 
-def _part(spec: PipelineSpec, what: str, text: str, alone: bool = True) -> str:
-    head = bash.heading(bash.title(spec), what.capitalize() + ".")
-    if alone:
-        head += f'set -u\n\n{HERE}\n\n# shellcheck source=/dev/null\nsource "$here/recording.sh"\n'
-    return f"{head}\n{text}\n"
+def _worker(spec: PipelineSpec) -> str:
+    public = "".join(f"  {line}\n" for line in bash.public(spec))
+    how = "A worker: it runs the jobs that the coordinator sends it."
+    return _text(spec, how, HERE, BORN, TELL, running(SURROUNDINGS.replace("%RUN%", RUN) + public), WORKER)
+
+
+def _text(spec: PipelineSpec, how: str, *parts: str) -> str:
+    return "\n\n".join((bash.heading(bash.title(spec), how) + "set -u", *parts)) + "\n"
 
 
 def _jobs(layout: Layout) -> Iterator[str]:

@@ -7,7 +7,7 @@ session goes, or stays with a shell in it, or is written into a file and goes, a
 from __future__ import annotations
 
 ENVIRONMENT = r"""
-# Jobs get the environment of who starts this, not that of tmux; what belongs to the terminal stays here.
+# Jobs get the environment of who starts this, not that of tmux: workers source it. What is the terminal's stays here.
 surroundings=$(
   unset -v TMUX TMUX_PANE TERM TERM_PROGRAM TERM_PROGRAM_VERSION COLUMNS LINES SHLVL OLDPWD _
   umask -p
@@ -29,15 +29,14 @@ SURROUNDINGS = """\
 
 WORKER = r"""
 worker=$1 session=$2 onfail=$3 onexit=$4
-busy='' leaving='' bad=''
+bad=''
 
 # tmux has an environment of its own, which is nobody's business but the terminal's.
 mapfile -t inherited < <(compgen -e)
 export -n "${inherited[@]}"
 export TERM TMUX TMUX_PANE
 
-trap : INT # typed here: that is for the job
-trap 'leaving=yes; [[ $busy ]] || exit 129' HUP TERM
+trap : INT # what is typed here is for the job
 exec {news}<>"$here/wire/news"
 exec {both}<>"$here/wire/$worker"
 exec {orders}<"$here/wire/$worker" {both}<&-
@@ -45,25 +44,18 @@ held+=("$news" "$orders")
 echo "$worker here $$ $(born "$$")" >&"$news"
 
 while read -r -u "$orders" key log devices name; do
-  busy=yes
   echo "### $name"
   echo "$session-$worker" >"$here/sessions/$key"
   offer=$session:$devices
   run_job "$key" "$name" "${log#-}" "$here/jobs/$key.sh"
   ((code == 0)) || bad=yes
   echo "$worker ended $code" >&"$news"
-  busy=''
-  [[ ! $leaving ]] || break
 done
-if [[ $leaving ]]; then
-  echo "$worker gone" >&"$news"
-  exit 129
-fi
 
 # All that was printed stands on the screen when the terminal answers.
 capture() {
   printf '\e[5n'
-  IFS= read -rst 2 -d n
+  IFS= read -rsd n -t 2 _
   (umask 077 && tmux capture-pane -p -J -S - -t "$TMUX_PANE" >"$here/captured/$worker.txt")
 }
 
