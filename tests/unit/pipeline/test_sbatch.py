@@ -82,7 +82,7 @@ def test_readable() -> None:
 
 GOLDEN = """\
 ### Command 1 / 2 - first
-JOB_000=$(sbatch --parsable --job-name="first" --partition=main --comment='it'"'"'s $me' --gres=gpu:1 <<'JOB'
+JOB_000=$(sbatch --parsable --job-name="first" --partition=main --comment="it's \\$me" --gres=gpu:1 <<'JOB'
 #!/usr/bin/env bash
 echo hello
 JOB
