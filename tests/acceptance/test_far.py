@@ -94,6 +94,19 @@ def test_paths_there_are_as_the_account_has_them(laptop: Laptop, machine: Sshd) 
     assert "there is no program 'no-such-program' on the job's PATH on gpu1" in ended.err
 
 
+def test_a_pipeline_is_queued_there(laptop: Laptop, machine: Sshd) -> None:
+    text = "{name: there, qos: high, jobs: {a: 'echo $FROM_LOGIN $ONLY_HERE; pwd', b: {needs: a, command: exit 7}}}"
+    (laptop.directory / "there.yaml").write_text(text)
+    ended = laptop.far("pipeline", "run", "there.yaml")
+    assert (ended.code, ended.out.splitlines()[-1]) == (1, "there: done, 1 passed, 1 failed, 0 skipped")
+    assert "ry: pipeline there: --qos=high is not done here\n" in ended.err
+    first, second = json.loads(laptop.far_ok("ls", "pipeline:there", "--json"))
+    assert (first["word"], second["word"], second["exit_code"]) == ("succeeded", "failed", 7)
+    assert laptop.far_ok("logs", str(first["id"])) == f"yes\n{machine.home}\n"
+    told = laptop.json("pipeline", "status", "there")
+    assert [(job["status"], job["log"]) for job in told["jobs"]] == [("passed", ""), ("failed", "")]
+
+
 def test_a_run_that_was_done_there(laptop: Laptop, machine: Sshd) -> None:
     (machine.home / "old.log").write_text("of old\n")
     ended = laptop.far("import-run", "--log", "~/old.log", "--", "train")

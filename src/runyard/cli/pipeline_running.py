@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -72,6 +73,11 @@ def run(app: App, /, target: str | None, detach: bool, monitor: str | None, **op
     fates = {name: options.pop(name) for name in ("onfail", "onexit")}
     pipeline = pipeline_of(app, chosen(app, target, options))
     _collect(shelf(app), app.settings.keep_runs_days, app.now())
+    with _remarks_told(app):
+        return _run(app, pipeline, monitor, detach, fates)
+
+
+def _run(app: App, pipeline: Pipeline, monitor: str | None, detach: bool, fates: Mapping[str, str]) -> int:
     if detach:
         pipeline.run(block=False, **fates)
         return _told_start(app, pipeline)
@@ -136,6 +142,15 @@ def waited(run: Run, pipeline: Pipeline) -> PipelineState:
 def exit_code(state: PipelineState) -> int:
     """0 if all have passed, 130 if whoever watched has left before the end, else 1."""
     return EXIT_INTERRUPTED if not state.over else int(not state.good)
+
+
+@contextmanager
+def _remarks_told(app: App) -> Iterator[None]:
+    """What Python would warn of (an option that a backend has no use for) is told as `ry` tells it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = lambda message, *where: app.output.note(f"ry: {harmless(str(message))}")
+        yield
 
 
 @contextmanager

@@ -24,7 +24,7 @@ def _job(spec: PipelineSpec, job: PipelineJob, common: Mapping[str, str], output
     native = {**dict(spec.options), **dict(job.options)}
     return {
         "name": job.name,
-        "command": bash.job_text(spec, job),
+        "command": _command(spec, job),
         "needs": job.needs,
         "shell": SHELL,
         **{name: value for name, value in _asked(job) if value is not None},
@@ -32,6 +32,12 @@ def _job(spec: PipelineSpec, job: PipelineJob, common: Mapping[str, str], output
         **({"output": output.replace("%", "%%")} if output and "output" not in native else {}),
         **({"sbatch": native} if native else {}),
     }
+
+
+def _command(spec: PipelineSpec, job: PipelineJob) -> str:
+    """The program of one job, without the end of its last line where that means nothing."""
+    text = bash.job_text(spec, job)
+    return text if text.endswith("\\\n") else text.removesuffix("\n")
 
 
 def _asked(job: PipelineJob) -> list[tuple[str, Any]]:
