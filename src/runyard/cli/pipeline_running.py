@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -77,7 +77,7 @@ def run(app: App, /, target: str | None, detach: bool, monitor: str | None, **op
         return _run(app, pipeline, monitor, detach, fates)
 
 
-def _run(app: App, pipeline: Pipeline, monitor: str | None, detach: bool, fates: Mapping[str, str]) -> int:
+def _run(app: App, pipeline: Pipeline, monitor: str | None, detach: bool, fates: dict[str, Any]) -> int:
     if detach:
         pipeline.run(block=False, **fates)
         return _told_start(app, pipeline)
