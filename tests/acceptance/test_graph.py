@@ -90,3 +90,9 @@ def test_a_picture_is_written_and_is_sound(ry: Typist, jobs: dict[str, int], tmp
 def test_there_is_nothing_to_draw(ry: Typist) -> None:
     nothing = ry("graph")
     assert (nothing.code, nothing.out) == (0, "") and "none of your jobs waits or runs" in nothing.err
+
+
+def test_two_ways_of_waiting_for_one_job_are_both_drawn(ry: Typist) -> None:
+    held = ry.submit("-J", "held", "--hold", "--", "true")
+    ry.submit("-J", "both", "-d", f"afterany:{held},afternotok:{held}", "--", "true")
+    assert f"(waiting, afterany {held} held, afternotok {held} held)" in ry.ok("graph", "--all-edges")

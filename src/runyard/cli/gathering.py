@@ -45,7 +45,7 @@ class Gathering:
             fresh = self._go_on(self._before(job_id for job_id in fresh if self.rows[job_id].word in OPEN))
         if around:
             self._look_around()
-        joined = {one for pair in self.edges for one in pair}
+        joined = {one for source, target, _ in self.edges for one in (source, target)}
         lone = [job_id for job_id in self.rows if job_id not in joined]
         if len(lone) > LONE_MOST:
             self.remarks.append(
@@ -55,14 +55,14 @@ class Gathering:
                 del self.rows[job_id]
 
     @property
-    def edges(self) -> dict[tuple[int, int], str]:
-        """Who waits for whom (the one that goes first comes first), and in which way."""
-        return {
-            (need.job_id, job_id): need.kind
+    def edges(self) -> list[tuple[int, int, str]]:
+        """Who goes first, who waits for it, and in which way."""
+        return [
+            (need.job_id, job_id, need.kind)
             for job_id in sorted(self.rows)
-            for need in self.needs[job_id]
+            for need in dict.fromkeys(self.needs[job_id])
             if need.job_id in self.rows
-        }
+        ]
 
     def _found(self, selectors: tuple[str, ...], mine: bool) -> Sequence[JobRow]:
         rows = self.service.jobs(JobQuery(selectors, mine=mine, order="-id", limit=self.most + 1))

@@ -85,10 +85,8 @@ def graph(
 
 def _picture(gathering: Gathering) -> Picture:
     rows = sorted(gathering.rows.values(), key=lambda row: row.id)
-    edges = gathering.edges.items()
-    return Picture(
-        tuple(map(_node, rows)), tuple(Edge(str(source), str(target), kind) for (source, target), kind in edges)
-    )
+    edges = (Edge(str(source), str(target), kind) for source, target, kind in gathering.edges)
+    return Picture(tuple(map(_node, rows)), tuple(edges))
 
 
 def _node(row: JobRow) -> Node:

@@ -52,12 +52,13 @@ LETTERS = "ab \"'\\<>&;#[]{}\n\t\0\x1b\x9b\u202eé测🚂\udc80\uffff"
 
 @st.composite
 def pictures(draw: st.DrawFn) -> Picture:
-    """Any picture: nodes wait for some of those before them, each in one way."""
+    """Any picture: nodes wait for some of those before them, each in one way or several."""
     size = draw(st.integers(0, 12))
     texts = st.one_of(st.sampled_from(HOSTILE), st.text(LETTERS, max_size=12))
     nodes, edges = [], []
     for number in range(size):
         nodes.append(Node(f"k{number}", draw(texts), draw(st.sampled_from(("", *WORDS))), draw(texts)))
-        sources = draw(st.lists(st.integers(0, number - 1), unique=True, max_size=4)) if number else []
-        edges += [Edge(f"k{source}", f"k{number}", draw(st.sampled_from(DEPENDENCY_KINDS))) for source in sources]
+        ways = st.tuples(st.integers(0, number - 1), st.sampled_from(DEPENDENCY_KINDS))
+        wanted = draw(st.lists(ways, unique=True, max_size=4)) if number else []
+        edges += [Edge(f"k{source}", f"k{number}", kind) for source, kind in wanted]
     return Picture(tuple(draw(st.permutations(nodes))), tuple(edges))
