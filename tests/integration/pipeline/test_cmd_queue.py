@@ -13,7 +13,7 @@ import pytest
 
 import runyard
 from runyard.base_queue import DuplicateJobError, UnknownBackendError
-from runyard.errors import InvalidSpec, TimedOut
+from runyard.errors import InvalidSpec
 from runyard.pipeline.cmd_queue import arguments
 from runyard.pipeline.cmd_queue.queue import TIMEOUT, block_timeout_s
 from runyard.serial_queue import BashJob, SerialQueue
@@ -63,6 +63,10 @@ def test_names_and_dependencies_are_checked_before_anything_is_added() -> None:
         made.submit("false", name="one")
     with pytest.raises(KeyError, match="no job 'two'"):
         made.submit("false", depends="two")
+    with pytest.raises(KeyError, match="no job 'one'"):
+        made.submit("false", depends=[BashJob("true", "one")])
+    with pytest.raises(KeyError, match="did you mean 'one'"):
+        made.submit(BashJob("true", "three", depends=BashJob("true", "onee")))
     with pytest.raises(InvalidSpec):
         made.submit(" ")
     with pytest.raises(TypeError):
@@ -85,6 +89,8 @@ def test_an_unknown_option_warns_with_the_nearest_one_where_it_stands() -> None:
         made = queue(size=9, shell="/bin/bash")
         made.submit("true", allow_indent=False, gpus=[0, 1], mem="8GB", partition="gpu", output_fpath="x", begin=5)
         made.run(system=True, with_textual=False, other_session_handler="ask", verbose=0, onfail="kill")
+    with pytest.warns(UserWarning, match="not by 'zsh'"):
+        queue(shell="zsh")
     with pytest.raises(InvalidSpec, match="did you mean 'partition'"):
         runyard.Pipeline.create("demo").submit("true", parition="gpu")
 
@@ -160,7 +166,7 @@ def test_a_blocking_run_can_be_bounded(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "gate").unlink(missing_ok=True)
     subprocess.run(["mkfifo", str(tmp_path / "gate")], check=True)
     monkeypatch.setenv(TIMEOUT, "0.1")
-    with pytest.raises(TimedOut, match=r"still runs after 0\.1 seconds"):
+    with pytest.raises(TimeoutError, match=r"still runs after 0\.1 seconds"):
         made.run()
     assert made.read_state()["status"] == "run"
     made.kill()

@@ -1,8 +1,8 @@
-"""What goes wrong with a queue, for those who catch cmd_queue's errors: they are KeyErrors there."""
+"""What goes wrong with a queue: also of the classes that those catch who come from cmd_queue."""
 
 from __future__ import annotations
 
-from runyard.errors import InvalidSpec, NotFound
+from runyard.errors import InvalidSpec, NotFound, TimedOut
 
 
 class DuplicateJobError(InvalidSpec, KeyError):
@@ -19,5 +19,17 @@ class UnknownJobError(NotFound, KeyError):
 
 class UnknownBackendError(InvalidSpec, KeyError):
     """There is no such backend."""
+
+    __str__ = InvalidSpec.__str__
+
+
+class BlockTimeoutError(TimedOut, TimeoutError):
+    """A blocking run took longer than it may; nothing was ended."""
+
+    __str__ = TimedOut.__str__
+
+
+class SizeError(InvalidSpec, ValueError):
+    """So many workers there cannot be."""
 
     __str__ = InvalidSpec.__str__

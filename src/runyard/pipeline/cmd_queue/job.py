@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import warnings
@@ -79,6 +80,7 @@ class Job:
         self.queue: Home | None = None
         self.chosen: dict[str, Path] = {}
         self._alone: Layout | None = None
+        check_shell(options.get("shell"))
         for option in options:
             if option not in self.kwargs:
                 warned(reading.message(option, (*reading.JOB_OPTIONS, "name", "depends", *OTHERS, *SBATCH)))
@@ -171,6 +173,12 @@ def warned(message: str) -> None:
     while frame.f_back is not None and frame.f_globals["__name__"].startswith(OURS):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, UserWarning, stacklevel=level)
+
+
+def check_shell(shell: Any) -> None:
+    """Say that jobs are run by bash if another shell is asked for."""
+    if shell and os.path.basename(str(shell)) not in ("bash", "sh"):
+        warned(f"jobs are run by bash, not by {str(shell)!r}; have the command start it")
 
 
 handle.Job.register(Job)

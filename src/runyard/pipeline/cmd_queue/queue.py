@@ -13,15 +13,17 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
 
-from runyard.errors import InvalidSpec
+from runyard.errors import InvalidSpec, TimedOut
+from runyard.model.nearest import meant
 from runyard.model.record import changed
 from runyard.pipeline import options as reading
 from runyard.pipeline.backends import registry
-from runyard.pipeline.cmd_queue.errors import DuplicateJobError, UnknownBackendError, UnknownJobError
-from runyard.pipeline.cmd_queue.job import Job, warned
+from runyard.pipeline.cmd_queue.errors import BlockTimeoutError, DuplicateJobError, UnknownBackendError, UnknownJobError
+from runyard.pipeline.cmd_queue.job import Job, check_shell, warned
 from runyard.pipeline.graph import Graph
 from runyard.pipeline.layout import Layout
 from runyard.pipeline.monitor import REFRESH_S
@@ -31,7 +33,7 @@ from runyard.pipeline.sbatch import SBATCH
 from runyard.pipeline.spec import PipelineSpec, slug
 from runyard.pipeline.state import DONE, INIT, RUNNING
 
-Depends = str | Job | Iterable[str | Job] | None
+Depends = str | Job | Iterable[str | Job | None] | None
 UNNAMED = "unnamed"
 STATUSES = {INIT: "unknown", RUNNING: "run", DONE: "done"}
 """Their words for how a queue stands; `interrupted` is ours."""
@@ -77,8 +79,10 @@ class Queue:
         self.size = options.pop("size", None) if self.sized else None
         self.jobs: list[Job] = []
         self.named_jobs: dict[str, Job] = {}
+        self.num_real_jobs = 0
         self._sync: list[Job] = []
         self._layout: Layout | None = None
+        check_shell(options.get("shell"))
         known = (*reading.PIPELINE_OPTIONS, *SBATCH)
         self._options = {option: value for option, value in options.items() if option in known}
         for option in options:
@@ -106,7 +110,7 @@ class Queue:
     @classmethod
     def is_available(cls) -> bool:
         """Whether this one can."""
-        return cls.backend in registry.available()
+        return not registry.backend(cls.backend).lacks()
 
     @classmethod
     def _backend_classes(cls) -> dict[str, type[Queue]]:
@@ -114,7 +118,7 @@ class Queue:
         return {name: kind for name, kind in Queue.classes.items() if name != "yard"}
 
     def __len__(self) -> int:
-        return sum(not job.bookkeeper for job in self.jobs)
+        return self.num_real_jobs
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}({self.pathid} - {len(self)})>"
@@ -133,25 +137,33 @@ class Queue:
         if isinstance(command, Job):
             job = command
         else:
-            name = options.pop("name", None) or f"{self.name}-job-{len(self)}"
+            name = options.pop("name", None) or self._free_name()
             depends = [*self._sync, *self._resolved(options.pop("depends", None))]
             job = self.job_class(command, name, list(dict.fromkeys(depends)), **options)
         if job.name in self.named_jobs:
             raise DuplicateJobError(f"there is a job {job.name!r} already", "name")
+        list(self._resolved(job.depends))
         job.record  # noqa: B018  # it raises
         job.queue = self
         self.jobs.append(job)
         self.named_jobs[job.name] = job
+        self.num_real_jobs += not job.bookkeeper
         return job
 
+    def _free_name(self) -> str:
+        names = (f"{self.name}-job-{number}" for number in count(len(self)))
+        return next(name for name in names if name not in self.named_jobs)
+
     def _resolved(self, depends: Depends) -> Iterator[Job]:
+        """The jobs that are meant; UnknownJobError if one is not in this queue."""
         for one in [depends] if isinstance(depends, (str, Job)) else depends or ():
-            name = one.name if isinstance(one, Job) else one
-            if name is None:
+            if one is None:
                 continue
-            if name not in self.named_jobs:
-                raise UnknownJobError(f"there is no job {name!r} in {self.name!r}")
-            yield self.named_jobs[name]
+            name = one.name if isinstance(one, Job) else one
+            found = self.named_jobs.get(name)
+            if found is None or (isinstance(one, Job) and one is not found):
+                raise UnknownJobError(f"there is no job {name!r} in {self.name!r}{meant(name, self.named_jobs)}")
+            yield found
 
     def sync(self) -> Queue:
         """What is submitted from now on depends on all that nothing depends on so far."""
@@ -265,14 +277,17 @@ class Queue:
 
         `monitor`: "inline" shows it live, "none" does not (as `ry pipeline monitor` does from any terminal). `onfail`,
         `onexit`: what becomes of the sessions of a queue in tmux, of the others in Slurm when a job fails. The variable
-        CMD_QUEUE_BLOCK_TIMEOUT (seconds, or "none") bounds it: TimedOut, and nothing is ended.
+        CMD_QUEUE_BLOCK_TIMEOUT (seconds, or "none") bounds it: BlockTimeoutError, and nothing is ended.
         """
         ours = self._run_options(options)
         timeout_s = block_timeout_s(os.environ.get(TIMEOUT, ""))
         pipeline = self.pipeline
         if block and timeout_s is not None:
             pipeline.run(block=False, **{**ours, "monitor": NO_MONITOR})
-            pipeline.wait(timeout_s)
+            try:
+                pipeline.wait(timeout_s)
+            except TimedOut as error:
+                raise BlockTimeoutError(error.message) from None
         else:
             pipeline.run(block=block, **ours)
         return self.read_state()

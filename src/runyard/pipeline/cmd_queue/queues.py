@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from runyard.errors import InvalidSpec
 from runyard.pipeline.backends.base import CAPTURE, KEEP
+from runyard.pipeline.cmd_queue.errors import SizeError
 from runyard.pipeline.cmd_queue.job import AirflowJob, BashJob, SlurmJob
 from runyard.pipeline.cmd_queue.queue import Queue
 
@@ -27,7 +27,7 @@ class TMUXMultiQueue(Queue):
 
     def __init__(self, size: int = 1, name: str | None = None, **options: Any) -> None:
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-            raise _WrongSize(f"a number from 1 on, please, not {size!r}", "size")
+            raise SizeError(f"a number from 1 on, please, not {size!r}", "size")
         super().__init__(name, size=size, **options)
 
     @property
@@ -74,12 +74,6 @@ class YardQueue(Queue):
     backend = "yard"
     job_class = BashJob
     sized = True
-
-
-class _WrongSize(InvalidSpec, ValueError):
-    """Catched as a ValueError by cmd_queue's users."""
-
-    __str__ = InvalidSpec.__str__
 
 
 Queue.classes = {kind.backend: kind for kind in (SerialQueue, TMUXMultiQueue, SlurmQueue, AirflowQueue, YardQueue)}
