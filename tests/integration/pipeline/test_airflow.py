@@ -1,75 +1,39 @@
-"""The Airflow of the tests is one: it runs the tasks of a file in their order, and what ends it ends its tasks."""
+"""The installed `airflow` command, as a user has it: what the quick one of other tests does not show."""
 
 from __future__ import annotations
 
-import os
-import subprocess
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from runyard.pipeline.pipeline import Pipeline
+from runyard.pipeline.state import PASSED
 from tests.harness import processes
-from tests.harness.airflow import Airflow, outcomes
+from tests.harness.airflow import Airflow
+from tests.harness.yard import Bell, Gate
 
-FILE = """
-from airflow.sdk import DAG
-from airflow.providers.standard.operators.bash import BashOperator
-
-with DAG("proof", schedule=None):
-    first, bad, third, never = (BashOperator(task_id=name, bash_command=text) for name, text in {tasks!r}.items())
-    first >> [bad, third]
-    bad >> never
-"""
+SLOW_S = 180.0
+"""Migration and start take half a minute on a busy machine."""
 
 
-@pytest.fixture
-def home(tmp_path: Path) -> Path:
-    made = tmp_path / "home"
-    (made / "dags").mkdir(parents=True)
-    return made
-
-
-def put(home: Path, **tasks: str) -> None:
-    """A DAG `proof`; tasks without a command do nothing."""
-    every = {name: tasks.get(name, "true") for name in ("first", "bad", "third", "never")}
-    (home / "dags" / "proof.py").write_text(FILE.format(tasks=every))
-
-
-def environ(airflow: Airflow, home: Path) -> dict[str, str]:
-    return {**airflow.environ(os.environ), "AIRFLOW_HOME": str(home), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
-
-
-def run(airflow: Airflow, home: Path) -> subprocess.CompletedProcess[str]:
-    variables = environ(airflow, home)
-    subprocess.run(["airflow", "db", "migrate"], env=variables, check=True)
-    argv = ["airflow", "dags", "test", "proof"]
-    return subprocess.run(argv, env=variables, capture_output=True, text=True, check=False)
-
-
-def test_it_runs_the_tasks_of_a_file(airflow: Airflow, home: Path) -> None:
-    out = home / "out"
-    put(home, first=f"echo first >>'{out}'", bad="exit 3", third=f"echo third >>'{out}'", never=f"echo never >>'{out}'")
-    ended = run(airflow, home)
-    assert outcomes(home) == {"first": "success", "bad": "failed", "third": "success", "never": "upstream_failed"}
-    assert out.read_text() == "first\nthird\n"
-    assert ended.returncode == 1
-    assert "DagRun failed" in ended.stderr
-
-
-def test_all_good(airflow: Airflow, home: Path) -> None:
-    put(home)
-    ended = run(airflow, home)
-    assert not ended.returncode, ended.stderr
-    assert set(outcomes(home).values()) == {"success"}
-
-
-def test_its_end_is_that_of_its_tasks(airflow: Airflow, home: Path) -> None:
-    fifo = home / "fifo"
-    os.mkfifo(fifo)
-    put(home, first=f"echo $$ >'{fifo}'; sleep 1000")
-    variables = environ(airflow, home)
-    subprocess.run(["airflow", "db", "migrate"], env=variables, check=True)
-    with subprocess.Popen(["airflow", "dags", "test", "proof"], env=variables, stderr=subprocess.DEVNULL) as called:
-        pid = int(fifo.read_text())
-        called.kill()
-    assert processes.ended(pid)
+def test_nothing_is_left_of_a_killed_run(airflow: Airflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    foreign = tmp_path / "foreign.db"
+    monkeypatch.setenv("RUNYARD_AIRFLOW", str(airflow.real))
+    monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", f"sqlite:///{foreign}")
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path / "users-own"))
+    monkeypatch.setenv("MARK", str(tmp_path))
+    with closing(Gate(tmp_path / "gate")), closing(Bell(tmp_path / "bell")) as bell:
+        pipeline = Pipeline.create("real", "airflow", directory=str(tmp_path / "run"))
+        pipeline.submit(f"echo up >{bell.path}; read -r x <{tmp_path}/gate", name="waits")
+        pipeline.submit("true", name="follows", depends="waits")
+        pipeline.run(block=False)
+        bell.wait(timeout_s=SLOW_S)
+        assert processes.marked(f"MARK={tmp_path}")
+        pipeline.kill()
+    state = pipeline.state()
+    assert state.over
+    assert not state.of(PASSED)
+    assert not processes.marked(f"MARK={tmp_path}")
+    assert not foreign.exists()
+    assert not (tmp_path / "users-own").exists()
