@@ -20,6 +20,13 @@ def test_a_table_fits_and_has_colours(ry: Typist) -> None:
         assert len(line) <= COLUMNS, line
 
 
+def test_a_graph_has_the_colours_of_states_and_names_do_nothing(ry: Typist) -> None:
+    job = ry.submit("-J", HOSTILE, "--hold", "--", "true")
+    seen = ry.seen("graph", str(job))
+    assert plain(seen).rstrip() == f"╙── {job} a\\e]0;title\\x07\\e[2J\\rb\\u202ec (held)"
+    assert "(\x1b[35mheld\x1b[0m)" in seen
+
+
 def test_submit_says_what_is_going_to_happen(ry: Typist) -> None:
     seen = plain(ry.seen("submit", "--hold", "-J", "mine", "-t", "2h", "echo x"))
     assert "(mine) held: held by a user" in seen
