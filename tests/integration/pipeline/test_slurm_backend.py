@@ -82,6 +82,20 @@ def test_cancelled_by_somebody(pipeline: Pipeline, slurm: Slurm, tmp_path: Path)
     assert pipeline.state().status == DONE
 
 
+def test_the_first_that_fails_ends_the_others(pipeline: Pipeline, slurm: Slurm, tmp_path: Path) -> None:
+    with closing(Gate(tmp_path / "gate")), closing(Bell(tmp_path / "bell")) as bell:
+        pipeline.submit(f"echo 1 >{tmp_path}/bell; read x <{tmp_path}/gate", name="runs")
+        pipeline.submit(f"read x <{tmp_path}/go; exit 7", name="fails")
+        pipeline.submit("true", name="waits", hold=True)
+        with closing(Gate(tmp_path / "go")) as go:
+            pipeline.run(block=False, onfail="kill")
+            bell.wait()
+            go.open()
+            jobs = ended(pipeline)
+    assert jobs["fails"].code == 7
+    assert [jobs[name].reason for name in ("runs", "waits")] == ["cancelled", "cancelled"]
+
+
 def test_its_time_is_over(pipeline: Pipeline, slurm: Slurm, tmp_path: Path) -> None:
     with closing(Gate(tmp_path / "gate")), closing(Bell(tmp_path / "bell")) as bell:
         pipeline.submit(f"echo 1 >{tmp_path}/bell; read x <{tmp_path}/gate", name="long", time=1)

@@ -25,7 +25,8 @@ class Start:
 
     `environ` is what its jobs get beside the variables of the pipeline. What is done at the end about what people can
     look at: `onfail` where a job failed, `onexit` elsewhere. `keep` it, `kill` it, or `capture`: write it into a file
-    first. Where there is nothing to look at (serial) both say nothing.
+    first. Where there is nothing to look at (serial) both say nothing; in Slurm `kill` ends the other jobs when the
+    first one has failed.
     """
 
     block: bool = False

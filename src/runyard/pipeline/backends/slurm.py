@@ -92,7 +92,7 @@ class Slurm:
         if left:
             slurm.cancel(left)  # Slurm may not have seen yet that they cannot run any more
         output = run.layout.at("output.log")
-        pid = script.background(["bash", run.layout.script()], how.environ, output)
+        pid = script.background(["bash", run.layout.script(), f"onfail={how.onfail}"], how.environ, output)
         try:
             while not script.wait(pid, ASK_S):
                 pass

@@ -31,10 +31,10 @@ JOB_SIDE = r"""
 record() { # KEY NAME DIRECTORY
   if [[ ${RUNYARD_INSIDE-} ]]; then
     unset RUNYARD_INSIDE
-    unset -f tell record ended all_ended begin
+    unset -f tell record ended all_ended cancel_others keep begin
     return
   fi
-  local key=$1 name=$2 here=$3 own=$1 input signal started command='' code caught='' stopped=''
+  local key=$1 name=$2 here=$3 own=$1 input result signal started keeper command code stopped=''
   started=$(date +%s.%N)
   if [[ ${SLURM_ARRAY_TASK_ID-} ]]; then
     tell "$key" "$name" running null "$started" null null
@@ -42,19 +42,23 @@ record() { # KEY NAME DIRECTORY
   fi
   rm -f -- "$here/passed/$own" "$here/failed/$own"
   tell "$own" "$name" running null "$started" null null
-  # What is to end a job Slurm sends to all its processes, what its option --signal=B: asks for to this one alone.
-  trap 'caught=1 stopped=1' TERM
-  for signal in HUP INT QUIT USR1 USR2; do
-    trap "caught=1; kill -$signal"' "$command"' "$signal"
-  done
-  exec {input}<&0
-  set -m # in the background it would not be reached by SIGINT otherwise
-  begin "$key" "$here" <&"$input" {input}<&- &
-  command=$!
+  exec {input}<&0 {result}<> <(:)
+  trap 'stopped=1' TERM
+  set -m # so that what is in the background is reached by SIGINT
+  keep "$key" "$here" &
+  keeper=$!
   set +m
-  while wait "$command" 2>/dev/null; code=$?; [[ $caught ]]; do
-    caught=''
+  read -r command <&"$result"
+  # What is to end a job Slurm sends to all its processes; what its option --signal=B: asks for, to this one alone.
+  for signal in HUP INT QUIT USR1 USR2; do
+    trap "kill -$signal"' "$command"' "$signal"
   done
+  while kill -0 "$keeper" 2>/dev/null; do
+    wait "$keeper"
+  done
+  code=137
+  read -rt 1 code <&"$result"
+  ((code == 0)) || read -rt 0.1 <&"$result" # the signal that has ended it may be on its way to us
   if [[ $stopped ]]; then
     tell "$own" "$name" running "$code" "$started" "$(date +%s.%N)" null # Slurm knows why
   else
@@ -71,7 +75,23 @@ ended() { # KEY NAME CODE STARTED
   else
     tell "$1" "$2" failed "$3" "$4" "$(date +%s.%N)" null
     : >"$here/failed/$1"
+    [[ ! -e $here/onfail-kill ]] || cancel_others "${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}"
   fi
+}
+
+# Cancel what was submitted, each job by its number.
+cancel_others() { # NUMBER of the one that stays
+  local number cluster
+  cancelled='' left=''
+  while IFS=' ;' read -r _ number cluster; do
+    if [[ $number == "$1" ]]; then
+      continue
+    elif scancel ${cluster:+"--clusters=$cluster"} "$number"; then
+      cancelled+=" $number"
+    else
+      left+=" $number"
+    fi
+  done <"$here/submitted"
 }
 
 # An array has ended as its last task has, and as badly as the first of those that failed.
@@ -88,7 +108,17 @@ all_ended() { # KEY NAME
   ((count < SLURM_ARRAY_TASK_COUNT)) || ended "$1" "$2" "$code" null
 }
 
+# Tell the number of the job's process, and its exit code. (A `wait` that a signal breaks off may lose it.)
+keep() { # KEY DIRECTORY
+  trap : TERM
+  exec {errors}>&2 2>/dev/null
+  (begin "$@")
+  echo "$?" >&"$result"
+}
+
 begin() { # KEY DIRECTORY
+  echo "$BASHPID" >&"$result"
+  exec <&"$input" 2>&"$errors" {input}<&- {errors}>&- {result}>&-
   %PUBLIC%if [[ -e $2/values.env ]]; then
     # shellcheck source=/dev/null
     source "$2/values.env" "$1"
@@ -111,15 +141,8 @@ refused() { # NAME
 
 # Half a pipeline is of no use.
 give_up() { # WHY
-  local number cluster cancelled='' left=''
   trap '' INT TERM HUP
-  while IFS=' ;' read -r _ number cluster; do
-    if scancel ${cluster:+"--clusters=$cluster"} "$number"; then
-      cancelled+=" $number"
-    else
-      left+=" $number"
-    fi
-  done <"$here/submitted"
+  cancel_others none
   echo "### $1, so the pipeline is not run" >&2
   [[ ! $cancelled ]] || echo "### cancelled, as they had been submitted:$cancelled" >&2
   [[ ! $left ]] || echo "### could not be cancelled, use: scancel$left" >&2
@@ -141,9 +164,10 @@ fi
 """.strip()
 
 BEGIN = r"""
-rm -f -- "$here/submitted" "$here/verdicts.json"
+rm -f -- "$here/submitted" "$here/verdicts.json" "$here/onfail-kill"
+[[ ${1-} != onfail=kill ]] || : >"$here/onfail-kill" # the first job that fails ends the others
 : >"$here/submitted"
-declare -f tell record ended all_ended begin >"$here/record.sh"
+declare -f tell record ended all_ended cancel_others keep begin >"$here/record.sh"
 chmod 700 -- "$here/record.sh"
 interrupted=''
 trap 'interrupted=1' INT TERM HUP
@@ -153,6 +177,9 @@ batch=(--ignore-pbs --kill-on-invalid-dep=yes /dev/stdin "$here")
 
 END = r"""
 tell_all submitted
+if [[ -e $here/onfail-kill && $(ls -A -- "$here/failed") ]]; then
+  cancel_others none # those that the one that failed did not find yet
+fi
 echo "### %TOTAL% submitted to Slurm"
 """.strip()
 
