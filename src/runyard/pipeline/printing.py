@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.panel import Panel
 from rich.syntax import Syntax
+from rich.text import Text
 
 from runyard.errors import InvalidSpec
 from runyard.model.nearest import meant
@@ -17,6 +18,8 @@ STYLES = (COLORS, RICH, PLAIN, AUTO)
 """In colours; in colours and a frame; as it is; in colours on a terminal, else as it is."""
 
 THEME = "ansi_dark"
+CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+"""What would move the cursor or more: a pipeline may be somebody else's."""
 
 
 def show(texts: Iterable[tuple[str, str]], style: str = COLORS) -> None:
@@ -30,9 +33,10 @@ def show(texts: Iterable[tuple[str, str]], style: str = COLORS) -> None:
         if style == PLAIN:
             sys.stdout.write(f"{_heading(path)}\n{text}")
             continue
+        text = text.translate(CONTROLS)
         drawn = Syntax(text, "python" if path.endswith(".py") else "bash", theme=THEME, word_wrap=True)
         if style == RICH:
-            console.print(Panel(drawn, title=path or None))
+            console.print(Panel(drawn, title=Text(path) if path else None))
         else:
             console.print(drawn.highlight(f"{_heading(path)}\n{text}"), end="")
 

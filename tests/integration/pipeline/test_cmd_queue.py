@@ -141,6 +141,16 @@ def test_commands_are_printed_in_every_style(style: str, capsys: pytest.CaptureF
     assert "echo [bold]hello[/bold]" in text and "tell_all" in text
 
 
+def test_what_is_printed_turns_no_terminal_and_tells_no_value(capsys: pytest.CaptureFixture[str]) -> None:
+    made = queue(environ={"KEY": "secret"})
+    made.submit("echo \033[31m\thello")
+    made.print_commands(1, 1)
+    told = capsys.readouterr().out
+    assert "echo \\x1b[31m" in told and "\033" not in told and "secret" not in told
+    made.print_commands(style="plain")
+    assert "echo \033[31m\thello" in capsys.readouterr().out
+
+
 def test_a_style_that_there_is_not() -> None:
     with pytest.raises(InvalidSpec, match="did you mean 'rich'"):
         queue().print_commands(style="ritch")
