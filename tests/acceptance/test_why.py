@@ -57,15 +57,16 @@ def test_an_estimate_from_time_limits(one_at_a_time: Typist, bell: Bell) -> None
     assert re.search(rf"It may start between {CLOCK} and {CLOCK}, from time limits\.", ry.ok("why", str(second)))
 
 
-def test_an_estimate_from_earlier_runs(one_at_a_time: Typist, tmp_path_factory: pytest.TempPathFactory) -> None:
-    ry = one_at_a_time
-    words = ("-q", "one", "-J", "usual", "--", "sh", "-c", "test -e long && exec sleep 600; sleep 0.2")
+def test_an_estimate_from_earlier_runs(ry: Typist, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Of a queue whose runs are not so brief that the next job is named ahead."""
+    ry.ok("queue", "add", "steady", "--parallel", "1")
+    words = ("-q", "steady", "-J", "usual", "--", "sh", "-c", "test -e long && exec sleep 600; sleep 0.5")
     for _ in range(3):
         ry.run(*words)
     (ry.directory / "long").touch()
     first = ry.submit(*words)
     ry.yard.running(first)
-    told = ry.json("why", str(ry.submit("-q", "one", "--", "true")))
+    told = ry.json("why", str(ry.submit("-q", "steady", "--", "true")))
     assert "3 earlier runs like it" in told["basis"]
     assert told["starts_from"] is not None and told["starts_to"] is not None
 
