@@ -26,6 +26,11 @@ def processes(socket: str, session: str) -> list[int]:
     return [int(line) for line in told.split()]
 
 
+def screen(socket: str, session: str) -> str:
+    """What a session shows, with what has scrolled away of it."""
+    return _tmux(socket, "capture-pane", "-p", "-S", "-", "-t", f"={session}:").rstrip("\n")
+
+
 def end(socket: str, session: str) -> None:
     """End a session; what runs in it is hung up."""
     _tmux(socket, "kill-session", "-t", f"={session}")

@@ -18,6 +18,7 @@ from runyard.pipeline.cmd_queue import arguments
 from runyard.pipeline.cmd_queue.queue import TIMEOUT, block_timeout_s
 from runyard.serial_queue import BashJob, SerialQueue
 from runyard.tmux_queue import TMUXMultiQueue
+from tests.harness.tmux import tmux_server
 
 
 @pytest.fixture(autouse=True)
@@ -254,6 +255,22 @@ def test_a_graph_is_drawn_and_can_be_had(capsys: pytest.CaptureFixture[str]) -> 
     assert capsys.readouterr().out.startswith("Graph:")
     graph = made._dependency_graph()
     assert list(graph.edges) == [("first", "second")] and graph.nodes["first"]["job"] is first
+
+
+def test_a_queue_in_tmux(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    with tmux_server(monkeypatch) as server:
+        made = TMUXMultiQueue(2, "demo", gpus=[3])
+        made.capture()
+        made.submit("echo $CUDA_VISIBLE_DEVICES; false")
+        state = made.run(other_session_handler="ask", monitor="hybrid")
+        assert (state["status"], state["failed"], state["worker_states"][0]["total"]) == ("done", 1, 1)
+        assert len(server.sessions()) == 1  # to be looked at
+        capsys.readouterr()
+        made.capture()
+        assert "\n3\n" in capsys.readouterr().out
+        assert [len(worker) for worker in made.workers] == [1]
+        made.kill()
+        assert not server.sessions()
 
 
 def test_the_words_for_the_end_of_a_run_in_tmux() -> None:

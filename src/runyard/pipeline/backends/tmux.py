@@ -68,6 +68,11 @@ class Tmux:
             foreign.end(socket, session)
         script.end(left, mark, GRACE_S)
 
+    def screens(self, run: Run) -> dict[str, str]:
+        """What stands on the screens of its sessions, by their names."""
+        socket, _ = _server(run)
+        return {one: foreign.screen(socket, one) for one in sorted(_sessions(run, socket))} if socket else {}
+
     def attach(self, run: Run, job: str = "") -> tuple[str, ...]:
         """Where the job runs, or has failed; without a job where one runs, or has failed."""
         socket, _ = _server(run)

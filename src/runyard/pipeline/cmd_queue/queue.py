@@ -331,7 +331,9 @@ class Queue:
             if job.log:
                 sys.stdout.write(f"\n\n# --- {job.name}\n{_text(job.log)}")
 
-    capture = current_output
+    def capture(self) -> None:
+        """The same."""
+        self.current_output()
 
     def serial_run(self) -> dict[str, Any]:
         """Run it here, one job after the other."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
+from runyard.errors import NotFound
+from runyard.pipeline import run as runs
 from runyard.pipeline.backends.base import CAPTURE, KEEP
+from runyard.pipeline.backends.tmux import Tmux
 from runyard.pipeline.cmd_queue.errors import SizeError
 from runyard.pipeline.cmd_queue.job import AirflowJob, BashJob, SlurmJob
 from runyard.pipeline.cmd_queue.queue import Queue
+from runyard.pipeline.state import DONE, INTERRUPTED
 
 
 class SerialQueue(Queue):
@@ -39,6 +44,15 @@ class TMUXMultiQueue(Queue):
         """The script that starts the sessions; the commands are those of `workers`."""
         return self.pipeline.commands(full=True)
 
+    def current_output(self) -> None:
+        """Print what stands on the screens of its sessions."""
+        try:
+            run = runs.load(str(self.dpath))
+        except NotFound:
+            return
+        for session, text in Tmux().screens(run).items():
+            sys.stdout.write(f"\n\n# --- {session}\n{text}\n")
+
     def _ends(self, onfail: str | None, onexit: str | None) -> dict[str, str]:
         """There `onfail="kill"` ends the sessions of a queue in which nothing failed, and `""` none."""
         words = {"onfail": onfail if onfail in (KEEP, CAPTURE) else None, "onexit": KEEP if onfail == "" else None}
@@ -48,9 +62,10 @@ class TMUXMultiQueue(Queue):
         return {option: word for option, word in words.items() if word}
 
     def read_state(self) -> dict[str, Any]:
-        """As of every queue; `status` is done or not-done, and `worker_states` has the one of all jobs."""
+        """As of every queue; `status` is not-done before its end, and `worker_states` has the one of all jobs."""
         state = super().read_state()
-        return {**state, "status": "done" if state["status"] == "done" else "not-done", "worker_states": [state]}
+        over = state["status"] in (DONE, INTERRUPTED)
+        return {**state, "status": state["status"] if over else "not-done", "worker_states": [state]}
 
 
 class SlurmQueue(Queue):
