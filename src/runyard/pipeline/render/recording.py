@@ -11,6 +11,9 @@ from runyard.pipeline.layout import KINDS
 HERE = 'here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P) || exit'
 """Where the script lies."""
 
+HERE_TOLD = "here=${BASH_SOURCE[0]%/*}"
+"""The same for a script that is always started by its whole path."""
+
 BORN = r"""
 # When a process was born, in ticks of this boot: its pid alone may be given to another one.
 born() {

@@ -15,7 +15,7 @@ from runyard.pipeline.graph import Graph
 from runyard.pipeline.layout import Layout, Rendering, ScriptFile
 from runyard.pipeline.render import bash
 from runyard.pipeline.render.coordinator import COORDINATOR
-from runyard.pipeline.render.recording import BORN, CLAIM, HERE, SKIPPING, TELL, TELLING, anew, running
+from runyard.pipeline.render.recording import BORN, CLAIM, HERE, HERE_TOLD, SKIPPING, TELL, TELLING, anew, running
 from runyard.pipeline.render.worker import ENVIRONMENT, SURROUNDINGS, WORKER
 from runyard.pipeline.spec import PipelineJob, PipelineSpec, slug
 
@@ -132,13 +132,13 @@ def _coordinator(layout: Layout) -> str:
     shares = " ".join(f'"{share}"' for share in _shares(spec))
     known = f"total={len(spec.jobs)} workers={workers(spec)} devices=({devices}) shares=({shares})"
     text = COORDINATOR.replace("%KNOWN%", known).replace("%JOBS%", "\n".join(_jobs(layout)))
-    return _text(spec, "The coordinator: it knows who needs whom.", HERE, TELLING, SKIPPING, text)
+    return _text(spec, "The coordinator: it knows who needs whom.", HERE_TOLD, TELLING, SKIPPING, text)
 
 
 def _worker(spec: PipelineSpec) -> str:
     public = "".join(f"  {line}\n" for line in bash.public(spec))
     how = "A worker: it runs the jobs that the coordinator sends it."
-    return _text(spec, how, HERE, BORN, TELL, running(SURROUNDINGS.replace("%RUN%", RUN) + public), WORKER)
+    return _text(spec, how, HERE_TOLD, BORN, TELL, running(SURROUNDINGS.replace("%RUN%", RUN) + public), WORKER)
 
 
 def _text(spec: PipelineSpec, how: str, *parts: str) -> str:

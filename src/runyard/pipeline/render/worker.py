@@ -47,7 +47,11 @@ while read -r -u "$orders" key log devices name; do
   echo "### $name"
   echo "$session-$worker" >"$here/sessions/$key"
   offer=$session:$devices
-  run_job "$key" "$name" "${log#-}" "$here/jobs/$key.sh"
+  script=$here/jobs/$key.sh
+  # Of a text bash becomes the last command, of a file it does not: that saves a process. A text must not be too long.
+  IFS= read -rd '' text <"$script"
+  if ((${#text} < 30000)); then set -- -c "$text" "$script"; else set -- "$script"; fi
+  run_job "$key" "$name" "${log#-}" "$@"
   ((code == 0)) || bad=yes
   echo "$worker ended $code" >&"$news"
 done
