@@ -71,12 +71,22 @@ def scene(yard: Yard, ry: Typist) -> Iterator[Typist]:
     )
     yard.running(runs)
     ry.ok("template", "add", "train", "--replace", "--", "python3", "train.py")
-    ry.ok("pipeline", "new", "demo", "--force")
-    ry.ok("pipeline", "submit", "demo", "--name", "first", "--", "true")
     yield ry
     ry("server", "resume")
     left = tuple(row.id for row in yard.service.jobs(JobQuery()))
     ry("rm", "--stop", *map(str, left), "--yes")
+
+
+@pytest.fixture
+def demo(ry: Typist, line: str) -> Iterator[None]:
+    """The pipeline, for a line that is about pipelines."""
+    if not line.startswith("ry pipeline"):
+        yield
+        return
+    ry.ok("pipeline", "new", "demo")
+    ry.ok("pipeline", "submit", "demo", "--name", "first", "--", "true")
+    yield
+    ry.ok("pipeline", "rm", "--all", "--yes")
 
 
 def test_every_row_says_something() -> None:
@@ -85,6 +95,7 @@ def test_every_row_says_something() -> None:
         assert LINE.search(row.here) or LATER.fullmatch(row.here), f"{row.page}: {row.old} has neither line nor later"
 
 
+@pytest.mark.usefixtures("demo")
 @pytest.mark.parametrize("line", LINES)
 def test_a_line(scene: Typist, line: str) -> None:
     for command in ANOTHER.split(line):
