@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
@@ -26,7 +26,7 @@ from runyard.cli.pipeline_options import (
     size,
 )
 from runyard.cli.render.text import harmless
-from runyard.errors import NotFound
+from runyard.errors import NotFound, RunyardError
 from runyard.model.record import changed
 from runyard.pipeline import run as runs
 from runyard.pipeline.backends import registry
@@ -191,5 +191,6 @@ def _collect(kept: Shelf, days: int, now: float) -> None:
     """Runs that ended long ago go."""
     for run in kept.old(days, now):
         backend = registry.backend(run.manifest.backend)
-        if not backend.lacks() and backend.state(run).status != RUNNING:
-            kept.discard(run)
+        with suppress(RunyardError):  # of a machine that does not answer: another time
+            if not backend.lacks() and backend.state(run).status != RUNNING:
+                kept.discard(run)

@@ -141,6 +141,29 @@ def test_lost(yard: Yard, pipeline: Pipeline, tmp_path: Path) -> None:
         assert [job.status for job in ended(pipeline).values()] == [PASSED, PASSED]
 
 
+def test_the_server_goes_meanwhile(yard: Yard, pipeline: Pipeline, tmp_path: Path) -> None:
+    with closing(Gate(tmp_path / "gate")) as gate, closing(Bell(tmp_path / "bell")) as bell:
+        pipeline.submit(f"echo 1 >{tmp_path}/bell; read x <{tmp_path}/gate", name="waits")
+        pipeline.submit("true", name="follows", depends="waits")
+        pipeline.run(block=False)
+        bell.wait()
+        yard.restart()
+        assert pipeline.state().status == RUNNING
+        gate.open()
+        assert pipeline.wait()["passed"] == 2
+
+
+def test_where_its_output_goes(yard: Yard, pipeline: Pipeline) -> None:
+    pipeline.submit("echo in its directory", name="100% mine")
+    pipeline.submit("echo elsewhere", name="named", output="file-%x")
+    pipeline.submit("echo in the yard", name="silent", log=False)
+    pipeline.run()
+    mine, named, silent = pipeline.state().jobs
+    assert (Path(mine.log).read_text(), Path(mine.log).parent.name) == ("in its directory\n", "logs")
+    assert (Path("file-named").read_text(), named.log, silent.log) == ("elsewhere\n", "", "")
+    assert yard.ry("logs", str(ids(yard, pipeline)[2])).out == "in the yard\n"
+
+
 def test_options_of_sbatch(yard: Yard, pipeline: Pipeline) -> None:
     yard.service.save_queue(Queue("night"))
     pipeline = pipeline.change_backend("yard", partition="night", comment="for all", qos="high")

@@ -11,12 +11,13 @@ import os
 import secrets
 import shutil
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import runyard
 from runyard.api import StopCall
 from runyard.config import load
-from runyard.errors import Conflict, NotFound
+from runyard.errors import Conflict, NotFound, Unavailable
 from runyard.foreign import filesystem
 from runyard.model.group import PIPELINE, GroupQuery, GroupRow, Members
 from runyard.model.job import ON_HOSTS, WAITING
@@ -45,9 +46,13 @@ from runyard.pipeline.state import (
 if TYPE_CHECKING:
     from runyard.client.handle import Yard as Link
 
+T = TypeVar("T")
 KEY_BYTES = 16
 OURS = "RUNYARD_"
 """Variables that the yard sets for every job."""
+
+OUTPUT = "output"
+"""The option of sbatch that names a file of the job's own."""
 
 WAIT_S = 60.0
 """One call to the server waits at most this long; it is repeated."""
@@ -100,7 +105,7 @@ class Yard:
         spec, key = run.spec, run.facts["key"]
         environ = {name: value for name, value in (how.environ or {}).items() if not name.startswith(OURS)}
         jobs = yard.jobs(spec, environ, lambda job: _log(run, job))
-        self._link(run).pipeline(spec.name, jobs, spec.size, key)
+        self._ask(run, lambda link: link.pipeline(spec.name, jobs, spec.size, key))
         if how.block:
             self._await(run)
 
@@ -109,14 +114,13 @@ class Yard:
         if queued is None:
             status = DONE if _is_known(run) and not run.spec.jobs else INIT
             return PipelineState(run.spec.name, status, tuple(JobState(job.name) for job in run.spec.jobs))
-        self._seen[run.layout.directory] = self._link(run).service.changed(_topics(queued), 0, 0)
+        self._seen[run.layout.directory] = self._changed(run, queued, 0, 0)
         return _told(run, queued, self._members(run, queued))
 
     def wait(self, run: Run, timeout_s: float) -> None:
         queued = self._queued(run)
         if queued is not None:
-            seen = self._seen.get(run.layout.directory, 0)
-            self._link(run).service.changed(_topics(queued), seen, timeout_s)
+            self._changed(run, queued, self._seen.get(run.layout.directory, 0), timeout_s)
 
     def kill(self, run: Run) -> None:
         queued = self._queued(run)
@@ -127,7 +131,7 @@ class Yard:
         ids = [job_id for job_id, word in words.items() if word in WAITING or word in ON_HOSTS]
         ids.sort(key=lambda job_id: words[job_id] not in WAITING)  # before those that run, so that none follows them
         if ids:
-            self._link(run).service.stop(StopCall(tuple(ids)))
+            self._ask(run, lambda link: link.service.stop(StopCall(tuple(ids))))
 
     def attach(self, run: Run, job: str = "") -> tuple[str, ...]:
         queued = self._queued(run)
@@ -144,9 +148,9 @@ class Yard:
         """Return when all of its jobs have ended, or none can begin any more."""
         queued = self._queued(run)
         assert queued is not None
-        service, seen = self._link(run).service, 0
+        seen = 0
         while True:
-            seen = service.changed(_topics(queued), seen, WAIT_S if seen else 0)
+            seen = self._changed(run, queued, seen, WAIT_S if seen else 0)
             row = self._group(run, GroupQuery(PIPELINE, id=queued.group))
             if row is None or row.ended_at is not None or (row.counts.get(LOST) and self.state(run).over):
                 return
@@ -170,12 +174,25 @@ class Yard:
 
     def _group(self, run: Run, query: GroupQuery) -> GroupRow | None:
         """The pipeline as the yard lists it."""
-        return next(iter(self._link(run).service.groups(query)), None)
+        return next(iter(self._ask(run, lambda link: link.service.groups(query))), None)
 
     def _members(self, run: Run, queued: Queued) -> Members:
         """Its jobs as they are now, those that were not removed."""
         row = self._group(run, GroupQuery(PIPELINE, id=queued.group, members=True))
         return row.members if row is not None and row.members is not None else NOBODY
+
+    def _changed(self, run: Run, queued: Queued, after: int, timeout_s: float) -> int:
+        """Wait until its last job has ended or one is lost, or the pipeline goes on; the position then."""
+        return self._ask(run, lambda link: link.service.changed((f"group:{queued.group}",), after, timeout_s))
+
+    def _ask(self, run: Run, ask: Callable[[Link], T]) -> T:
+        """The answer of its yard. Where the server has gone meanwhile, of the next one: all that is asked may be asked
+        twice."""
+        try:
+            return ask(self._link(run))
+        except Unavailable:
+            self._links.clear()
+            return ask(self._link(run))
 
     def _link(self, run: Run) -> Link:
         place = (run.facts["home"], run.facts["host"])
@@ -205,10 +222,6 @@ def _is_known(run: Run) -> bool:
     return read_json(run.layout.state).get("key") == run.facts["key"]
 
 
-def _topics(queued: Queued) -> tuple[str, ...]:
-    return (f"group:{queued.group}",)
-
-
 def _flags(run: Run) -> tuple[str, ...]:
     """Which yard, for `ry`."""
     given = {"--host": run.facts["host"], "--home": run.facts["home"]}
@@ -216,8 +229,9 @@ def _flags(run: Run) -> tuple[str, ...]:
 
 
 def _log(run: Run, job: PipelineJob) -> str:
-    """The file with what a job prints: only where the yard is on this machine."""
-    return run.layout.log(job.name) if job.log and not run.facts["host"] else ""
+    """The file with what a job prints: where the yard is on this machine, and nobody says another file."""
+    elsewhere = run.facts["host"] or any(name == OUTPUT for name, _ in (*run.spec.options, *job.options))
+    return run.layout.log(job.name) if job.log and not elsewhere else ""
 
 
 class _Job(NamedTuple):

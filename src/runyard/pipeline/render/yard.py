@@ -29,7 +29,7 @@ def _job(spec: PipelineSpec, job: PipelineJob, common: Mapping[str, str], output
         "shell": SHELL,
         **{name: value for name, value in _asked(job) if value is not None},
         **({"env": {**common, **dict(job.env)}} if common or job.env else {}),
-        **({"output": output.replace("%", "%%")} if output and "output" not in native else {}),
+        **({"output": output.replace("%", "%%")} if output else {}),
         **({"sbatch": native} if native else {}),
     }
 
