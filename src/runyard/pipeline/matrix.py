@@ -62,10 +62,10 @@ def meant(need: str, jobs: Mapping[str, Sequence[Cell]]) -> list[str] | None:
     match = _CALLED.fullmatch(need)
     if match is None or not jobs.get(match[1]):
         return None
-    found = [(name_of(match[1], cell), cell) for cell in jobs[match[1]]]
-    exact = [name for name, _ in found if name == need]
     wanted = dict(part.strip().partition("=")[::2] for part in match[2].split(","))
-    return exact or [name for name, cell in found if wanted.items() <= cell.items()] or None
+    found = [name_of(match[1], cell) for cell in jobs[match[1]] if wanted.items() <= cell.items()]
+    exact = need in (found or (name_of(match[1], cell) for cell in jobs[match[1]]))  # its values may have commas
+    return [need] if exact else found or None
 
 
 def _with(found: list[dict[str, str]], more: Iterable[Cell], varied: set[str]) -> list[dict[str, str]]:

@@ -38,7 +38,8 @@ class Ground:
         """A pipeline with a directory of its own."""
         place = self.directory / f"run-{len(list(self.directory.iterdir()))}"
         place.mkdir(mode=0o700)
-        return Pipeline.create(name, self.backend, size=self.at_once, directory=str(place), **self.options, **options)
+        given = {"size": self.at_once, "directory": str(place), **self.options, **options}
+        return Pipeline.create(name, self.backend, **given)
 
 
 Making = Callable[[pytest.FixtureRequest, Path], AbstractContextManager[Ground]]

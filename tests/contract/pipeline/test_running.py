@@ -40,6 +40,12 @@ def test_none(ground: Ground) -> None:
     assert (state["status"], state["total"]) == (DONE, 0)
 
 
+def test_nobody_said_how_many_at_a_time(ground: Ground) -> None:
+    pipeline = ground.create(size=0)
+    pipeline.submit("true")
+    assert pipeline.run()["passed"] == 1
+
+
 def test_many(ground: Ground) -> None:
     pipeline = ground.create()
     for number in range(ground.many):

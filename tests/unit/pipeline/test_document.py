@@ -120,6 +120,24 @@ def test_a_need_of_some_values() -> None:
     assert found["end"].needs == ("train[lr=1,seed=2]", "train[lr=2,seed=2]")
 
 
+@pytest.mark.parametrize(
+    ("need", "meant"),
+    [
+        ("t[a=1]", ["t[a=1]"]),
+        ("t[b=2]", ["t[a=1,b=2]", "t[a=3,b=2]"]),
+        ("t[b=2,a=1]", ["t[a=1,b=2]"]),
+        ("t[a=x,y]", ["t[a=x,y]"]),
+        ("t[a=9]", None),
+        ("t[c=1]", None),
+        ("u[a=1]", None),
+        ("s[odd]", ["s[odd]"]),
+    ],
+)
+def test_whom_a_need_means(need: str, meant: list[str] | None) -> None:
+    cells = [{"a": "1"}, {"a": "1", "b": "2"}, {"a": "3", "b": "2"}, {"a": "x,y"}]
+    assert matrix.meant(need, {"t": cells, "s[odd]": (), "u": ()}) == meant
+
+
 def test_values_are_quoted_for_the_shell() -> None:
     found = jobs("  a:\n    matrix: {x: ['$(reboot)', a b]}\n    run: echo {x}\n    cwd: /{x}\n    setup: test {x}")
     first, second = found.values()

@@ -118,7 +118,7 @@ def _tasks(layout: Layout) -> Iterator[str]:
     yield f"    {dag_id(spec)!r},"
     yield "    schedule=None,"
     yield "    start_date=datetime(2020, 1, 1, tzinfo=timezone.utc),"
-    yield f"    max_active_tasks={spec.size},"
+    yield f"    max_active_tasks={spec.workers},"
     yield '    default_args={"retries": 0},'
     yield ")"
     yield "jobs = {}"

@@ -103,7 +103,7 @@ def render(layout: Layout) -> Rendering:
 
 def workers(spec: PipelineSpec) -> int:
     """How many there are: never more than jobs."""
-    return min(spec.size, len(spec.jobs))
+    return min(spec.workers, len(spec.jobs))
 
 
 def _driver(layout: Layout) -> str:
