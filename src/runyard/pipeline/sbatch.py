@@ -53,25 +53,38 @@ Asked = dict[str, str]
 """Options of sbatch, each once, with their values ("": the option alone)."""
 
 
-def asked(spec: PipelineSpec, job: PipelineJob) -> Asked:
-    """What a job asks of sbatch, or the pipeline for it. InvalidSpec where sbatch would not understand it, or we."""
+def chosen(spec: PipelineSpec, job: PipelineJob) -> dict[str, Option]:
+    """The options of a job, and those of its pipeline that it does not say itself; without those that are switched off.
+
+    What the job asks for by `cpus`, `mem` and `gpus` is not among them.
+    """
     own = dict(job.options)
-    if job.cpus:
-        own["cpus_per_task"] = job.cpus
+    said = {option for option, value in own.items() if _given(option, value)}
     if job.memory_mb is not None:
-        own["mem"] = job.memory_mb
-    common = dict(spec.options)
-    for rivals in RIVALS:
-        if any(own.get(option) for option in rivals):
-            common = {option: value for option, value in common.items() if option not in rivals}
-    merged = {**common, **own}
-    if job.gpus:
-        merged["gres"] = _with_gpus(job, str(own.get("gres", "")), str(common.get("gres", "")))
+        said.add("mem")
+    displaced = {option for rivals in RIVALS if not said.isdisjoint(rivals) for option in rivals} - own.keys()
+    common = {option: value for option, value in spec.options if option not in displaced}
+    return {option: value for option, value in {**common, **own}.items() if _given(option, value)}
+
+
+def asked(spec: PipelineSpec, job: PipelineJob) -> Asked:
+    """What sbatch is told. InvalidSpec where it would not understand it, or we."""
+    options = chosen(spec, job)
+    if job.cpus:
+        options["cpus_per_task"] = job.cpus
+    if job.memory_mb is not None:
+        options["mem"] = job.memory_mb
     try:
-        told = {option: _told(option, value) for option, value in merged.items() if value is not False}
+        if job.gpus:
+            options["gres"] = _with_gpus(job.gpus, str(dict(job.options).get("gres", "")), str(options.get("gres", "")))
+        told = {option: _told(option, value) for option, value in options.items()}
     except InvalidSpec as error:
         raise InvalidSpec(f"job {job.name!r}: {error}") from None
     return {option: value for option, value in told.items() if option not in NEEDLESS}
+
+
+def _given(option: str, value: Option) -> bool:
+    return value is not False and not (option in FLAGS and value == 0)
 
 
 NEEDLESS = frozenset({"quiet", "ignore_pbs"})
@@ -99,12 +112,12 @@ def _told(option: str, value: Option) -> str:
     return str(value)
 
 
-def _with_gpus(job: PipelineJob, own: str, common: str) -> str:
-    """The other resources of the job, or of the pipeline, and so many GPUs."""
-    others = [part for part in (own or common).split(",") if part]
+def _with_gpus(count: int, own: str, common: str) -> str:
+    """So many GPUs, and the other resources of the job, or of the pipeline."""
     if any(_is_gpu(part) for part in own.split(",")):
-        raise InvalidSpec(f"job {job.name!r} asks for GPUs twice, by gpus and by gres; leave one of them out", "gres")
-    return ",".join((f"gpu:{job.gpus}", *(part for part in others if not _is_gpu(part))))
+        raise InvalidSpec("GPUs are asked for twice, by gpus and by gres; leave one of them out", "gres")
+    others = [part for part in common.split(",") if part and not _is_gpu(part)]
+    return ",".join((f"gpu:{count}", *others))
 
 
 def _is_gpu(part: str) -> bool:

@@ -42,7 +42,7 @@ def test_flags_and_values() -> None:
     }
     assert asks(begin=60) == {"begin": "now+60"}
     assert asks(begin="16:00") == {"begin": "16:00"}
-    assert asks(quiet=True, ignore_pbs=True, hold=False, time=None) == {}
+    assert asks(quiet=True, ignore_pbs=True, hold=False, reboot=0, time=None) == {}
 
 
 def test_a_job_goes_before_its_pipeline() -> None:
@@ -64,7 +64,7 @@ def test_a_job_goes_before_its_pipeline() -> None:
         ({"hold": "yes"}, "hold: has no value"),
         ({"wait": True}, "wait: leave it out"),
         ({"mem_per_cpu": "much"}, "mem_per_cpu: 'much' is no amount of memory"),
-        ({"gpus": 1, "gres": "gpu:1"}, "asks for GPUs twice"),
+        ({"gpus": 1, "gres": "gpu:1"}, "GPUs are asked for twice"),
     ],
 )
 def test_what_sbatch_would_not_understand(options: dict[str, Any], says: str) -> None:

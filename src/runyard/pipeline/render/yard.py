@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from runyard.pipeline import sbatch
 from runyard.pipeline.layout import Layout, Rendering, ScriptFile
 from runyard.pipeline.render import bash
 from runyard.pipeline.spec import PipelineJob, PipelineSpec
@@ -21,7 +22,7 @@ def jobs(spec: PipelineSpec, environ: Mapping[str, str], output: Callable[[Pipel
 
 
 def _job(spec: PipelineSpec, job: PipelineJob, common: Mapping[str, str], output: str) -> dict[str, Any]:
-    native = {**dict(spec.options), **dict(job.options)}
+    native = sbatch.chosen(spec, job)
     return {
         "name": job.name,
         "command": _command(spec, job),
