@@ -19,6 +19,7 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.harness import processes
+from tests.harness.airflow import Airflow
 from tests.harness.nursery import ROOT
 from tests.harness.slurm import Slurm
 
@@ -27,7 +28,6 @@ SOURCE = ROOT / ".venv-cmd_queue" / "source"
 RUN_S = 300
 
 LEFT_OUT = {
-    "test_airflow_queue.py": "asks for an airflow in its own Python; the contract suite runs DAG files in a real one",
     "test_block_timeout.py": "private functions; the variable that they read is tested beside this",
     "test_cleanup.py": "private functions that know sessions by their names; ours are known by a mark",
     "test_package_metadata.py": "skipped there always",
@@ -40,7 +40,7 @@ LEFT_OUT = {
 }
 """Of its tests, why they cannot be run on anything else."""
 
-PORTABLE = 47
+PORTABLE = 49
 """So many tests are left, those for its four backends counted one by one."""
 
 COMMANDS = re.compile(r"^(\s*)cmd_queue (new|submit|show|run) ", re.MULTILINE)
@@ -72,12 +72,13 @@ def environ(tmp_path: Path) -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.timeout(RUN_S)
-def test_its_own_tests(tmp_path: Path, environ: dict[str, str], slurm: Slurm) -> None:
+def test_its_own_tests(tmp_path: Path, environ: dict[str, str], slurm: Slurm, airflow: Airflow) -> None:
     directory = tmp_path / "tests"
     directory.mkdir()
     for path in SOURCE.joinpath("tests").glob("test*.py"):
         (directory / path.name).write_text(ours(path.read_text()))
-    files = sorted(f"tests/{path.name}" for path in directory.iterdir() if path.name not in LEFT_OUT)
+    directory.joinpath("airflow.py").touch()  # it looks for one in its own Python; ours takes the one in PATH
+    files = sorted(f"tests/{path.name}" for path in directory.glob("test*") if path.name not in LEFT_OUT)
     left_out = [f"--deselect=tests/{name}" for name in LEFT_OUT if "::" in name]
     argv = [
         "python",
@@ -87,11 +88,11 @@ def test_its_own_tests(tmp_path: Path, environ: dict[str, str], slurm: Slurm) ->
         "--junit-xml=told.xml",
         "-n2",
         "--dist=loadfile",
-        "--timeout=60",
+        "--timeout=120",
         *left_out,
         *files,
     ]
-    ended = _run(argv, tmp_path, slurm.environ(environ))
+    ended = _run(argv, tmp_path, slurm.environ(airflow.environ(environ)))
     told = ElementTree.parse(tmp_path / "told.xml").getroot().iter("testcase")
     ran = {f"{case.get('classname')}::{case.get('name')}": [child.tag for child in case] for case in told}
     assert not ended.returncode and not any({"failure", "error", "skipped"} & {*tags} for tags in ran.values()), (
