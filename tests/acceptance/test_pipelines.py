@@ -258,14 +258,27 @@ def test_an_interrupt_ends_a_serial_run(ry: Typist, bell: Bell) -> None:
     assert (row["state"], row["running"], row["pending"]) == ("interrupted", 0, 1)
 
 
+def test_an_interrupt_ends_it_behind_json_too(ry: Typist, bell: Bell) -> None:
+    with ry.begin("pipeline", "run", "--json", "--", "echo $$ > bell; exec sleep 600") as command:
+        pid = int(bell.wait()[0])
+        command.send_signal(signal.SIGINT)
+        assert command.wait(PATIENCE_S) == 128 + signal.SIGINT
+    assert not processes.alive(pid)
+
+
 def test_old_runs_are_collected(ry: Typist) -> None:
     made(ry)
+    unknown = Path(ry.yard.home.pipelines) / "x-1"
+    unknown.mkdir(parents=True)
+    (unknown / "pipeline.json").write_text('{"backend": "later", "spec": {"name": "x"}, "facts": {}}')
+    os.utime(unknown / "pipeline.json", (0, 0))
     directory = json.loads(ry("pipeline", "run", "demo", "--json").out)["directory"]
     ry("pipeline", "run", "demo")
-    assert len(ry.json("pipeline", "ls", "--all")) == 2
+    assert len(ry.json("pipeline", "ls", "demo", "--all")) == 2
     os.utime(Path(directory) / "pipeline.json", (0, 0))
     ry("pipeline", "run", "demo")
-    assert len(ry.json("pipeline", "ls", "--all")) == 2 and not Path(directory).exists()
+    assert len(ry.json("pipeline", "ls", "demo", "--all")) == 2 and not Path(directory).exists()
+    assert [row["state"] for row in ry.json("pipeline", "ls", "x")] == ["unknown"]
 
 
 def test_names_are_completed(ry: Typist) -> None:

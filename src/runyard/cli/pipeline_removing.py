@@ -7,8 +7,8 @@ import click
 from runyard.cli.context import App
 from runyard.cli.options import as_json, complete_pipelines, dry_run, yes
 from runyard.cli.pipeline_options import one_run, shelf
-from runyard.cli.pipeline_running import last
-from runyard.cli.pipeline_seeing import Line, record, state_of
+from runyard.cli.pipeline_running import last, state_of
+from runyard.cli.pipeline_seeing import Line, record
 from runyard.cli.render.json import of_named
 from runyard.cli.render.text import counted, harmless
 from runyard.cli.selecting import YES

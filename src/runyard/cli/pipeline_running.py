@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -83,7 +83,8 @@ def _run(app: App, pipeline: Pipeline, monitor: str | None, detach: bool, fates:
         return _told_start(app, pipeline)
     if app.output.as_json:
         pipeline.run(block=False, **fates)
-        return _told_end(app, pipeline, waited(runs.load(pipeline.directory), pipeline))
+        with _interrupted(app, pipeline):
+            return _told_end(app, pipeline, waited(runs.load(pipeline.directory), pipeline))
     monitor = monitor or (NO_MONITOR if pipeline.backend.name == DEFAULT_BACKEND else INLINE)
     with _interrupted(app, pipeline):
         pipeline.run(monitor=monitor, **fates)
@@ -132,6 +133,14 @@ def last(kept: Shelf, target: str | None) -> Run:
     return found[0].run
 
 
+def state_of(run: Run) -> PipelineState | None:
+    """How a run stands; None where its backend cannot be asked."""
+    try:
+        return registry.backend(run.manifest.backend).state(run)
+    except RunyardError:
+        return None
+
+
 def waited(run: Run, pipeline: Pipeline) -> PipelineState:
     """How it stands when it is over."""
     while not (state := pipeline.backend.state(run)).over:
@@ -159,6 +168,8 @@ def _interrupted(app: App, pipeline: Pipeline) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
+        if pipeline.backend.name == DEFAULT_BACKEND:  # not there to be waited for when it runs behind us
+            pipeline.kill()
         name = harmless(pipeline.name)
         if pipeline.state().over:
             app.output.note(f"ry: pipeline {name} is interrupted; `ry pipeline status {name}` tells what was done")
@@ -190,7 +201,6 @@ def _told_end(app: App, pipeline: Pipeline, state: PipelineState) -> int:
 def _collect(kept: Shelf, days: int, now: float) -> None:
     """Runs that ended long ago go."""
     for run in kept.old(days, now):
-        backend = registry.backend(run.manifest.backend)
-        with suppress(RunyardError):  # of a machine that does not answer: another time
-            if not backend.lacks() and backend.state(run).status != RUNNING:
-                kept.discard(run)
+        state = state_of(run)
+        if state is not None and state.status != RUNNING:
+            kept.discard(run)

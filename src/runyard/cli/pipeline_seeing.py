@@ -10,12 +10,10 @@ import click
 from runyard.cli.context import App
 from runyard.cli.options import as_json, complete_pipelines
 from runyard.cli.pipeline_options import one_run, shelf
-from runyard.cli.pipeline_running import last
+from runyard.cli.pipeline_running import last, state_of
 from runyard.cli.render.grid import Column, Grid, Row
 from runyard.cli.render.text import clock, harmless, span
-from runyard.errors import RunyardError
 from runyard.pipeline.backends import registry
-from runyard.pipeline.run import Run
 from runyard.pipeline.shelf import Draft, Kept, Shelf
 from runyard.pipeline.state import (
     DONE,
@@ -110,14 +108,6 @@ def word_of(state: PipelineState) -> str:
     if state.status == DONE:
         return PASSED if state.good else FAILED
     return "not started" if state.status == INIT else state.status
-
-
-def state_of(run: Run) -> PipelineState | None:
-    """How a run stands; None where its backend cannot be asked."""
-    try:
-        return registry.backend(run.manifest.backend).state(run)
-    except RunyardError:
-        return None
 
 
 def record(line: Line) -> dict[str, Any]:

@@ -7,6 +7,7 @@ A name never becomes a path: files are called by what is plain in it and a hash.
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import shutil
 import time
@@ -27,7 +28,8 @@ from runyard.settings import Home
 
 STAMP = "%Y%m%d-%H%M%S"
 SUFFIX = ".json"
-HASH_LENGTH = 8
+MANIFEST = "pipeline.json"
+HASH_LENGTH = 16
 DAY_S = 86_400
 
 
@@ -126,7 +128,8 @@ class Shelf:
 
     def old(self, days: int, now: float) -> list[Run]:
         """The runs that were written more than so many days ago."""
-        return [kept.run for kept in self.runs() if kept.written_at < now - days * DAY_S]
+        paths = (path for path in _files(self._home.pipelines, "") if _written_at(path) < now - days * DAY_S)
+        return [kept.run for kept in map(_kept, paths) if kept is not None]
 
     def _write(self, draft: Draft) -> None:
         os.makedirs(self._home.drafts, mode=0o700, exist_ok=True)
@@ -159,8 +162,16 @@ def _draft(path: str) -> Draft | None:
 
 def _kept(directory: str) -> Kept | None:
     """The run in this directory; None while it is being made, and if it is none that we can read."""
+    written_at = _written_at(directory)
     try:
-        run = runs.load(directory)
-        return Kept(run, os.stat(run.layout.manifest).st_mtime)
-    except (RunyardError, OSError):
+        return None if written_at == math.inf else Kept(runs.load(directory), written_at)
+    except RunyardError:
         return None
+
+
+def _written_at(directory: str) -> float:
+    """When the run in this directory was written (infinity: it is not, or has gone)."""
+    try:
+        return os.stat(os.path.join(directory, MANIFEST)).st_mtime
+    except OSError:
+        return math.inf
