@@ -236,6 +236,21 @@ def test_a_session_that_is_killed(make: Making, server: TmuxServer, gate: Gate, 
     assert [(job.status, job.code) for job in state.jobs] == [(FAILED, None), (PASSED, 0), (PASSED, 0)]
 
 
+def test_what_is_typed_into_a_session_is_for_its_job(make: Making, server: TmuxServer, bell: Bell) -> None:
+    pipeline = make(size=1)
+    pipeline.submit(f"read -r line; echo you said $line; echo x >{bell.path}; exec sleep 1000", name="first")
+    pipeline.submit(f"echo x >{bell.path}", name="next")
+    pipeline.run(block=False)
+    [session] = [name for name in server.sessions() if name.endswith("-0")]
+    server.tmux("send-keys", "-t", f"={session}:", "something", "Enter")
+    bell.wait()
+    server.tmux("send-keys", "-t", f"={session}:", "C-c")
+    bell.wait()
+    state = until_over(pipeline)
+    assert [(job.status, job.code) for job in state.jobs] == [(FAILED, 130), (PASSED, 0)]
+    assert "you said something\n" in Path(state.jobs[0].log).read_text()
+
+
 def test_all_workers_are_killed(make: Making, server: TmuxServer, gate: Gate, bell: Bell) -> None:
     pipeline = make(size=1)
     pipeline.submit(f"echo $PPID >{bell.path}; read -r x <{gate.path}", name="lost")

@@ -117,8 +117,9 @@ def running(surroundings: str = "") -> str:
 CLAIM = """
 # One run at a time.
 if ! (set -o noclobber && echo "$$ $(born "$$")" >"$here/running") 2>/dev/null; then
-  read -r pid since <"$here/running"
-  if [[ $(born "$pid" 2>/dev/null) == "$since" ]]; then
+  pid='' since=''
+  { read -r pid since <"$here/running"; } 2>/dev/null # it may go at this moment
+  if [[ $pid && $(born "$pid" 2>/dev/null) == "$since" ]]; then
     echo "this pipeline is running already, as process $pid" >&2
     exit 75
   fi

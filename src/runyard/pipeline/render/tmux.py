@@ -71,8 +71,18 @@ open_session() { # NAME SCRIPT, its arguments
 
 end_sessions
 exec {started}<>"$here/wire/started"
-open_session "$session" coordinator.sh "$session"
-read -rt 20 -u "$started" || give_up "the coordinator did not start: tmux or bash refuses"
+
+# A server that has lost its last session is ending, and refuses; another one starts when it has gone.
+for ((tries = 1; tries <= 50; tries++)); do
+  patience_s=0.1
+  complaint=$(open_session "$session" coordinator.sh "$session" 2>&1) && patience_s=20
+  if read -rt "$patience_s" -u "$started"; then
+    came=yes
+    break
+  fi
+  [[ $patience_s == 0.1 ]] || break
+done
+[[ ${came-} ]] || give_up "the coordinator did not start: ${complaint:-bash refuses}"
 trap - EXIT # from now on the coordinator holds it
 for ((worker = 0; worker < %WORKERS%; worker++)); do
   open_session "$session-$worker" worker.sh "$worker" "$session" "$onfail" "$onexit" ||

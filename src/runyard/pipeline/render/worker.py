@@ -68,6 +68,9 @@ case $fate in
   capture) capture ;;
   keep)
     echo "### $session is over; this shell stays until you leave it"
+    for descriptor in "$input" "$over" "${held[@]}"; do
+      [[ ! $descriptor ]] || exec {descriptor}<&-
+    done
     # shellcheck source=/dev/null
     source "$here/environment.env"
     exec "${SHELL:-$BASH}" -i
