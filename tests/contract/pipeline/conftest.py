@@ -54,7 +54,7 @@ def serial(request: pytest.FixtureRequest, directory: Path) -> Iterator[Ground]:
 def slurm(request: pytest.FixtureRequest, directory: Path) -> Iterator[Ground]:
     cluster: Slurm = request.getfixturevalue("slurm")
     request.getfixturevalue("monkeypatch").setenv("SLURM_CONF", cluster.environ({})["SLURM_CONF"])
-    yield Ground("slurm", directory, at_once=8, many=200)
+    yield Ground("slurm", directory, at_once=8, many=100)
 
 
 @contextmanager

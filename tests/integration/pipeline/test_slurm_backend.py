@@ -51,7 +51,7 @@ def test_a_job_that_is_refused(pipeline: Pipeline, slurm: Slurm) -> None:
     pipeline.submit("true", name="fine", hold=True)
     pipeline.submit("true", name="it's bad", depends="fine", partition="nowhere")
     pipeline.submit("true", name="late")
-    with pytest.raises(Conflict, match=r"(?s)invalid partition.*sbatch refused job it's bad.*cancelled") as raised:
+    with pytest.raises(Conflict, match=r"(?s)invalid partition.*refused the job \"it's bad\".*cancelled") as raised:
         pipeline.run()
     jobs = ended(pipeline)
     assert str(numbers(pipeline)[0]) in str(raised.value)
@@ -74,6 +74,9 @@ def test_cancelled_by_somebody(pipeline: Pipeline, slurm: Slurm, tmp_path: Path)
         bell.wait()
         while pipeline.state().of(PENDING)[0].reason != "JobHeldUser":
             pipeline.backend.wait(runs.load(pipeline.directory), 1.0)
+        run = runs.load(pipeline.directory)
+        assert pipeline.backend.attach(run)[-1] == pipeline.layout.log("runs")
+        assert pipeline.backend.attach(run, "follows") == ()
         slurm.ask("scancel", *map(str, numbers(pipeline)[:2]))
         jobs = ended(pipeline)
     assert (jobs["runs"].status, jobs["runs"].code, jobs["runs"].reason) == (FAILED, 5, "cancelled")

@@ -136,7 +136,7 @@ submitted() {
 }
 
 refused() { # NAME
-  give_up "sbatch refused job $1"
+  give_up "sbatch refused the job \"$1\""
 }
 
 # Half a pipeline is of no use.
