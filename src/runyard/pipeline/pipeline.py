@@ -172,11 +172,13 @@ class Pipeline:
         layout = Layout(os.path.abspath(self.directory), self.whole.without(tuple(without)))
         if not full:
             return show([(layout.directory, self.backend.readable(layout.spec))], style)
-        show([(file.path, file.text) for file in self.backend.render(layout).files if file.program], style)
+        made = self.backend.render(layout)
+        show([(file.path, file.text) for file in made.files if file.program or file is made.script], style)
 
     def write(self) -> str:
         """Write its scripts; the path of the one to run. Nothing is started."""
-        return self._made().write(self.render())
+        run = self._made()
+        return run.write(self.backend.render(run.layout))
 
     def run(
         self,
@@ -201,7 +203,7 @@ class Pipeline:
         if missing:
             raise Conflict(f"{self.backend.name}: {missing}")
         run = self._made()
-        run.write(self.render())
+        run.write(self.backend.render(run.layout))
         self.backend.start(run, how)
         if watched:
             return watch(run, self.backend).as_dict()
@@ -255,8 +257,8 @@ class Pipeline:
     def _made(self) -> Run:
         if self.state().status == RUNNING:
             raise Conflict(f"pipeline {self.name!r} is running; wait for it, or kill it first")
-        facts = self.backend.facts(self.whole, self.directory)
-        return runs.make(self.directory, self.backend.name, self.whole, facts)
+        whole = self.whole
+        return runs.make(self.directory, self.backend.name, whole, self.backend.facts(whole, self.directory))
 
 
 def place(name: str) -> str:

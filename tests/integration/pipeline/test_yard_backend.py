@@ -184,10 +184,12 @@ def test_options_of_sbatch(yard: Yard, pipeline: Pipeline) -> None:
     pipeline.kill()
 
 
-def test_values_are_only_in_blobs(yard: Yard, pipeline: Pipeline) -> None:
+def test_values_are_only_in_blobs(yard: Yard, pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
     pipeline = pipeline.change_backend("yard", env={"TOKEN": "s3cr3t-of-the-yard"})
     pipeline.submit('test "$TOKEN" = s3cr3t-of-the-yard', name="s3cr3t is a word")
     assert "s3cr3t-of" not in pipeline.commands(full=True).replace("= s3cr3t-of-the-yard", "")
+    pipeline.print_commands(full=True, style="plain")
+    assert '"name": "s3cr3t is a word"' in capsys.readouterr().out
     assert pipeline.run()["passed"] == 1
     with_it = [
         path
