@@ -185,6 +185,13 @@ def test_what_is_done_with_sessions(
     assert server.sessions() == ["mine"]
 
 
+def test_jobs_that_are_over_before_all_workers_are_there(make: Making) -> None:
+    pipeline = make(size=40)
+    for _ in range(40):
+        pipeline.submit("true", log=False)
+    assert pipeline.run()["passed"] == 40
+
+
 def test_a_word_that_is_no_fate(make: Making) -> None:
     pipeline = make()
     with pytest.raises(InvalidSpec, match="onfail: 'burn' is none of keep, kill, capture"):

@@ -78,7 +78,7 @@ begin_logged() { # KEY, arguments of bash
   begin "$@" > >(trap '' HUP INT TERM && exec tee -- "$log" {over}<&-) 2>&1
   code=$?
   exec {pipe}>&-
-  read -rt 0.3 -u "$over"
+  read -rt 1 -u "$over"
   if (($? > 128)); then
     exec {over}<&-
     over=''

@@ -85,8 +85,11 @@ done
 [[ ${came-} ]] || give_up "the coordinator did not start: ${complaint:-bash refuses}"
 trap - EXIT # from now on the coordinator holds it
 for ((worker = 0; worker < %WORKERS%; worker++)); do
-  open_session "$session-$worker" worker.sh "$worker" "$session" "$onfail" "$onexit" ||
-    give_up "tmux refuses a session: $session-$worker"
+  if ! complaint=$(open_session "$session-$worker" worker.sh "$worker" "$session" "$onfail" "$onexit" 2>&1); then
+    # where the coordinator is through, the other workers have done it all
+    [[ ! -e $here/running ]] || give_up "tmux refuses the session $session-$worker: $complaint"
+    break
+  fi
 done
 %LOOK%
 """.strip()
