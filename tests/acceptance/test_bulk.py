@@ -95,7 +95,7 @@ def test_a_job_that_is_there_already_can_be_waited_for(ry: Typist) -> None:
         ("[]", "a list of at least one job"),
         ("", "a list of at least one job"),
         ('["true"]', "an object with a command was expected"),
-        ("&a [" + "*a, " * 3 + "*a]", "job 1"),
+        ("&a [" + "*a, " * 3 + "*a]", "*a holds itself"),
         ("[" * 5000, "nested"),
         (json.dumps([{"command": ["true", "x" * 140_000]}]), "longer than the system's 131071 bytes"),
         (json.dumps([{"command": "true", "env": {"A": "x" * 140_000}}]), "A is 140002 bytes long"),
