@@ -6,7 +6,7 @@ import json
 from string import printable
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runyard.errors import InvalidSpec
@@ -257,6 +257,7 @@ def specs(draw: st.DrawFn) -> PipelineSpec:
     )  # fmt: skip
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # a busy machine draws slowly
 @given(specs())
 def test_what_is_written_is_read_back(spec: PipelineSpec) -> None:
     once = document.write(spec, "serial")
