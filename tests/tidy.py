@@ -87,11 +87,8 @@ PURE = (
     "pipeline/spec.py",
     "pipeline/graph.py",
     "pipeline/layout.py",
-    "pipeline/options.py",
-    "pipeline/sbatch.py",
     "pipeline/state.py",
-    "pipeline/document.py",
-    "pipeline/matrix.py",
+    "pipeline/reading/",
     "pipeline/render/",
     "pipeline/drawing/",
 )

@@ -1,7 +1,7 @@
 """YAML as far as jobs and pipelines need it: texts, lists and objects, anchors and merges, within limits; and back.
 
 Scalars stay the text that was written: `22:00` is no number of minutes here and `1e-3` keeps its form. `bulk` loads
-lists of jobs, `pipeline.document` pipelines, which also asks on which line something stands.
+lists of jobs, `pipeline.reading.document` pipelines, which also asks on which line something stands.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ from runyard.cli.render.text import counted, harmless
 from runyard.errors import InvalidSpec, NotFound
 from runyard.model.nearest import meant
 from runyard.model.record import changed
-from runyard.pipeline import options as reading
 from runyard.pipeline.backends import registry
+from runyard.pipeline.reading import options as reading
 from runyard.pipeline.shelf import Draft
 from runyard.pipeline.spec import PipelineJob
 

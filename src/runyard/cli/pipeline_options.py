@@ -13,9 +13,9 @@ from runyard.cli.context import App
 from runyard.cli.options import F, complete_backends, complete_directories, complete_pipelines
 from runyard.cli.submit import text_of
 from runyard.errors import InvalidSpec, UsageError
-from runyard.pipeline import document
-from runyard.pipeline import options as reading
-from runyard.pipeline.document import Document
+from runyard.pipeline.reading import document
+from runyard.pipeline.reading import options as reading
+from runyard.pipeline.reading.document import Document
 from runyard.pipeline.shelf import Draft, Shelf
 from runyard.pipeline.spec import PipelineJob
 
@@ -113,7 +113,7 @@ def command_of(words: tuple[str, ...], text: str | None = None) -> str:
 
 
 def given(values: dict[str, Any]) -> dict[str, Any]:
-    """The options that were given, as `pipeline.options` reads them."""
+    """The options that were given, as `pipeline.reading.options` reads them."""
     found = {name: value for name, value in values.items() if value is not None and value != () and name != "sbatch"}
     if "cwd" in found:
         found["cwd"] = os.path.abspath(found["cwd"])

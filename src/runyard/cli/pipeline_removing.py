@@ -15,7 +15,7 @@ from runyard.cli.selecting import YES
 from runyard.errors import RunyardError, UsageError
 from runyard.pipeline.backends import registry
 from runyard.pipeline.pipeline import WAIT_S
-from runyard.pipeline.run import Run
+from runyard.pipeline.runs import Run
 from runyard.pipeline.shelf import Draft, Kept, Shelf
 from runyard.pipeline.state import RUNNING
 

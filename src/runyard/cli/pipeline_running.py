@@ -28,14 +28,14 @@ from runyard.cli.pipeline_options import (
 from runyard.cli.render.text import harmless
 from runyard.errors import NotFound, RunyardError
 from runyard.model.record import changed
-from runyard.pipeline import run as runs
+from runyard.pipeline import runs
 from runyard.pipeline.backends import registry
 from runyard.pipeline.backends.base import FATES, KEEP, KILL
-from runyard.pipeline.document import Document
-from runyard.pipeline.monitor import watch
 from runyard.pipeline.pipeline import INLINE, MONITORS, NO_MONITOR, WAIT_S, Pipeline
-from runyard.pipeline.run import Run
+from runyard.pipeline.reading.document import Document
+from runyard.pipeline.runs import Run
 from runyard.pipeline.shelf import Shelf, place
+from runyard.pipeline.showing.monitor import watch
 from runyard.pipeline.state import RUNNING, PipelineState
 
 DEFAULT_BACKEND, QUEUED = "serial", "yard"

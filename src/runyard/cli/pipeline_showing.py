@@ -22,7 +22,7 @@ from runyard.cli.pipeline_options import (
 from runyard.cli.pipeline_running import pipeline_of
 from runyard.cli.render.text import harmless
 from runyard.errors import UsageError
-from runyard.pipeline import document
+from runyard.pipeline.reading import document
 
 
 @click.command("show", cls=CommandBehind)

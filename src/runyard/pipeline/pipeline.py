@@ -20,17 +20,16 @@ from typing import Any
 from runyard.config import load
 from runyard.errors import Conflict, InvalidSpec, NotFound, TimedOut
 from runyard.model.nearest import meant
-from runyard.pipeline import options as reading
-from runyard.pipeline import run as runs
-from runyard.pipeline import shelf
+from runyard.pipeline import runs, shelf
 from runyard.pipeline.backends import registry
 from runyard.pipeline.backends.base import KEEP, KILL, Backend, Start
 from runyard.pipeline.drawing.picture import of_needs
 from runyard.pipeline.graph import Graph
 from runyard.pipeline.layout import Layout, Rendering
-from runyard.pipeline.monitor import REFRESH_S, watch
-from runyard.pipeline.printing import COLORS, show
-from runyard.pipeline.run import Run
+from runyard.pipeline.reading import options as reading
+from runyard.pipeline.runs import Run
+from runyard.pipeline.showing.monitor import REFRESH_S, watch
+from runyard.pipeline.showing.printing import COLORS, show
 from runyard.pipeline.spec import PipelineJob, PipelineSpec
 from runyard.pipeline.state import INIT, RUNNING, JobState, PipelineState
 from runyard.settings import Home

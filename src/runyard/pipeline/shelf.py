@@ -21,8 +21,8 @@ from runyard.foreign.filesystem import put
 from runyard.model import codec
 from runyard.model.nearest import meant
 from runyard.model.record import dataclass
-from runyard.pipeline import run as runs
-from runyard.pipeline.run import Run
+from runyard.pipeline import runs
+from runyard.pipeline.runs import Run
 from runyard.pipeline.spec import PipelineSpec, slug
 from runyard.settings import Home
 

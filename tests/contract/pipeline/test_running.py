@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from runyard.errors import Conflict
-from runyard.pipeline import run as runs
+from runyard.pipeline import runs
 from runyard.pipeline.backends import registry
 from runyard.pipeline.state import DONE, INIT, INTERRUPTED, PASSED, RUNNING, PipelineState
 from tests.contract.pipeline.conftest import Ground

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runyard.pipeline import run as runs
+from runyard.pipeline import runs
 from runyard.pipeline.backends import registry
 from runyard.pipeline.pipeline import Pipeline
 from runyard.pipeline.state import RUNNING
@@ -21,9 +21,9 @@ pytestmark = pytest.mark.skipif(not TMUX, reason="tmux is not installed")
 
 WATCH = """
 import sys
-from runyard.pipeline import run as runs
+from runyard.pipeline import runs
 from runyard.pipeline.backends import registry
-from runyard.pipeline.monitor import watch
+from runyard.pipeline.showing.monitor import watch
 run = runs.load(sys.argv[1])
 print("then", watch(run, registry.backend(run.manifest.backend), 0.05).status)
 """

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from runyard.errors import Conflict
-from runyard.pipeline import run as runs
+from runyard.pipeline import runs
 from runyard.pipeline.backends.slurm import Slurm as Backend
 from runyard.pipeline.pipeline import Pipeline
-from runyard.pipeline.sbatch import FLAGS, SBATCH
+from runyard.pipeline.reading.sbatch import FLAGS, SBATCH
 from runyard.pipeline.state import DONE, FAILED, INTERRUPTED, PASSED, PENDING, RUNNING, SKIPPED, JobState
 from tests.harness.slurm import Slurm
 from tests.harness.yard import Bell, Gate

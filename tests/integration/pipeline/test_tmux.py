@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from runyard.errors import Conflict, InvalidSpec
-from runyard.pipeline import run as runs
+from runyard.pipeline import runs
 from runyard.pipeline.backends import registry
 from runyard.pipeline.backends import tmux as backend
 from runyard.pipeline.pipeline import Pipeline

@@ -20,7 +20,7 @@ from runyard.model.filter import JobQuery
 from runyard.model.group import PIPELINE, GroupQuery
 from runyard.model.job import JobState as Stage
 from runyard.model.queue import Queue
-from runyard.pipeline import run as runs
+from runyard.pipeline import runs
 from runyard.pipeline.backends.yard import Yard as Backend
 from runyard.pipeline.pipeline import Pipeline
 from runyard.pipeline.state import DONE, FAILED, INIT, INTERRUPTED, PASSED, PENDING, RUNNING, SKIPPED, JobState

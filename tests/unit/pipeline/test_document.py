@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runyard.errors import InvalidSpec
-from runyard.pipeline import document, matrix
+from runyard.pipeline.reading import document, matrix
 from runyard.pipeline.spec import PipelineJob, PipelineSpec
 
 TEXT = """

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from runyard.errors import InvalidSpec
-from runyard.pipeline.options import job_options, spec_of
+from runyard.pipeline.reading.options import job_options, spec_of
+from runyard.pipeline.reading.sbatch import EITHER, FLAGS, VALUED, asked
 from runyard.pipeline.render import slurm
-from runyard.pipeline.sbatch import EITHER, FLAGS, VALUED, asked
 from runyard.pipeline.spec import PipelineJob
 
 

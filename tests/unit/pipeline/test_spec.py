@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from runyard.model import codec
-from runyard.pipeline.run import Manifest
+from runyard.pipeline.runs import Manifest
 from runyard.pipeline.spec import PipelineJob, PipelineSpec
 
 

@@ -7,8 +7,8 @@ from io import StringIO
 
 from rich.console import Console
 
+from runyard.pipeline.showing.view import change, view
 from runyard.pipeline.state import FAILED, PASSED, PENDING, RUNNING, SKIPPED, JobState, PipelineState
-from runyard.pipeline.view import change, view
 
 LOG = ("epoch 1", "epoch 2 \x1b[2J", "[red]epoch 3[/red]")
 JOBS = (

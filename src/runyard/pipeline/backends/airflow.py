@@ -17,7 +17,7 @@ from runyard.pipeline.backends.base import Start
 from runyard.pipeline.graph import Graph
 from runyard.pipeline.layout import Layout, Rendering
 from runyard.pipeline.render import airflow, serial
-from runyard.pipeline.run import Run, read_json
+from runyard.pipeline.runs import Run, read_json
 from runyard.pipeline.spec import PipelineSpec
 from runyard.pipeline.state import DONE, FAILED, INIT, PENDING, RUNNING, SKIPPED, JobState, PipelineState
 

@@ -12,7 +12,7 @@ from typing import Protocol
 from runyard.errors import InvalidSpec
 from runyard.model.record import dataclass
 from runyard.pipeline.layout import Layout, Rendering
-from runyard.pipeline.run import Run
+from runyard.pipeline.runs import Run
 from runyard.pipeline.spec import PipelineSpec
 from runyard.pipeline.state import PipelineState
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from runyard.errors import Conflict
 from runyard.foreign import process, script
 from runyard.model.record import changed
-from runyard.pipeline.run import Run, read_json
+from runyard.pipeline.runs import Run, read_json
 from runyard.pipeline.spec import PipelineSpec
 from runyard.pipeline.state import (
     DONE,

@@ -23,7 +23,7 @@ from runyard.pipeline.backends.base import Start
 from runyard.pipeline.graph import Graph
 from runyard.pipeline.layout import Layout, Rendering
 from runyard.pipeline.render import slurm as rendering
-from runyard.pipeline.run import Run, read_json
+from runyard.pipeline.runs import Run, read_json
 from runyard.pipeline.spec import PipelineSpec
 from runyard.pipeline.state import (
     DONE,

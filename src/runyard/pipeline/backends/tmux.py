@@ -15,7 +15,7 @@ from runyard.pipeline.backends import scripted
 from runyard.pipeline.backends.base import Start
 from runyard.pipeline.layout import Layout, Rendering
 from runyard.pipeline.render import serial, tmux
-from runyard.pipeline.run import Run, read_json
+from runyard.pipeline.runs import Run, read_json
 from runyard.pipeline.spec import PipelineSpec
 from runyard.pipeline.state import FAILED, RUNNING, PipelineState
 

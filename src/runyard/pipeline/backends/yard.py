@@ -23,12 +23,12 @@ from runyard.model.group import PIPELINE, GroupQuery, GroupRow, Members
 from runyard.model.job import ON_HOSTS, WAITING
 from runyard.model.outcome import Outcome
 from runyard.model.record import dataclass
-from runyard.pipeline import run as runs
+from runyard.pipeline import runs
 from runyard.pipeline.backends.base import Start
 from runyard.pipeline.graph import Graph
 from runyard.pipeline.layout import Layout, Rendering
 from runyard.pipeline.render import serial, yard
-from runyard.pipeline.run import Run, read_json
+from runyard.pipeline.runs import Run, read_json
 from runyard.pipeline.spec import PipelineJob, PipelineSpec
 from runyard.pipeline.state import (
     DONE,

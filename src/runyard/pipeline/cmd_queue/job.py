@@ -12,12 +12,12 @@ from typing import Any, Protocol
 
 from runyard.client import handle
 from runyard.model.record import changed
-from runyard.pipeline import options as reading
 from runyard.pipeline.layout import Layout
 from runyard.pipeline.pipeline import place
-from runyard.pipeline.printing import COLORS, show
+from runyard.pipeline.reading import options as reading
+from runyard.pipeline.reading.sbatch import SBATCH
 from runyard.pipeline.render import alone, bash
-from runyard.pipeline.sbatch import SBATCH
+from runyard.pipeline.showing.printing import COLORS, show
 from runyard.pipeline.spec import PipelineJob, PipelineSpec
 
 OTHERS = ("allow_indent", "bookkeeper", "info_dpath", "output_fpath", "shell")

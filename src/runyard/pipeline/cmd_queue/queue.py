@@ -20,16 +20,16 @@ from typing import Any, ClassVar
 from runyard.errors import InvalidSpec, TimedOut
 from runyard.model.nearest import meant
 from runyard.model.record import changed
-from runyard.pipeline import options as reading
 from runyard.pipeline.backends import registry
 from runyard.pipeline.cmd_queue.errors import BlockTimeoutError, DuplicateJobError, UnknownBackendError, UnknownJobError
 from runyard.pipeline.cmd_queue.job import Job, check_shell, warned
 from runyard.pipeline.graph import Graph
 from runyard.pipeline.layout import Layout
-from runyard.pipeline.monitor import REFRESH_S
 from runyard.pipeline.pipeline import INLINE, NO_MONITOR, Pipeline, place
-from runyard.pipeline.printing import COLORS, PLAIN, RICH
-from runyard.pipeline.sbatch import SBATCH
+from runyard.pipeline.reading import options as reading
+from runyard.pipeline.reading.sbatch import SBATCH
+from runyard.pipeline.showing.monitor import REFRESH_S
+from runyard.pipeline.showing.printing import COLORS, PLAIN, RICH
 from runyard.pipeline.spec import PipelineSpec, slug
 from runyard.pipeline.state import DONE, INIT, RUNNING
 

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from runyard.errors import NotFound
-from runyard.pipeline import run as runs
+from runyard.pipeline import runs
 from runyard.pipeline.backends.base import CAPTURE, KEEP
 from runyard.pipeline.backends.tmux import Tmux
 from runyard.pipeline.cmd_queue.errors import SizeError

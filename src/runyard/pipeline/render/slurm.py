@@ -12,9 +12,9 @@ from collections.abc import Iterator
 
 from runyard.pipeline.graph import Graph
 from runyard.pipeline.layout import Layout, Rendering, ScriptFile
+from runyard.pipeline.reading.sbatch import Asked, asked
 from runyard.pipeline.render import bash
 from runyard.pipeline.render.recording import ANEW, HERE, TELLING
-from runyard.pipeline.sbatch import Asked, asked
 from runyard.pipeline.spec import PipelineJob, PipelineSpec
 
 SUBMITTED, REFUSED = "submitted", "refused"

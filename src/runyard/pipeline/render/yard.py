@@ -6,8 +6,8 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from runyard.pipeline import sbatch
 from runyard.pipeline.layout import Layout, Rendering, ScriptFile
+from runyard.pipeline.reading import sbatch
 from runyard.pipeline.render import bash
 from runyard.pipeline.spec import PipelineJob, PipelineSpec
 

@@ -27,9 +27,9 @@ from runyard.errors import InvalidSpec
 from runyard.model.nearest import meant
 from runyard.model.record import dataclass
 from runyard.model.rendering import FALSE, TRUE, fill, names_in
-from runyard.pipeline import matrix
-from runyard.pipeline import options as reading
-from runyard.pipeline.sbatch import FLAGS, SBATCH
+from runyard.pipeline.reading import matrix
+from runyard.pipeline.reading import options as reading
+from runyard.pipeline.reading.sbatch import FLAGS, SBATCH
 from runyard.pipeline.spec import PipelineJob, PipelineSpec
 
 JOBS_MAX = 100_000

@@ -19,9 +19,9 @@ from runyard.foreign import script
 from runyard.foreign.terminal import KeyMode, is_terminal
 from runyard.model.wording import harmless
 from runyard.pipeline.backends.base import Backend
-from runyard.pipeline.run import Run
+from runyard.pipeline.runs import Run
+from runyard.pipeline.showing.view import change, view
 from runyard.pipeline.state import JobState, PipelineState
-from runyard.pipeline.view import change, view
 
 REFRESH_S = 0.4
 TAIL_BYTES = 8 * 1024

@@ -15,7 +15,7 @@ from itertools import product
 from typing import Any
 
 from runyard.errors import InvalidSpec
-from runyard.pipeline.options import text
+from runyard.pipeline.reading.options import text
 
 Cell = Mapping[str, str]
 

@@ -13,7 +13,7 @@ from runyard.model import sizes
 from runyard.model.nearest import meant
 from runyard.model.record import changed
 from runyard.pipeline.graph import Graph
-from runyard.pipeline.sbatch import ALIASES, SBATCH
+from runyard.pipeline.reading.sbatch import ALIASES, SBATCH
 from runyard.pipeline.spec import Option, Options, PipelineJob, PipelineSpec, Variables
 
 Unknown = Callable[[str], None]

@@ -1,0 +1,1 @@
+"""From what people write to a checked pipeline: options (those of sbatch too), YAML and JSON, matrices. Pure."""
