@@ -16,7 +16,6 @@ from runyard.cli.pipeline_options import (
     needs_of,
     of_a_job,
     preamble,
-    refuse,
     sbatch,
     shelf,
     size,
@@ -30,8 +29,7 @@ from runyard.model.nearest import meant
 from runyard.model.record import changed
 from runyard.pipeline.backends import registry
 from runyard.pipeline.reading import options as reading
-from runyard.pipeline.shelf import Draft
-from runyard.pipeline.spec import PipelineJob
+from runyard.pipeline.spec import Draft, PipelineJob, free_name
 
 
 @click.command("new")
@@ -60,7 +58,7 @@ def new(app: App, /, name: str, force: bool, **options: Any) -> int:
     chosen = values.pop("backend", "")
     if chosen:
         registry.backend(chosen)
-    spec, _ = reading.spec_of(name, values, refuse)
+    spec, _ = reading.spec_of(name, values)
     shelf(app).put(Draft(spec, chosen), replace=force)
     if app.output.as_json:
         app.output.json({"pipeline": name, "backend": chosen, "total": 0})
@@ -90,33 +88,25 @@ def submit(app: App, /, name: str, text: tuple[str, ...], command: str | None, *
     """
     line = command_of((*text, *words_behind()), command)
     job_name, needs = options.pop("job_name"), options.pop("needs")
-    fields = reading.job_options(given(options), refuse)
+    fields = reading.job_options(given(options))
     added: list[PipelineJob] = []
 
     def change(draft: Draft) -> Draft:
-        added.append(_job(draft, job_name or _free_name(draft), line, {**fields, "needs": needs_of(needs, draft)}))
+        added.append(_job(draft, job_name, line, {**fields, "needs": needs_of(needs, draft)}))
         return changed(draft, spec=reading.whole(draft.spec, (*draft.spec.jobs, added[-1])))
 
     _told(app, shelf(app).change(name, change), added[-1])
     return 0
 
 
-def _job(draft: Draft, name: str, command: str, fields: dict[str, Any]) -> PipelineJob:
+def _job(draft: Draft, name: str | None, command: str, fields: dict[str, Any]) -> PipelineJob:
     known = [job.name for job in draft.spec.jobs]
     if name in known:
         raise InvalidSpec(f"there is a job {name!r} already", "name")
     for need in fields["needs"]:
         if need not in known:
             raise NotFound(f"there is no job {need!r} in {draft.spec.name!r}{meant(need, known)}")
-    return PipelineJob(name, command, **fields)
-
-
-def _free_name(draft: Draft) -> str:
-    known = {job.name for job in draft.spec.jobs}
-    number = len(known)
-    while (name := f"{draft.spec.name}-job-{number}") in known:
-        number += 1
-    return name
+    return PipelineJob(name or free_name(draft.spec.name, len(known), known), command, **fields)
 
 
 def _told(app: App, draft: Draft, job: PipelineJob) -> None:

@@ -15,9 +15,8 @@ from runyard.cli.submit import text_of
 from runyard.errors import InvalidSpec, UsageError
 from runyard.pipeline.reading import document
 from runyard.pipeline.reading import options as reading
-from runyard.pipeline.reading.document import Document
-from runyard.pipeline.shelf import Draft, Shelf
-from runyard.pipeline.spec import PipelineJob
+from runyard.pipeline.shelf import Shelf
+from runyard.pipeline.spec import Draft, PipelineJob
 
 WORDS = "runyard.words"
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -73,9 +72,6 @@ amounts = options(
     click.option("-c", "--cpus", metavar="N", help="So many CPUs."),
     click.option("--mem", metavar="SIZE", help="So much memory: 8GB, or MB."),
 )
-devices = click.option(
-    "--gpus", metavar="LIST", help="The devices that its jobs share (tmux): 0,1. Of a command after --: how many."
-)
 of_a_job = options(
     job_name,
     click.option(
@@ -93,7 +89,17 @@ of_a_job = options(
     click.option("-G", "--gpus", metavar="N", help="So many GPUs."),
     sbatch,
 )  # fmt: skip
-one_target = click.argument("target", required=False, metavar="[NAME|FILE]", shell_complete=complete_pipelines)
+of_a_target = options(
+    click.argument("target", required=False, metavar="[NAME|FILE]", shell_complete=complete_pipelines),
+    backend,
+    size,
+    click.option(
+        "--gpus", metavar="LIST", help="The devices that its jobs share (tmux): 0,1. Of a command after --: how many."
+    ),
+    sbatch,
+    job_name,
+    amounts,
+)
 one_run = click.argument("target", required=False, metavar="[NAME|DIRECTORY]", shell_complete=complete_pipelines)
 
 
@@ -125,17 +131,12 @@ def _sbatch(word: str) -> tuple[str, Any]:
     return key.replace("-", "_"), value if equals else True
 
 
-def refuse(message: str) -> None:
-    """What is done about an option that there is not."""
-    raise InvalidSpec(message)
-
-
 def shelf(app: App) -> Shelf:
     """Where the pipelines of this home are."""
     return Shelf(app.home)
 
 
-def chosen(app: App, target: str | None, values: dict[str, Any]) -> Document:
+def chosen(app: App, target: str | None, values: dict[str, Any]) -> Draft:
     """The pipeline that is meant, with the options that were given: a draft, a file, one that has been run, or the
     command behind `--`."""
     values = given(values)
@@ -148,22 +149,22 @@ def chosen(app: App, target: str | None, values: dict[str, Any]) -> Document:
         if not (name is cpus is mem is None):
             raise UsageError("--name, --cpus and --mem are of a command after --; a pipeline has them for each job")
         found = named(app, target)
-        made, _ = reading.spec_of(found.spec.name, {**reading.options_of(found.spec), **values}, refuse)
-        return Document(reading.whole(made, found.spec.jobs), backend or found.backend)
+        made, _ = reading.spec_of(found.spec.name, {**reading.options_of(found.spec), **values})
+        return Draft(reading.whole(made, found.spec.jobs), backend or found.backend)
     if target is not None:
         raise UsageError(f"either {target}, or a command after --")
     own = {"cpus": cpus, "mem": mem, "gpus": values.pop("gpus", None)}
-    made, _ = reading.spec_of(name or COMMAND, values, refuse)
-    job = PipelineJob(name or COMMAND, command_of(words), **reading.job_options(own, refuse))
-    return Document(reading.whole(made, (job,)), backend)
+    made, _ = reading.spec_of(name or COMMAND, values)
+    job = PipelineJob(name or COMMAND, command_of(words), **reading.job_options(own))
+    return Draft(reading.whole(made, (job,)), backend)
 
 
-def named(app: App, target: str) -> Document:
+def named(app: App, target: str) -> Draft:
     """The draft of this name, the pipeline in this file (-: standard input), or what was last run under this name."""
     kept = shelf(app)
     draft = kept.draft(target)
     if draft is not None:
-        return Document(draft.spec, draft.backend)
+        return draft
     if target == "-" or target.endswith(SUFFIXES) or os.path.isfile(target):
         name = os.path.basename(target).partition(".")[0]
         try:
@@ -173,7 +174,7 @@ def named(app: App, target: str) -> Document:
                 f"{'standard input' if target == '-' else target}: {error.message.removeprefix('file: ')}"
             ) from None
     run = kept.newest(target)
-    return Document(run.spec, run.manifest.backend)
+    return Draft(run.spec, run.manifest.backend)
 
 
 def needs_of(texts: Iterable[str], draft: Draft) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ import click
 from runyard.cli.context import App
 from runyard.cli.options import as_json, complete_pipelines, dry_run, yes
 from runyard.cli.pipeline_options import one_run, shelf
-from runyard.cli.pipeline_running import last, state_of
+from runyard.cli.pipeline_running import state_of
 from runyard.cli.pipeline_seeing import Line, record
 from runyard.cli.render.json import of_named
 from runyard.cli.render.text import counted, harmless
@@ -16,7 +16,8 @@ from runyard.errors import RunyardError, UsageError
 from runyard.pipeline.backends import registry
 from runyard.pipeline.pipeline import WAIT_S
 from runyard.pipeline.runs import Run
-from runyard.pipeline.shelf import Draft, Kept, Shelf
+from runyard.pipeline.shelf import Kept, Shelf
+from runyard.pipeline.spec import Draft
 from runyard.pipeline.state import RUNNING
 
 
@@ -30,7 +31,7 @@ def kill(app: App, target: str | None) -> int:
     Example:
       ry pipeline kill digits
     """
-    run = last(shelf(app), target)
+    run = shelf(app).newest(target)
     name = harmless(run.spec.name)
     if registry.backend(run.manifest.backend).state(run).status == RUNNING:
         _end(run)

@@ -12,43 +12,23 @@ import click
 from runyard.cli.context import App
 from runyard.cli.lazy import EXIT_INTERRUPTED
 from runyard.cli.options import as_json
-from runyard.cli.pipeline_options import (
-    CommandBehind,
-    amounts,
-    backend,
-    chosen,
-    devices,
-    job_name,
-    one_run,
-    one_target,
-    sbatch,
-    shelf,
-    size,
-)
+from runyard.cli.pipeline_options import CommandBehind, chosen, of_a_target, one_run, shelf
 from runyard.cli.render.text import harmless
-from runyard.errors import NotFound, RunyardError
+from runyard.errors import RunyardError
 from runyard.model.record import changed
-from runyard.pipeline import runs
 from runyard.pipeline.backends import registry
 from runyard.pipeline.backends.base import FATES, KEEP, KILL
-from runyard.pipeline.pipeline import INLINE, MONITORS, NO_MONITOR, WAIT_S, Pipeline
-from runyard.pipeline.reading.document import Document
-from runyard.pipeline.runs import Run
+from runyard.pipeline.pipeline import INLINE, MONITORS, NO_MONITOR, Pipeline
 from runyard.pipeline.shelf import Shelf, place
 from runyard.pipeline.showing.monitor import watch
+from runyard.pipeline.spec import Draft
 from runyard.pipeline.state import RUNNING, PipelineState
 
 DEFAULT_BACKEND, QUEUED = "serial", "yard"
 
 
 @click.command("run", cls=CommandBehind)
-@one_target
-@backend
-@size
-@devices
-@sbatch
-@job_name
-@amounts
+@of_a_target
 @click.option("--detach", "--no-wait", "detach", is_flag=True, help="Return when it has been started.")
 @click.option("--monitor", type=click.Choice(MONITORS), help="inline: show it live meanwhile; none: wait in silence.")
 @click.option("--onfail", type=click.Choice(FATES), default=KEEP, help="Of tmux sessions in which a job failed.")
@@ -84,7 +64,8 @@ def _run(app: App, pipeline: Pipeline, monitor: str | None, detach: bool, fates:
     if app.output.as_json:
         pipeline.run(block=False, **fates)
         with _interrupted(app, pipeline):
-            return _told_end(app, pipeline, waited(runs.load(pipeline.directory), pipeline))
+            pipeline.wait()
+        return _told_end(app, pipeline)
     monitor = monitor or (NO_MONITOR if pipeline.backend.name == DEFAULT_BACKEND else INLINE)
     with _interrupted(app, pipeline):
         pipeline.run(monitor=monitor, **fates)
@@ -107,11 +88,11 @@ def monitor(app: App, target: str | None) -> int:
     Example:
       ry pipeline monitor digits
     """
-    found = last(shelf(app), target)
+    found = shelf(app).newest(target)
     return exit_code(watch(found, registry.backend(found.manifest.backend)))
 
 
-def pipeline_of(app: App, found: Document) -> Pipeline:
+def pipeline_of(app: App, found: Draft) -> Pipeline:
     """The pipeline, to be run in a directory of its own. Who uses the yard of another machine queues it there, unless
     somebody named a backend."""
     spec, far = found.spec, app.settings.is_far
@@ -123,29 +104,12 @@ def pipeline_of(app: App, found: Document) -> Pipeline:
     return Pipeline(spec, registry.backend(backend), place(app.home, spec.name))
 
 
-def last(kept: Shelf, target: str | None) -> Run:
-    """The newest run of this name, or that in this directory; without either the newest of all."""
-    if target is not None:
-        return kept.newest(target)
-    found = kept.runs()
-    if not found:
-        raise NotFound("no pipeline has been run here; `ry pipeline run` does")
-    return found[0].run
-
-
 def state_of(run: Run) -> PipelineState | None:
     """How a run stands; None where its backend cannot be asked."""
     try:
         return registry.backend(run.manifest.backend).state(run)
     except RunyardError:
         return None
-
-
-def waited(run: Run, pipeline: Pipeline) -> PipelineState:
-    """How it stands when it is over."""
-    while not (state := pipeline.backend.state(run)).over:
-        pipeline.backend.wait(run, WAIT_S)
-    return state
 
 
 def exit_code(state: PipelineState) -> int:
@@ -191,7 +155,8 @@ def _told_start(app: App, pipeline: Pipeline) -> int:
     return 0
 
 
-def _told_end(app: App, pipeline: Pipeline, state: PipelineState) -> int:
+def _told_end(app: App, pipeline: Pipeline) -> int:
+    state = pipeline.state()
     code = exit_code(state)
     told = {"directory": pipeline.directory, "backend": pipeline.backend.name, **state.as_dict()}
     app.output.json({**told, "ry_exit_code": code})

@@ -10,11 +10,12 @@ import click
 from runyard.cli.context import App
 from runyard.cli.options import as_json, complete_pipelines
 from runyard.cli.pipeline_options import one_run, shelf
-from runyard.cli.pipeline_running import last, state_of
+from runyard.cli.pipeline_running import state_of
 from runyard.cli.render.grid import Column, Grid, Row
 from runyard.cli.render.text import clock, harmless, span
 from runyard.pipeline.backends import registry
-from runyard.pipeline.shelf import Draft, Kept, Shelf
+from runyard.pipeline.shelf import Kept, Shelf
+from runyard.pipeline.spec import Draft
 from runyard.pipeline.state import (
     DONE,
     FAILED,
@@ -84,7 +85,7 @@ def status(app: App, target: str | None) -> int:
       ry pipeline status
       ry pipeline status digits --json
     """
-    run = last(shelf(app), target)
+    run = shelf(app).newest(target)
     state = registry.backend(run.manifest.backend).state(run)
     if app.output.as_json:
         app.output.json({"directory": run.layout.directory, "backend": run.manifest.backend, **state.as_dict()})

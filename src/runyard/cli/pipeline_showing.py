@@ -8,17 +8,7 @@ import click
 
 from runyard.cli.context import App
 from runyard.cli.options import as_json
-from runyard.cli.pipeline_options import (
-    CommandBehind,
-    amounts,
-    backend,
-    chosen,
-    devices,
-    job_name,
-    one_target,
-    sbatch,
-    size,
-)
+from runyard.cli.pipeline_options import CommandBehind, chosen, of_a_target
 from runyard.cli.pipeline_running import pipeline_of
 from runyard.cli.render.text import harmless
 from runyard.errors import UsageError
@@ -26,13 +16,7 @@ from runyard.pipeline.reading import document
 
 
 @click.command("show", cls=CommandBehind)
-@one_target
-@backend
-@size
-@devices
-@sbatch
-@job_name
-@amounts
+@of_a_target
 @click.option("--full", is_flag=True, help="The script itself, as it would be run.")
 @click.option("--graph", is_flag=True, help="Only who needs whom.")
 @click.option("--all-edges", is_flag=True, help="In the graph also edges that others imply.")

@@ -30,7 +30,7 @@ from runyard.pipeline.reading import options as reading
 from runyard.pipeline.runs import Run
 from runyard.pipeline.showing.monitor import REFRESH_S, watch
 from runyard.pipeline.showing.printing import COLORS, show
-from runyard.pipeline.spec import PipelineJob, PipelineSpec
+from runyard.pipeline.spec import PipelineJob, PipelineSpec, free_name
 from runyard.pipeline.state import INIT, RUNNING, JobState, PipelineState
 from runyard.settings import Home
 
@@ -60,14 +60,9 @@ class Pipeline:
         jobs), `public` (names of those whose values may stand in scripts), `directory` (where its files go), and for
         slurm any option of sbatch. InvalidSpec names what is wrong.
         """
-        spec, directory = reading.spec_of(name, options, cls._unknown)
+        spec, directory = reading.spec_of(name, options)
         chosen = registry.backend(backend)
         return cls(spec, chosen, directory or place(name))
-
-    @staticmethod
-    def _unknown(message: str) -> None:
-        """What is done about an option that there is not."""
-        raise InvalidSpec(message)
 
     @property
     def name(self) -> str:
@@ -93,11 +88,11 @@ class Pipeline:
         """
         if not isinstance(command, str):
             raise InvalidSpec(f"a text for the shell was expected, not {command!r}", "command")
-        name = name or self._free_name()
+        name = name or free_name(self.name, len(self), self._jobs)
         if name in self._jobs:
             raise InvalidSpec(f"there is a job {name!r} already", "name")
         needs = tuple(dict.fromkeys((*self._sync, *self._names(depends))))
-        return self.add(PipelineJob(name, command, needs, **reading.job_options(options, self._unknown)))
+        return self.add(PipelineJob(name, command, needs, **reading.job_options(options)))
 
     def add(self, job: PipelineJob) -> PipelineJob:
         """Add a job that is made already."""
@@ -140,12 +135,6 @@ class Pipeline:
             if name not in self._jobs:
                 raise NotFound(f"there is no job {name!r} in {self.name!r}{meant(str(name), self._jobs)}")
         return names
-
-    def _free_name(self) -> str:
-        number = len(self._jobs)
-        while (name := f"{self.name}-job-{number}") in self._jobs:
-            number += 1
-        return name
 
     @property
     def layout(self) -> Layout:

@@ -20,10 +20,9 @@ from runyard.foreign import locks
 from runyard.foreign.filesystem import put
 from runyard.model import codec
 from runyard.model.nearest import meant
-from runyard.model.record import dataclass
 from runyard.pipeline import runs
 from runyard.pipeline.runs import Run
-from runyard.pipeline.spec import PipelineSpec, slug
+from runyard.pipeline.spec import Draft, slug
 from runyard.settings import Home
 
 STAMP = "%Y%m%d-%H%M%S"
@@ -31,14 +30,6 @@ SUFFIX = ".json"
 MANIFEST = "pipeline.json"
 HASH_LENGTH = 16
 DAY_S = 86_400
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A pipeline that is being put together, and the backend that is to run it ("": nobody said)."""
-
-    spec: PipelineSpec
-    backend: str = ""
 
 
 class Kept(NamedTuple):
@@ -109,11 +100,13 @@ class Shelf:
         named = (kept for kept in found if kept is not None and name in (None, kept.run.spec.name))
         return sorted(named, key=lambda kept: kept.written_at, reverse=True)
 
-    def newest(self, name: str) -> Run:
-        """The newest run of this name, or the one in this directory; NotFound if there is none."""
+    def newest(self, name: str | None = None) -> Run:
+        """The newest run (of this name, or the one in this directory); NotFound if there is none."""
         found = self.runs(name)
         if found:
             return found[0].run
+        if name is None:
+            raise NotFound("no pipeline has been run here; `ry pipeline run` does")
         if os.path.isdir(name):
             return runs.load(name)
         if self.draft(name) is not None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Container
 
 from runyard.errors import InvalidSpec
 from runyard.model.record import changed, dataclass
@@ -114,6 +115,21 @@ class PipelineSpec:
         left = (job for job in self.jobs if job.name not in gone)
         kept = tuple(changed(job, needs=tuple(need for need in job.needs if need not in gone)) for job in left)
         return changed(self, jobs=kept)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A pipeline that nobody runs yet, and the backend that is to run it ("": nobody said)."""
+
+    spec: PipelineSpec
+    backend: str = ""
+
+
+def free_name(pipeline: str, number: int, taken: Container[str]) -> str:
+    """What a job is called that nobody named: by this number, or the first after it that is free."""
+    while (name := f"{pipeline}-job-{number}") in taken:
+        number += 1
+    return name
 
 
 def check_name(name: str) -> None:

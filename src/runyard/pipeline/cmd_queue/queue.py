@@ -13,7 +13,6 @@ import time
 import warnings
 from collections.abc import Iterable, Iterator
 from importlib import import_module
-from itertools import count
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -30,7 +29,7 @@ from runyard.pipeline.reading import options as reading
 from runyard.pipeline.reading.sbatch import SBATCH
 from runyard.pipeline.showing.monitor import REFRESH_S
 from runyard.pipeline.showing.printing import COLORS, PLAIN, RICH
-from runyard.pipeline.spec import PipelineSpec, slug
+from runyard.pipeline.spec import PipelineSpec, free_name, slug
 from runyard.pipeline.state import DONE, INIT, RUNNING
 
 Depends = str | Job | Iterable[str | Job | None] | None
@@ -137,7 +136,7 @@ class Queue:
         if isinstance(command, Job):
             job = command
         else:
-            name = options.pop("name", None) or self._free_name()
+            name = options.pop("name", None) or free_name(self.name, len(self), self.named_jobs)
             depends = [*self._sync, *self._resolved(options.pop("depends", None))]
             job = self.job_class(command, name, list(dict.fromkeys(depends)), **options)
         if job.name in self.named_jobs:
@@ -149,10 +148,6 @@ class Queue:
         self.named_jobs[job.name] = job
         self.num_real_jobs += not job.bookkeeper
         return job
-
-    def _free_name(self) -> str:
-        names = (f"{self.name}-job-{number}" for number in count(len(self)))
-        return next(name for name in names if name not in self.named_jobs)
 
     def _resolved(self, depends: Depends) -> Iterator[Job]:
         """The jobs that are meant; UnknownJobError if one is not in this queue."""

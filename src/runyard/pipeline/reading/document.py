@@ -30,7 +30,7 @@ from runyard.model.rendering import FALSE, TRUE, fill, names_in
 from runyard.pipeline.reading import matrix
 from runyard.pipeline.reading import options as reading
 from runyard.pipeline.reading.sbatch import FLAGS, SBATCH
-from runyard.pipeline.spec import PipelineJob, PipelineSpec
+from runyard.pipeline.spec import Draft, PipelineJob, PipelineSpec
 
 JOBS_MAX = 100_000
 OWN = ("name", "backend", "jobs")
@@ -46,18 +46,9 @@ Cells = Mapping[str, Sequence[matrix.Cell]]
 Path = tuple[Hashable, ...]
 
 
-@dataclass(frozen=True)
-class Document:
-    """A pipeline, and the backend that its text names ("": none)."""
-
-    spec: PipelineSpec
-    backend: str = ""
-
-
-def read(text: str, name: str) -> Document:
+def read(text: str, name: str) -> Draft:
     """The pipeline in this text; `name` is its name if the text has none. InvalidSpec says what is wrong, and where."""
-    reader = _Reader(_parsed(text))
-    return reader.document(name)
+    return _Reader(_parsed(text)).draft(name)
 
 
 def write(spec: PipelineSpec, backend: str = "") -> str:
@@ -141,7 +132,7 @@ class _Reader:
     def __init__(self, placed: yaml_text.Placed) -> None:
         self._placed = placed
 
-    def document(self, name: str) -> Document:
+    def draft(self, name: str) -> Draft:
         whole = self._placed.value
         if not isinstance(whole, Mapping):
             raise InvalidSpec("a pipeline was expected: an object with `jobs`", "file")
@@ -151,13 +142,13 @@ class _Reader:
             name = reading.text(given.get("name", name), "name")
             _check_keys(given, OWN, OF_A_PIPELINE)
             rest = {key: _pipeline_value(key, value) for key, value in given.items() if key not in OWN}
-            spec, _ = reading.spec_of(name, rest, _refuse)
+            spec, _ = reading.spec_of(name, rest)
             if "jobs" not in given:
                 raise InvalidSpec("there are no `jobs` in it")
         entries = self._entries(given["jobs"], name)
         cells = {entry.name: entry.cells for entry in entries}
         jobs = tuple(job for entry in entries for job in self._jobs(entry, cells))
-        return Document(reading.whole(spec, jobs), backend)
+        return Draft(reading.whole(spec, jobs), backend)
 
     def _entries(self, jobs: Any, pipeline: str) -> list[_Entry]:
         named: list[tuple[Any, Any, Path]]
@@ -253,7 +244,7 @@ def _texts(value: Any) -> Iterator[str]:
 def _fields(given: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a job that its options give."""
     options = {name: _value(name, value) for name, value in given.items() if name not in OF_A_JOB}
-    return reading.job_options(options, _refuse)
+    return reading.job_options(options)
 
 
 def _filled(name: str, value: Any, cell: matrix.Cell) -> Any:
@@ -304,10 +295,6 @@ def _needs(value: Any, cells: Cells) -> tuple[str, ...]:
             raise InvalidSpec(f"there is no job {need!r}{meant(need, cells)}", "needs")
         found.update(dict.fromkeys(names))
     return tuple(found)
-
-
-def _refuse(message: str) -> None:
-    raise InvalidSpec(message)
 
 
 def _plain(key: Any) -> str:

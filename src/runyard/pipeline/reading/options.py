@@ -23,7 +23,12 @@ Readers = dict[str, tuple[str, Callable[[Any, str], Any]]]
 """Of each option the field of the record, and how its value is read."""
 
 
-def job_options(options: Mapping[str, Any], unknown: Unknown) -> dict[str, Any]:
+def refuse(message: str) -> None:
+    """What is done about an unknown option unless somebody says otherwise."""
+    raise InvalidSpec(message)
+
+
+def job_options(options: Mapping[str, Any], unknown: Unknown = refuse) -> dict[str, Any]:
     """The fields of a job that these options give."""
     fields, native = _read(options, JOB_OPTIONS, ("name", "depends"), unknown)
     return {**fields, "options": native}
@@ -130,7 +135,7 @@ PIPELINE_OPTIONS: Readers = {
 """The options of a pipeline: the field of the record, and how its value is read."""
 
 
-def spec_of(name: str, options: Mapping[str, Any], unknown: Unknown) -> tuple[PipelineSpec, str]:
+def spec_of(name: str, options: Mapping[str, Any], unknown: Unknown = refuse) -> tuple[PipelineSpec, str]:
     """The pipeline without jobs, and the directory that was asked for ("": none was)."""
     fields, native = _read(options, PIPELINE_OPTIONS, ("name", "backend"), unknown)
     directory = fields.pop("directory", "")
