@@ -5,6 +5,7 @@
         <pipeline>.sh                   the script (airflow: .py), 0700
         values.env                      values of its variables, 0600
         state                           that it runs, and since when it does not
+        output.log                      what the script says when nobody sees it
         jobs/ passed/ failed/ skipped/ status/ logs/     a file for each job, named by its number and name
         sessions/ captured/ server      tmux: the session of each job, what panes showed, and whose server it is
 
@@ -17,6 +18,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from runyard.pipeline.spec import PipelineSpec, slug
+
+MANIFEST = "pipeline.json"
 
 KINDS = ("passed", "failed", "skipped", "status", "logs")
 """The directories with a file for each job that a script makes anew when it starts."""
@@ -37,7 +40,7 @@ class Layout:
 
     @property
     def manifest(self) -> str:
-        return self.at("pipeline.json")
+        return self.at(MANIFEST)
 
     @property
     def values(self) -> str:
@@ -46,6 +49,10 @@ class Layout:
     @property
     def state(self) -> str:
         return self.at("state")
+
+    @property
+    def output(self) -> str:
+        return self.at("output.log")
 
     def script(self, suffix: str = ".sh") -> str:
         return self.at(slug(self.spec.name) + suffix)

@@ -13,7 +13,7 @@ from contextlib import suppress
 from runyard.errors import Conflict, NotFound
 from runyard.model import codec
 from runyard.model.record import dataclass
-from runyard.pipeline.layout import Layout, Rendering
+from runyard.pipeline.layout import MANIFEST, Layout, Rendering
 from runyard.pipeline.spec import PipelineSpec
 
 MANIFEST_MAX = 256 * 1024 * 1024
@@ -66,17 +66,18 @@ def make(directory: str, backend: str, spec: PipelineSpec, facts: dict[str, str]
 def load(directory: str) -> Run:
     """The run in this directory; NotFound if there is none, Conflict if it is of a version that we do not know."""
     directory = os.path.abspath(directory)
+    manifest_path = os.path.join(directory, MANIFEST)
     try:
-        with open(os.path.join(directory, "pipeline.json"), encoding="utf-8") as file:
+        with open(manifest_path, encoding="utf-8") as file:
             text = file.read(MANIFEST_MAX)
     except OSError as error:
         raise NotFound(f"there is no pipeline in {directory}: {error.strerror}") from None
     try:
         manifest = codec.loads(Manifest, text)
     except ValueError:
-        raise Conflict(f"{directory}/pipeline.json is not right, or of a newer version") from None
+        raise Conflict(f"{manifest_path} is not right, or of a newer version") from None
     if manifest.version != VERSION:
-        raise Conflict(f"{directory}/pipeline.json is of version {manifest.version}; this program knows {VERSION}")
+        raise Conflict(f"{manifest_path} is of version {manifest.version}; this program knows {VERSION}")
     return Run(manifest, Layout(directory, manifest.spec))
 
 

@@ -10,22 +10,21 @@ import shutil
 import sys
 from collections.abc import Mapping
 
-from runyard.foreign import script
 from runyard.model.record import changed
 from runyard.pipeline.backends import scripted
 from runyard.pipeline.backends.base import Start
+from runyard.pipeline.backends.scripted import Scripted
 from runyard.pipeline.graph import Graph
 from runyard.pipeline.layout import Layout, Rendering
-from runyard.pipeline.render import airflow, serial
-from runyard.pipeline.runs import Run, read_json
-from runyard.pipeline.spec import PipelineSpec
+from runyard.pipeline.render import airflow
+from runyard.pipeline.runs import Run
 from runyard.pipeline.state import DONE, FAILED, INIT, PENDING, RUNNING, SKIPPED, JobState, PipelineState
 
 PROGRAM = "RUNYARD_AIRFLOW"
 """The variable that tells the script which `airflow` to run."""
 
 
-class Airflow:
+class Airflow(Scripted):
     name = "airflow"
 
     def lacks(self) -> str:
@@ -34,41 +33,18 @@ class Airflow:
     def render(self, layout: Layout) -> Rendering:
         return airflow.render(layout)
 
-    def readable(self, spec: PipelineSpec) -> str:
-        return serial.readable(spec)
-
-    def facts(self, spec: PipelineSpec, directory: str) -> dict[str, str]:
-        return {}
-
     def start(self, run: Run, how: Start) -> None:
-        scripted.forget(run)
         environ = dict(os.environ if how.environ is None else how.environ)
-        argv = ["bash", run.layout.at("run.sh")]
-        chosen = {**environ, PROGRAM: _program(environ)}
-        if how.block:
-            script.foreground(argv, chosen)
-        else:
-            scripted.began(run, script.background(argv, chosen, output=run.layout.at("output.log")))
+        scripted.start(run, run.layout.at(airflow.RUN_SCRIPT), {**environ, PROGRAM: _program(environ)}, how.block)
 
     def state(self, run: Run) -> PipelineState:
-        found = scripted.state(run)
+        found = super().state(run)
         if found.status in (INIT, RUNNING):
             return found
         skipped = Graph(run.spec.needs).skipped({job.name for job in found.of(FAILED)})
         jobs = tuple(_skipped(job, skipped) for job in found.jobs)
         left = any(job.status in (PENDING, RUNNING) for job in jobs)  # Airflow itself could not go on
         return changed(found, jobs=jobs, status=found.status if left else DONE)
-
-    def wait(self, run: Run, timeout_s: float) -> None:
-        scripted.wait(run, timeout_s)
-
-    def kill(self, run: Run) -> None:
-        pid = scripted.process_of(read_json(run.layout.state))
-        if pid is not None:
-            script.end([pid])
-
-    def attach(self, run: Run, job: str = "") -> tuple[str, ...]:
-        return ()
 
 
 def _skipped(job: JobState, skipped: Mapping[str, str]) -> JobState:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from runyard.errors import Conflict
 from runyard.foreign import process, script
 from runyard.model.record import changed
+from runyard.pipeline.render import commands
 from runyard.pipeline.runs import Run, read_json
 from runyard.pipeline.spec import PipelineSpec
 from runyard.pipeline.state import (
@@ -26,17 +27,50 @@ from runyard.pipeline.state import (
 )
 
 
-def state(run: Run) -> PipelineState:
-    """How it stands, as its scripts have told. Conflict if its directory has gone, and with it all that was told."""
-    if not os.path.isdir(run.layout.directory):
-        raise Conflict(f"{run.layout.directory} has gone: nobody can tell what becomes of the run")
-    whole = read_json(run.layout.state)
-    status = str(whole.get("status", INIT))
-    alive = process_of(whole) is not None
-    jobs = tuple(_missed(run.spec, [job(run, name, alive) for name in run.layout.keys]))
-    if status == DONE or (status == RUNNING and not alive):
-        status = INTERRUPTED if any(job.status in (PENDING, RUNNING) for job in jobs) else DONE
-    return PipelineState(run.spec.name, status, jobs)
+class Scripted:
+    """A backend whose script sees to the whole pipeline, and tells of each job in files."""
+
+    def readable(self, spec: PipelineSpec) -> str:
+        return commands.readable(spec)
+
+    def facts(self, spec: PipelineSpec, directory: str) -> dict[str, str]:
+        return {}
+
+    def state(self, run: Run) -> PipelineState:
+        """As its scripts have told. Conflict if its directory has gone, and with it all that was told."""
+        if not os.path.isdir(run.layout.directory):
+            raise Conflict(f"{run.layout.directory} has gone: nobody can tell what becomes of the run")
+        whole = read_json(run.layout.state)
+        status = str(whole.get("status", INIT))
+        alive = process_of(whole) is not None
+        jobs = tuple(_missed(run.spec, [job(run, name, alive) for name in run.layout.keys]))
+        if status == DONE or (status == RUNNING and not alive):
+            status = INTERRUPTED if any(job.status in (PENDING, RUNNING) for job in jobs) else DONE
+        return PipelineState(run.spec.name, status, jobs)
+
+    def wait(self, run: Run, timeout_s: float) -> None:
+        """Wait for the end of the process that sees to the pipeline, at most so long."""
+        pid = process_of(read_json(run.layout.state))
+        if pid is not None:
+            script.wait(pid, timeout_s)
+
+    def kill(self, run: Run) -> None:
+        pid = process_of(read_json(run.layout.state))
+        if pid is not None:
+            script.end([pid])
+
+    def attach(self, run: Run, job: str = "") -> tuple[str, ...]:
+        return ()
+
+
+def start(run: Run, path: str, environ: Mapping[str, str] | None, block: bool) -> None:
+    """Run the script at this path: in front of us (`block`), or behind with what it says in a file."""
+    forget(run)
+    argv = ["bash", path]
+    if block:
+        script.foreground(argv, environ)
+    else:
+        _began(run, script.background(argv, environ, run.layout.output))
 
 
 def forget(run: Run) -> None:
@@ -45,19 +79,12 @@ def forget(run: Run) -> None:
         os.unlink(run.layout.state)
 
 
-def began(run: Run, pid: int) -> None:
+def _began(run: Run, pid: int) -> None:
     """This process sees to it: told before the script comes to telling it."""
     stat = process.read_stat(pid)
     with suppress(FileExistsError), open(run.layout.state, "x", encoding="utf-8") as file:
         told = {"status": RUNNING, "pid": pid, "born": stat.start_time if stat is not None else 0}
         file.write(json.dumps(told) + "\n")
-
-
-def wait(run: Run, timeout_s: float) -> None:
-    """Wait for the end of the process that sees to the pipeline, at most so long."""
-    pid = process_of(read_json(run.layout.state))
-    if pid is not None:
-        script.wait(pid, timeout_s)
 
 
 def process_of(whole: dict[str, object]) -> int | None:

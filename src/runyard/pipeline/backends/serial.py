@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import shutil
 
-from runyard.foreign import script
 from runyard.pipeline.backends import scripted
 from runyard.pipeline.backends.base import Start
+from runyard.pipeline.backends.scripted import Scripted
 from runyard.pipeline.layout import Layout, Rendering
 from runyard.pipeline.render import serial
-from runyard.pipeline.runs import Run, read_json
-from runyard.pipeline.spec import PipelineSpec
-from runyard.pipeline.state import PipelineState
+from runyard.pipeline.runs import Run
 
 
-class Serial:
+class Serial(Scripted):
     name = "serial"
 
     def lacks(self) -> str:
@@ -23,30 +21,5 @@ class Serial:
     def render(self, layout: Layout) -> Rendering:
         return serial.render(layout)
 
-    def readable(self, spec: PipelineSpec) -> str:
-        return serial.readable(spec)
-
-    def facts(self, spec: PipelineSpec, directory: str) -> dict[str, str]:
-        return {}
-
     def start(self, run: Run, how: Start) -> None:
-        scripted.forget(run)
-        argv = ["bash", run.layout.script()]
-        if how.block:
-            script.foreground(argv, how.environ)
-        else:
-            scripted.began(run, script.background(argv, how.environ, output=run.layout.at("output.log")))
-
-    def state(self, run: Run) -> PipelineState:
-        return scripted.state(run)
-
-    def wait(self, run: Run, timeout_s: float) -> None:
-        scripted.wait(run, timeout_s)
-
-    def kill(self, run: Run) -> None:
-        pid = scripted.process_of(read_json(run.layout.state))
-        if pid is not None:
-            script.end([pid])
-
-    def attach(self, run: Run, job: str = "") -> tuple[str, ...]:
-        return ()
+        scripted.start(run, run.layout.script(), how.environ, how.block)

@@ -13,18 +13,17 @@ from runyard.foreign import command, script
 from runyard.foreign import tmux as foreign
 from runyard.pipeline.backends import scripted
 from runyard.pipeline.backends.base import Start
-from runyard.pipeline.layout import Layout, Rendering
-from runyard.pipeline.render import serial, tmux
+from runyard.pipeline.backends.scripted import Scripted
+from runyard.pipeline.layout import MANIFEST, Layout, Rendering
+from runyard.pipeline.render import tmux
 from runyard.pipeline.runs import Run, read_json
-from runyard.pipeline.spec import PipelineSpec
-from runyard.pipeline.state import FAILED, RUNNING, PipelineState
+from runyard.pipeline.state import FAILED, RUNNING
 
-GRACE_S = script.GRACE_S
 START_S = 120.0
 """How long all sessions may take to start."""
 
 
-class Tmux:
+class Tmux(Scripted):
     name = "tmux"
 
     def lacks(self) -> str:
@@ -34,12 +33,6 @@ class Tmux:
     def render(self, layout: Layout) -> Rendering:
         return tmux.render(layout)
 
-    def readable(self, spec: PipelineSpec) -> str:
-        return serial.readable(spec)
-
-    def facts(self, spec: PipelineSpec, directory: str) -> dict[str, str]:
-        return {}
-
     def start(self, run: Run, how: Start) -> None:
         self.kill(run)
         scripted.forget(run)
@@ -48,12 +41,6 @@ class Tmux:
         if done.returncode != 0:
             raise Conflict(f"tmux: {command.complaint(done.stderr)}")
 
-    def state(self, run: Run) -> PipelineState:
-        return scripted.state(run)
-
-    def wait(self, run: Run, timeout_s: float) -> None:
-        scripted.wait(run, timeout_s)
-
     def kill(self, run: Run) -> None:
         """Also what an earlier run has left to look at."""
         socket, name = _server(run)
@@ -61,12 +48,12 @@ class Tmux:
             return
         mark = f"{tmux.RUN}={name}"
         coordinator = scripted.process_of(read_json(run.layout.state))
-        script.end([coordinator] if coordinator is not None else [], mark, GRACE_S)
+        script.end([coordinator] if coordinator is not None else [], mark)
         sessions = _sessions(run, socket)
         left = [pid for session in sessions for pid in foreign.processes(socket, session)]
         for session in sessions:
             foreign.end(socket, session)
-        script.end(left, mark, GRACE_S)
+        script.end(left, mark)
 
     def screens(self, run: Run) -> dict[str, str]:
         """What stands on the screens of its sessions, by their names."""
@@ -77,7 +64,7 @@ class Tmux:
         """Where the job runs, or has failed; without a job where one runs, or has failed."""
         socket, _ = _server(run)
         there = _sessions(run, socket) if socket else []
-        names = [job] if job else [one.name for one in scripted.state(run).of(RUNNING, FAILED)]
+        names = [job] if job else [one.name for one in self.state(run).of(RUNNING, FAILED)]
         for session in filter(None, (_read(run.layout.session(name)) for name in names)):
             if session in there:
                 return foreign.attaching(socket, session, os.environ)
@@ -91,7 +78,7 @@ def _server(run: Run) -> tuple[str, str]:
 
 
 def _sessions(run: Run, socket: str) -> list[str]:
-    mark = os.path.realpath(run.layout.directory) + "/pipeline.json"
+    mark = os.path.join(os.path.realpath(run.layout.directory), MANIFEST)
     return [name for name, found in foreign.sessions(socket, tmux.MARK).items() if found == mark]
 
 

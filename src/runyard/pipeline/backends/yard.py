@@ -27,7 +27,7 @@ from runyard.pipeline import runs
 from runyard.pipeline.backends.base import Start
 from runyard.pipeline.graph import Graph
 from runyard.pipeline.layout import Layout, Rendering
-from runyard.pipeline.render import serial, yard
+from runyard.pipeline.render import commands, yard
 from runyard.pipeline.runs import Run, read_json
 from runyard.pipeline.spec import PipelineJob, PipelineSpec
 from runyard.pipeline.state import (
@@ -88,7 +88,7 @@ class Yard:
         return yard.render(layout)
 
     def readable(self, spec: PipelineSpec) -> str:
-        return serial.readable(spec)
+        return commands.readable(spec)
 
     def facts(self, spec: PipelineSpec, directory: str) -> dict[str, str]:
         """Which yard, and the key: that of a run which may have been sent, and was never answered, still counts."""

@@ -16,6 +16,9 @@ from runyard.pipeline.render import bash
 from runyard.pipeline.render.recording import ANEW, HERE, RECORDING
 from runyard.pipeline.spec import PipelineSpec, slug
 
+RUN_SCRIPT = "run.sh"
+"""What the script is called that runs the DAG file once."""
+
 OPERATOR = '''
 import json
 import os
@@ -93,7 +96,7 @@ read -ra bad < <(cd -- "$here/failed" && echo *)
 
 def render(layout: Layout) -> Rendering:
     """The DAG file, the script that runs it, and the file of values if there are any."""
-    files = [ScriptFile(layout.script(".py"), dag(layout)), ScriptFile(layout.at("run.sh"), _script(layout))]
+    files = [ScriptFile(layout.script(".py"), dag(layout)), ScriptFile(layout.at(RUN_SCRIPT), _script(layout))]
     if bash.has_values(layout.spec):
         files.append(bash.values_file(layout))
     return Rendering(tuple(files))

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runyard.model.record import changed
 from runyard.pipeline.graph import Graph
 from runyard.pipeline.layout import Layout, Rendering, ScriptFile
 from runyard.pipeline.render import bash
 from runyard.pipeline.render.recording import ANEW, HERE, RECORDING
-from runyard.pipeline.spec import PipelineJob, PipelineSpec
 
 JOB = r"""
 total=%TOTAL% number=0 passed=0 failed=0 skipped=0 interrupted=
@@ -84,18 +82,3 @@ def _jobs(layout: Layout) -> Iterator[str]:
         word, text = bash.heredoc(bash.job_text(spec, job))
         words = [keys[name], bash.json_word(name), "log" if job.log else "''", *(keys[need] for need in job.needs)]
         yield f"job {' '.join(words)} <<'{word}'\n{text}"
-
-
-def readable(spec: PipelineSpec) -> str:
-    """What would be run, in an order in which it could be typed."""
-    lines = [bash.heading(bash.title(spec), "The commands, in an order in which they can be run.").rstrip()]
-    if spec.preamble:
-        lines.extend(("#", "# Preamble", "#", *spec.preamble))
-    lines.extend(("#", "# Jobs"))
-    jobs: dict[str, PipelineJob] = {job.name: job for job in spec.jobs}
-    bare = changed(spec, preamble=())
-    for number, name in enumerate(Graph(spec.needs).order, 1):
-        lines.extend(
-            ("#", f"### Command {number} / {len(jobs)} - {name}", bash.job_text(bare, jobs[name]).rstrip("\n"))
-        )
-    return "\n".join(lines) + "\n"
