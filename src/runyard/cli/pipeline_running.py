@@ -19,6 +19,7 @@ from runyard.model.record import changed
 from runyard.pipeline.backends import registry
 from runyard.pipeline.backends.base import FATES, KEEP, KILL
 from runyard.pipeline.pipeline import INLINE, MONITORS, NO_MONITOR, Pipeline
+from runyard.pipeline.runs import Run
 from runyard.pipeline.shelf import Shelf, place
 from runyard.pipeline.showing.monitor import watch
 from runyard.pipeline.spec import Draft

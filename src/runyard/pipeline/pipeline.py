@@ -139,7 +139,10 @@ class Pipeline:
     @property
     def layout(self) -> Layout:
         """Where its files lie."""
-        return Layout(os.path.abspath(self.directory), self.whole)
+        return self._layout(self.whole)
+
+    def _layout(self, spec: PipelineSpec) -> Layout:
+        return Layout(os.path.abspath(self.directory), spec)
 
     def render(self) -> Rendering:
         """The scripts that it is run by, as text."""
@@ -149,7 +152,7 @@ class Pipeline:
         """Its commands as text for people, or (`full`) the script itself; without the jobs of these tags."""
         spec = self.whole.without(tuple(without))
         if full:
-            return self.backend.render(Layout(os.path.abspath(self.directory), spec)).script.text
+            return self.backend.render(self._layout(spec)).script.text
         return self.backend.readable(spec)
 
     def print_commands(self, full: bool = False, without: Iterable[str] = (), style: str = COLORS) -> None:
@@ -157,7 +160,7 @@ class Pipeline:
 
         `style`: "colors", "rich" (a frame), "plain", or "auto" (colours on a terminal).
         """
-        layout = Layout(os.path.abspath(self.directory), self.whole.without(tuple(without)))
+        layout = self._layout(self.whole.without(tuple(without)))
         if not full:
             return show([(layout.directory, self.backend.readable(layout.spec))], style)
         made = self.backend.render(layout)

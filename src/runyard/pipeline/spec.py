@@ -13,6 +13,7 @@ from collections.abc import Container
 from runyard.errors import InvalidSpec
 from runyard.model.record import changed, dataclass
 from runyard.model.spec import ARGUMENT_BYTES, NAME_BYTES, VARIABLE
+from runyard.pipeline.graph import Graph
 
 Variables = tuple[tuple[str, str], ...]
 """Names and values."""
@@ -108,6 +109,12 @@ class PipelineSpec:
     def needs(self) -> dict[str, tuple[str, ...]]:
         """Who needs whom, by name, in the order of submission."""
         return {job.name: job.needs for job in self.jobs}
+
+    @property
+    def in_order(self) -> tuple[PipelineJob, ...]:
+        """The jobs, each after what it needs. InvalidSpec if they need each other in a circle."""
+        jobs = {job.name: job for job in self.jobs}
+        return tuple(jobs[name] for name in Graph(self.needs).order)
 
     def without(self, tags: tuple[str, ...]) -> PipelineSpec:
         """The pipeline without the jobs of these tags; what needed them needs them no more."""

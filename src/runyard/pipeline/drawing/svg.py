@@ -7,6 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from runyard.model.wording import counted
 from runyard.pipeline.drawing import placing
 from runyard.pipeline.drawing.palette import DAY, EDGES, NIGHT, Colours, family
 from runyard.pipeline.drawing.picture import ANY, NOT_OK, OK, Edge, Node, Picture, legible
@@ -130,8 +131,7 @@ def _legend(picture: Picture) -> Iterator[tuple[float, float, str]]:
 
 
 def _summary(picture: Picture) -> str:
-    jobs, edges = len(picture.nodes), len(picture.edges)
-    return f"{jobs} job{'' if jobs == 1 else 's'}, {edges} edge{'' if edges == 1 else 's'}"
+    return f"{counted(len(picture.nodes), 'job')}, {counted(len(picture.edges), 'edge')}"
 
 
 def _width(node: Node) -> float:

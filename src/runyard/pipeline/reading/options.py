@@ -12,7 +12,6 @@ from runyard.errors import InvalidSpec
 from runyard.model import sizes
 from runyard.model.nearest import meant
 from runyard.model.record import changed
-from runyard.pipeline.graph import Graph
 from runyard.pipeline.reading.sbatch import ALIASES, SBATCH
 from runyard.pipeline.spec import Option, Options, PipelineJob, PipelineSpec, Variables
 
@@ -146,7 +145,7 @@ def whole(spec: PipelineSpec, jobs: tuple[PipelineJob, ...]) -> PipelineSpec:
     """The pipeline with these jobs. InvalidSpec if they need each other in a circle."""
     made = changed(spec, jobs=jobs)
     made.__post_init__()
-    Graph(made.needs).order  # noqa: B018  # it raises
+    made.in_order  # noqa: B018  # it raises
     return made
 
 

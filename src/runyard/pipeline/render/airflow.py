@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from runyard import __version__
-from runyard.pipeline.graph import Graph
-from runyard.pipeline.layout import Layout, Rendering, ScriptFile
+from runyard.pipeline.layout import KINDS, Layout, Rendering, ScriptFile
 from runyard.pipeline.render import bash
 from runyard.pipeline.render.recording import ANEW, HERE, RECORDING
 from runyard.pipeline.spec import PipelineSpec, slug
@@ -48,7 +47,7 @@ class Job(BaseOperator):
 
     def tell(self, status, ret=None, started=None, ended=None):
         told = {"name": self.title, "status": status, "ret": ret, "started": started, "ended": ended, "missed": None}
-        for kind in ("status", "passed", "failed", "skipped", "logs"):
+        for kind in %KINDS%:
             (HERE / kind).mkdir(mode=0o700, exist_ok=True)
         (HERE / "status" / f"{self.task_id}.json").write_text(json.dumps(told))
         if status in ("passed", "failed"):
@@ -106,7 +105,7 @@ def dag(layout: Layout) -> str:
     """The text of the DAG file."""
     spec = layout.spec
     head = f"# Written by runyard {__version__}: {bash.title(spec)}. Each task tells of itself in files below HERE."
-    operator = OPERATOR.replace("%DIRECTORY%", repr(layout.directory))
+    operator = OPERATOR.replace("%DIRECTORY%", repr(layout.directory)).replace("%KINDS%", repr(KINDS))
     return "\n\n".join((head, operator)) + "\n\n\n" + "\n".join(_tasks(layout)) + "\n"
 
 
@@ -126,17 +125,16 @@ def _tasks(layout: Layout) -> Iterator[str]:
     yield ")"
     yield "jobs = {}"
     public = "".join(f"{line}\n" for line in bash.public(spec))
-    jobs = {job.name: job for job in spec.jobs}
-    order = Graph(spec.needs).order
-    for name in order:
-        text = public + bash.job_text(spec, jobs[name])
-        kept = "" if jobs[name].log else ", log=False"
-        yield f"jobs[{name!r}] = Job("
-        yield f"    task_id={keys[name]!r}, name={name!r}, dag=dag{kept},"
+    order = spec.in_order
+    for job in order:
+        text = public + bash.job_text(spec, job)
+        kept = "" if job.log else ", log=False"
+        yield f"jobs[{job.name!r}] = Job("
+        yield f"    task_id={keys[job.name]!r}, name={job.name!r}, dag=dag{kept},"
         yield f"    text={text!r},"
         yield ")"
-    for name in order:
-        yield from (f"jobs[{name!r}].set_upstream(jobs[{need!r}])" for need in jobs[name].needs)
+    for job in order:
+        yield from (f"jobs[{job.name!r}].set_upstream(jobs[{need!r}])" for need in job.needs)
 
 
 def _script(layout: Layout) -> str:

@@ -12,6 +12,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Sequence
 
 from runyard import __version__
+from runyard.model.wording import counted
 from runyard.pipeline.layout import Layout, ScriptFile
 from runyard.pipeline.spec import PipelineJob, PipelineSpec, Variables
 
@@ -46,7 +47,7 @@ def heading(what: str, how: str) -> str:
 
 def title(spec: PipelineSpec) -> str:
     """What the heading says of a pipeline."""
-    return f"pipeline {quoted(spec.name)}, {len(spec.jobs)} job{'' if len(spec.jobs) == 1 else 's'}"
+    return f"pipeline {quoted(spec.name)}, {counted(len(spec.jobs), 'job')}"
 
 
 def job_text(spec: PipelineSpec, job: PipelineJob) -> str:

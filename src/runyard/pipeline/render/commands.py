@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from runyard.model.record import changed
-from runyard.pipeline.graph import Graph
 from runyard.pipeline.render import bash
-from runyard.pipeline.spec import PipelineJob, PipelineSpec
+from runyard.pipeline.spec import PipelineSpec
 
 
 def readable(spec: PipelineSpec) -> str:
@@ -14,10 +13,8 @@ def readable(spec: PipelineSpec) -> str:
     if spec.preamble:
         lines.extend(("#", "# Preamble", "#", *spec.preamble))
     lines.extend(("#", "# Jobs"))
-    jobs: dict[str, PipelineJob] = {job.name: job for job in spec.jobs}
     bare = changed(spec, preamble=())
-    for number, name in enumerate(Graph(spec.needs).order, 1):
-        lines.extend(
-            ("#", f"### Command {number} / {len(jobs)} - {name}", bash.job_text(bare, jobs[name]).rstrip("\n"))
-        )
+    for number, job in enumerate(spec.in_order, 1):
+        lines.extend(("#", f"### Command {number} / {len(spec.jobs)} - {job.name}"))
+        lines.append(bash.job_text(bare, job).rstrip("\n"))
     return "\n".join(lines) + "\n"

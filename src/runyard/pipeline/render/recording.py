@@ -1,4 +1,6 @@
-"""The bash functions by which scripts tell what becomes of each job, in files beside them. Serial and tmux use them.
+"""The bash functions by which scripts tell what becomes of each job, in files beside them.
+
+Serial, tmux and Slurm tell of jobs by them, Airflow's script of the run alone (its tasks are Python). Pure.
 
 `$here` is the directory of the pipeline. A reader may come at any time: a job has passed, failed or was skipped when
 its file of that kind is there, made in one step after its status has been written. Names come as JSON texts.

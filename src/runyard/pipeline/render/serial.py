@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runyard.pipeline.graph import Graph
 from runyard.pipeline.layout import Layout, Rendering, ScriptFile
 from runyard.pipeline.render import bash
 from runyard.pipeline.render.recording import ANEW, HERE, RECORDING
@@ -76,9 +75,12 @@ def render(layout: Layout) -> Rendering:
 
 def _jobs(layout: Layout) -> Iterator[str]:
     spec, keys = layout.spec, layout.keys
-    jobs = {job.name: job for job in spec.jobs}
-    for name in Graph(spec.needs).order:
-        job = jobs[name]
+    for job in spec.in_order:
         word, text = bash.heredoc(bash.job_text(spec, job))
-        words = [keys[name], bash.json_word(name), "log" if job.log else "''", *(keys[need] for need in job.needs)]
+        words = [
+            keys[job.name],
+            bash.json_word(job.name),
+            "log" if job.log else "''",
+            *(keys[need] for need in job.needs),
+        ]
         yield f"job {' '.join(words)} <<'{word}'\n{text}"
