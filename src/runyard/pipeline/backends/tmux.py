@@ -19,6 +19,7 @@ from runyard.pipeline.render import tmux
 from runyard.pipeline.runs import Run, read_json
 from runyard.pipeline.state import FAILED, RUNNING
 
+GRACE_S = script.GRACE_S
 START_S = 120.0
 """How long all sessions may take to start."""
 
@@ -48,12 +49,12 @@ class Tmux(Scripted):
             return
         mark = f"{tmux.RUN}={name}"
         coordinator = scripted.process_of(read_json(run.layout.state))
-        script.end([coordinator] if coordinator is not None else [], mark)
+        script.end([coordinator] if coordinator is not None else [], mark, GRACE_S)
         sessions = _sessions(run, socket)
         left = [pid for session in sessions for pid in foreign.processes(socket, session)]
         for session in sessions:
             foreign.end(socket, session)
-        script.end(left, mark)
+        script.end(left, mark, GRACE_S)
 
     def screens(self, run: Run) -> dict[str, str]:
         """What stands on the screens of its sessions, by their names."""
