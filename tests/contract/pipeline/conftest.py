@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runyard.errors import Conflict
 from runyard.pipeline.pipeline import Pipeline
 from tests.harness.airflow import Airflow
 from tests.harness.slurm import Slurm
@@ -33,13 +34,21 @@ class Ground:
     at_once: int = 1
     many: int = 1_000
     options: Mapping[str, Any] = field(default_factory=dict)
+    made: list[Pipeline] = field(default_factory=list)
 
     def create(self, name: str = "contract", **options: object) -> Pipeline:
         """A pipeline with a directory of its own."""
         place = self.directory / f"run-{len(list(self.directory.iterdir()))}"
         place.mkdir(mode=0o700)
         given = {"size": self.at_once, "directory": str(place), **self.options, **options}
-        return Pipeline.create(name, self.backend, **given)
+        self.made.append(Pipeline.create(name, self.backend, **given))
+        return self.made[-1]
+
+    def end(self) -> None:
+        """End what still runs: a test that failed did not come to it."""
+        for pipeline in self.made:
+            with suppress(Conflict):  # its directory has gone
+                pipeline.kill()
 
 
 Making = Callable[[pytest.FixtureRequest, Path], AbstractContextManager[Ground]]
@@ -98,3 +107,4 @@ def ground(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     directory.mkdir()
     with GROUNDS[request.param](request, directory) as made:
         yield made
+        made.end()
