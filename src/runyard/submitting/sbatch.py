@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from runyard.errors import InvalidSpec
-from runyard.model import sizes
+from runyard.model import sbatch, sizes
 from runyard.submitting import gpus, job_options
 from runyard.submitting.grammar import Grammar, Option, Stray, names
 
@@ -48,23 +48,15 @@ MAIL = {
 
 MULTIPLIED = ("ntasks", "ntasks-per-node", "gpus-per-task", "mem-per-gpu", "cpus-per-gpu")
 
-UNKNOWN_HERE = names(
-    "account acctg-freq batch bb bbf cluster-constraint clusters constraint container contiguous core-spec "
-    "cores-per-socket cpu-freq deadline delay-boot distribution exclude exclusive export-file extra extra-node-info "
-    "get-user-env gid gpu-bind gpu-freq gpus-per-socket gres-flags hint ignore-pbs licenses mcs-label mem-bind mincpus "
-    "network no-kill nodefile nodelist ntasks-per-core ntasks-per-gpu ntasks-per-socket overcommit oversubscribe "
-    "parsable power prefer profile propagate qos quiet reboot reservation resv-ports segment sockets-per-node "
-    "spread-job switches test-only thread-spec threads-per-core time-min tmp tres-bind tres-per-task uid usage "
-    "use-min-nodes verbose wait wait-all-nodes wckey wrap"
-)
-"""sbatch's other options."""
-
 HANDLED = names(
     "begin error export gres kill-on-invalid-dep mail-type mail-user nice no-requeue nodes open-mode requeue signal"
 )
 
+UNKNOWN_HERE = sbatch.OPTIONS.difference(SAME, HANDLED, MULTIPLIED)
+"""sbatch's other options."""
+
 GRAMMAR = Grammar(
-    names=frozenset({*SAME, *HANDLED, *MULTIPLIED, *UNKNOWN_HERE}),
+    names=sbatch.OPTIONS,
     shorts={
         "A": "account", "a": "array", "b": "begin", "D": "chdir", "M": "clusters", "C": "constraint", "S": "core-spec",
         "c": "cpus-per-task", "d": "dependency", "m": "distribution", "e": "error", "x": "exclude",
@@ -73,11 +65,8 @@ GRAMMAR = Grammar(
         "O": "overcommit", "s": "oversubscribe", "p": "partition", "q": "qos", "Q": "quiet", "t": "time",
         "v": "verbose", "W": "wait",
     },
-    bare=names(
-        "contiguous hold ignore-pbs no-requeue overcommit oversubscribe parsable quiet reboot requeue spread-job "
-        "test-only use-min-nodes verbose wait"
-),
-    maybe=names("exclusive get-user-env nice no-kill propagate resv-ports"),
+    bare=sbatch.FLAGS,
+    maybe=sbatch.EITHER,
     abbreviates=True,
 )  # fmt: skip
 

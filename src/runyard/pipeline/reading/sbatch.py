@@ -3,41 +3,29 @@ them. Pure.
 
 `options` asks for the names, the renderer of Slurm's script for what a job asks. A job's option goes before that of its
 pipeline; what only sbatch can know (a partition that there is not) it says itself, when the job is submitted.
-
-What a pipeline says itself is missing: job-name, wrap, parsable, and what would submit nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from runyard.errors import InvalidSpec
-from runyard.model import sizes
+from runyard.model import sbatch, sizes
 from runyard.pipeline.spec import Option, PipelineJob, PipelineSpec
 
+OURS = frozenset({"gpus", "job-name", "kill-on-invalid-dep", "parsable", "wrap"})
+"""What a pipeline says itself."""
 
-def _names(text: str) -> frozenset[str]:
-    return frozenset(text.split())
+NOTHING = frozenset({"test-only", "usage", "resv-ports", "segment"})
+"""What would submit nothing, or is not in every Slurm that pipelines are for."""
 
 
-FLAGS = _names(
-    "contiguous hold ignore_pbs no_requeue overcommit oversubscribe quiet reboot requeue spread_job use_min_nodes"
-    " verbose wait"
-)
-"""Options without a value."""
+def _named(options: Iterable[str]) -> frozenset[str]:
+    return frozenset(option.replace("-", "_") for option in options if option not in OURS | NOTHING)
 
-EITHER = _names("exclusive get_user_env nice no_kill propagate")
-"""Options that can have a value."""
 
-VALUED = _names(
-    "account acctg_freq array batch bb bbf begin chdir cluster_constraint clusters comment constraint container"
-    " core_spec cores_per_socket cpu_freq cpus_per_gpu cpus_per_task deadline delay_boot dependency distribution error"
-    " exclude export export_file extra extra_node_info gid gpu_bind gpu_freq gpus_per_node gpus_per_socket"
-    " gpus_per_task gres gres_flags hint input licenses mail_type mail_user mcs_label mem mem_bind mem_per_cpu"
-    " mem_per_gpu mincpus network nodefile nodelist nodes ntasks ntasks_per_core ntasks_per_gpu ntasks_per_node"
-    " ntasks_per_socket open_mode output partition power prefer priority profile qos reservation signal"
-    " sockets_per_node switches thread_spec threads_per_core time time_min tmp tres_bind tres_per_task uid"
-    " wait_all_nodes wckey"
-)
-"""Options with a value."""
+FLAGS, EITHER, VALUED = map(_named, (sbatch.FLAGS, sbatch.EITHER, sbatch.VALUED))
+"""Options without a value, that can have one, and with one."""
 
 SBATCH = FLAGS | EITHER | VALUED
 
