@@ -58,7 +58,7 @@ def new(app: App, /, name: str, force: bool, **options: Any) -> int:
     chosen = values.pop("backend", "")
     if chosen:
         registry.backend(chosen)
-    spec, _ = reading.spec_of(name, values)
+    spec = reading.spec_of(name, values)
     shelf(app).put(Draft(spec, chosen), replace=force)
     if app.output.as_json:
         app.output.json({"pipeline": name, "backend": chosen, "total": 0})

@@ -149,12 +149,12 @@ def chosen(app: App, target: str | None, values: dict[str, Any]) -> Draft:
         if not (name is cpus is mem is None):
             raise UsageError("--name, --cpus and --mem are of a command after --; a pipeline has them for each job")
         found = named(app, target)
-        made, _ = reading.spec_of(found.spec.name, {**reading.options_of(found.spec), **values})
+        made = reading.spec_of(found.spec.name, {**reading.options_of(found.spec), **values})
         return Draft(reading.whole(made, found.spec.jobs), backend or found.backend)
     if target is not None:
         raise UsageError(f"either {target}, or a command after --")
     own = {"cpus": cpus, "mem": mem, "gpus": values.pop("gpus", None)}
-    made, _ = reading.spec_of(name or COMMAND, values)
+    made = reading.spec_of(name or COMMAND, values)
     job = PipelineJob(name or COMMAND, command_of(words), **reading.job_options(own))
     return Draft(reading.whole(made, (job,)), backend)
 

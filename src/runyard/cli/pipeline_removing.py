@@ -33,7 +33,7 @@ def kill(app: App, target: str | None) -> int:
     """
     run = shelf(app).newest(target)
     name = harmless(run.spec.name)
-    if registry.backend(run.manifest.backend).state(run).status == RUNNING:
+    if registry.of_run(run).state(run).status == RUNNING:
         _end(run)
         app.output.line(f"pipeline {name} is ended")
     else:
@@ -111,7 +111,7 @@ def _remove(kept: Shelf, name: str, runs: list[Run]) -> None:
 
 def _end(run: Run) -> None:
     """End it, and wait until it is over. Also what has ended may have left something that is its own (a session)."""
-    backend = registry.backend(run.manifest.backend)
+    backend = registry.of_run(run)
     if backend.lacks():
         return
     backend.kill(run)

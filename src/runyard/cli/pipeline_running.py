@@ -90,7 +90,7 @@ def monitor(app: App, target: str | None) -> int:
       ry pipeline monitor digits
     """
     found = shelf(app).newest(target)
-    return exit_code(watch(found, registry.backend(found.manifest.backend)))
+    return exit_code(watch(found, registry.of_run(found)))
 
 
 def pipeline_of(app: App, found: Draft) -> Pipeline:
@@ -108,7 +108,7 @@ def pipeline_of(app: App, found: Draft) -> Pipeline:
 def state_of(run: Run) -> PipelineState | None:
     """How a run stands; None where its backend cannot be asked."""
     try:
-        return registry.backend(run.manifest.backend).state(run)
+        return registry.of_run(run).state(run)
     except RunyardError:
         return None
 

@@ -86,7 +86,7 @@ def status(app: App, target: str | None) -> int:
       ry pipeline status digits --json
     """
     run = shelf(app).newest(target)
-    state = registry.backend(run.manifest.backend).state(run)
+    state = registry.of_run(run).state(run)
     if app.output.as_json:
         app.output.json({"directory": run.layout.directory, "backend": run.manifest.backend, **state.as_dict()})
         return 0

@@ -53,16 +53,16 @@ class Pipeline:
         self._sync: tuple[str, ...] = ()
 
     @classmethod
-    def create(cls, name: str = DEFAULT_NAME, backend: str = "serial", **options: Any) -> Pipeline:
-        """A new pipeline. `backend`: serial, tmux, slurm, airflow or yard.
+    def create(cls, name: str = DEFAULT_NAME, backend: str = "serial", directory: str = "", **options: Any) -> Pipeline:
+        """A new pipeline. `backend`: serial, tmux, slurm, airflow or yard; `directory`: where its files go.
 
         Options: `size` (jobs at a time), `gpus` (devices to share, tmux), `cwd`, `preamble`, `env` (variables of all
-        jobs), `public` (names of those whose values may stand in scripts), `directory` (where its files go), and for
-        slurm any option of sbatch. InvalidSpec names what is wrong.
+        jobs), `public` (names of those whose values may stand in scripts), and for slurm any option of sbatch.
+        InvalidSpec names what is wrong.
         """
-        spec, directory = reading.spec_of(name, options)
-        chosen = registry.backend(backend)
-        return cls(spec, chosen, directory or place(name))
+        spec = reading.spec_of(name, options)
+        where = reading.text(directory, "directory") if directory else place(name)
+        return cls(spec, registry.backend(backend), where)
 
     @property
     def name(self) -> str:

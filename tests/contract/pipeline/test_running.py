@@ -22,12 +22,12 @@ SLOW_S = 180.0
 def seen(directory: str) -> PipelineState:
     """How a run stands, as somebody sees it who knows its directory alone."""
     run = runs.load(directory)
-    return registry.backend(run.manifest.backend).state(run)
+    return registry.of_run(run).state(run)
 
 
 def until_over(directory: str) -> PipelineState:
     run = runs.load(directory)
-    backend = registry.backend(run.manifest.backend)
+    backend = registry.of_run(run)
     while not (state := backend.state(run)).over:
         backend.wait(run, 1.0)
     return state

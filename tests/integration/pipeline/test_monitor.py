@@ -25,7 +25,7 @@ from runyard.pipeline import runs
 from runyard.pipeline.backends import registry
 from runyard.pipeline.showing.monitor import watch
 run = runs.load(sys.argv[1])
-print("then", watch(run, registry.backend(run.manifest.backend), 0.05).status)
+print("then", watch(run, registry.of_run(run), 0.05).status)
 """
 
 
@@ -89,4 +89,4 @@ def test_to_end_it_is_asked_first(waiting: tuple[Pipeline, Gate], tmp_path: Path
         shown.press("y")
         shown.until("then interrupted")
     run = runs.load(pipeline.directory)
-    assert not registry.backend(run.manifest.backend).state(run).of(RUNNING)
+    assert not registry.of_run(run).state(run).of(RUNNING)

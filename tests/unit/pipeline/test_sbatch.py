@@ -15,7 +15,7 @@ from runyard.pipeline.spec import PipelineJob
 
 
 def asks(pipeline: dict[str, Any] | None = None, **options: Any) -> dict[str, str]:
-    spec, _ = spec_of("p", pipeline or {}, warnings.warn)
+    spec = spec_of("p", pipeline or {}, warnings.warn)
     return asked(spec, PipelineJob("job", "true", **job_options(options, warnings.warn)))
 
 
@@ -73,7 +73,7 @@ def test_what_sbatch_would_not_understand(options: dict[str, Any], says: str) ->
 
 
 def test_readable() -> None:
-    spec, _ = spec_of("demo", {"partition": "main"}, warnings.warn)
+    spec = spec_of("demo", {"partition": "main"}, warnings.warn)
     first = PipelineJob("first", "echo hello", **job_options({"gpus": 1, "comment": "it's $me"}, warnings.warn))
     second = PipelineJob("second", "echo world", ("first",), options=(("dependency", "afterany:7"),))
     text = slurm.readable(type(spec)("demo", (first, second), options=spec.options))

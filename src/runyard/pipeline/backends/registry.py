@@ -10,6 +10,7 @@ from runyard.pipeline.backends.serial import Serial
 from runyard.pipeline.backends.slurm import Slurm
 from runyard.pipeline.backends.tmux import Tmux
 from runyard.pipeline.backends.yard import Yard
+from runyard.pipeline.runs import Run
 
 BACKENDS: dict[str, type[Backend]] = {
     "serial": Serial,
@@ -28,6 +29,11 @@ def backend(name: str) -> Backend:
             f"there is no backend {name!r}{meant(name, BACKENDS, 'use ' + ', '.join(BACKENDS))}", "backend"
         )
     return BACKENDS[name]()
+
+
+def of_run(run: Run) -> Backend:
+    """The backend that runs it."""
+    return backend(run.manifest.backend)
 
 
 def available() -> list[str]:

@@ -91,7 +91,7 @@ class Slurm:
         left = [numbers[job.name] for job in self._jobs(run, numbers) if job.status == SKIPPED and job.name in numbers]
         if left:
             slurm.cancel(left)  # Slurm may not have seen yet that they cannot run any more
-        output = run.layout.at("output.log")
+        output = run.layout.output
         pid = script.background(["bash", run.layout.script(), f"onfail={how.onfail}"], how.environ, output)
         try:
             while not script.wait(pid, ASK_S):

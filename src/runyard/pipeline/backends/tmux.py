@@ -29,7 +29,7 @@ class Tmux(Scripted):
 
     def lacks(self) -> str:
         missing = [program for program in ("tmux", "bash") if not shutil.which(program)]
-        return f"{' and '.join(missing)} is not installed here" if missing else ""
+        return f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed here" if missing else ""
 
     def render(self, layout: Layout) -> Rendering:
         return tmux.render(layout)

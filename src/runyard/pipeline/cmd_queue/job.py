@@ -27,7 +27,7 @@ needed here."""
 OURS = "runyard."
 
 
-class Home(Protocol):
+class Holder(Protocol):
     """The queue that a job is in."""
 
     @property
@@ -77,13 +77,13 @@ class Job:
         self.gpus: Any = options.pop("gpus", None)
         self.bookkeeper: int = options.pop("bookkeeper", 0)
         self.kwargs = {option: value for option, value in options.items() if option in SBATCH or option in OTHERS}
-        self.queue: Home | None = None
+        self.queue: Holder | None = None
         self.chosen: dict[str, Path] = {}
         self._alone: Layout | None = None
         check_shell(options.get("shell"))
         for option in options:
             if option not in self.kwargs:
-                warned(reading.message(option, (*reading.JOB_OPTIONS, "name", "depends", *OTHERS, *SBATCH)))
+                warned(reading.no_such_option(option, (*reading.JOB_OPTIONS, "name", "depends", *OTHERS, *SBATCH)))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}({self.name})>"

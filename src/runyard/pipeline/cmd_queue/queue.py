@@ -86,7 +86,7 @@ class Queue:
         self._options = {option: value for option, value in options.items() if option in known}
         for option in options:
             if option not in known and option not in OTHERS:
-                warned(reading.message(option, (*known, *NAMES, *OTHERS)))
+                warned(reading.no_such_option(option, (*known, *NAMES, *OTHERS)))
         self._spec()
 
     @classmethod
@@ -188,8 +188,7 @@ class Queue:
 
     def _spec(self) -> PipelineSpec:
         own = {"env": self.environ, "preamble": self.preamble, "cwd": self.cwd, "gpus": self.gpus, "size": self.size}
-        spec, _ = reading.spec_of(self.name, {**self._options, **own}, warned)
-        return spec
+        return reading.spec_of(self.name, {**self._options, **own}, warned)
 
     @property
     def pipeline(self) -> Pipeline:
@@ -290,7 +289,7 @@ class Queue:
     def _run_options(self, options: dict[str, Any]) -> dict[str, Any]:
         for option in options:
             if option not in (*RUN_WORDS, *RUN_OPTIONS):
-                warned(reading.message(option, ("block", *RUN_WORDS, *RUN_OPTIONS)))
+                warned(reading.no_such_option(option, ("block", *RUN_WORDS, *RUN_OPTIONS)))
         monitor = options.get("monitor") or (INLINE if sys.stdout.isatty() else NO_MONITOR)
         if self.in_front:
             monitor = NO_MONITOR

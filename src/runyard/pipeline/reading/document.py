@@ -34,7 +34,6 @@ from runyard.pipeline.spec import Draft, PipelineJob, PipelineSpec
 
 JOBS_MAX = 100_000
 OWN = ("name", "backend", "jobs")
-OF_A_PIPELINE = tuple(name for name in reading.PIPELINE_OPTIONS if name != "directory")
 OF_A_JOB = ("name", "command", "needs", "matrix")
 ALIASES = {"run": "command", "depends": "needs"}
 """Words that other systems have for keys of a job."""
@@ -140,9 +139,9 @@ class _Reader:
         with self._located((), "", whole):
             backend = reading.text(given.get("backend", ""), "backend")
             name = reading.text(given.get("name", name), "name")
-            _check_keys(given, OWN, OF_A_PIPELINE)
+            _check_keys(given, OWN, reading.PIPELINE_OPTIONS)
             rest = {key: _pipeline_value(key, value) for key, value in given.items() if key not in OWN}
-            spec, _ = reading.spec_of(name, rest)
+            spec = reading.spec_of(name, rest)
             if "jobs" not in given:
                 raise InvalidSpec("there are no `jobs` in it")
         entries = self._entries(given["jobs"], name)
@@ -220,7 +219,7 @@ def _check_keys(given: Iterable[str], own: Iterable[str], options: Iterable[str]
     known = (*own, *options, *SBATCH)
     for key in given:
         if key not in known:
-            raise InvalidSpec(reading.message(key, known), key)
+            raise InvalidSpec(reading.no_such_option(key, known), key)
 
 
 def _check_cells(entry: _Entry) -> None:

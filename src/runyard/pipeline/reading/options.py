@@ -33,7 +33,7 @@ def job_options(options: Mapping[str, Any], unknown: Unknown = refuse) -> dict[s
     return {**fields, "options": native}
 
 
-def message(option: str, known: Iterable[str]) -> str:
+def no_such_option(option: str, known: Iterable[str]) -> str:
     """What is said of an option that there is not."""
     return f"there is no option {option!r}{meant(option, known, 'see docs/pipelines.md for those there are')}"
 
@@ -129,16 +129,14 @@ PIPELINE_OPTIONS: Readers = {
     "gpus": ("gpus", devices),
     "home": ("home", text),
     "host": ("host", text),
-    "directory": ("directory", text),
 }
 """The options of a pipeline: the field of the record, and how its value is read."""
 
 
-def spec_of(name: str, options: Mapping[str, Any], unknown: Unknown = refuse) -> tuple[PipelineSpec, str]:
-    """The pipeline without jobs, and the directory that was asked for ("": none was)."""
-    fields, native = _read(options, PIPELINE_OPTIONS, ("name", "backend"), unknown)
-    directory = fields.pop("directory", "")
-    return PipelineSpec(name, options=native, **fields), directory
+def spec_of(name: str, options: Mapping[str, Any], unknown: Unknown = refuse) -> PipelineSpec:
+    """The pipeline without jobs."""
+    fields, native = _read(options, PIPELINE_OPTIONS, ("name", "backend", "directory"), unknown)
+    return PipelineSpec(name, options=native, **fields)
 
 
 def whole(spec: PipelineSpec, jobs: tuple[PipelineJob, ...]) -> PipelineSpec:
@@ -164,11 +162,11 @@ def _read(
             if value is not None:
                 native.append((option, native_value(value, option)))
         else:
-            unknown(message(option, (*readers, *others, *SBATCH)))
+            unknown(no_such_option(option, (*readers, *others, *SBATCH)))
     return fields, tuple(native)
 
 
 def options_of(spec: PipelineSpec) -> dict[str, Any]:
     """The options that make this pipeline again."""
-    fields = {option: getattr(spec, field) for option, (field, _) in PIPELINE_OPTIONS.items() if field != "directory"}
+    fields = {option: getattr(spec, field) for option, (field, _) in PIPELINE_OPTIONS.items()}
     return {**fields, "env": dict(spec.env), **dict(spec.options)}

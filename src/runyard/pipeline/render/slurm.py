@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from runyard.pipeline.graph import Graph
+from runyard.model.wording import counted
 from runyard.pipeline.layout import Layout, Rendering, ScriptFile
 from runyard.pipeline.reading.sbatch import Asked, asked
 from runyard.pipeline.render import bash
@@ -198,7 +198,7 @@ def render(layout: Layout) -> Rendering:
         ANEW,
         BEGIN,
         *_jobs(layout),
-        END.replace("%TOTAL%", f"{len(spec.jobs)} job{'' if len(spec.jobs) == 1 else 's'}"),
+        END.replace("%TOTAL%", counted(len(spec.jobs), "job")),
     ]
     files = [ScriptFile(layout.script(), "\n\n".join(parts) + "\n")]
     if bash.has_values(spec):
@@ -208,19 +208,22 @@ def render(layout: Layout) -> Rendering:
 
 def _jobs(layout: Layout) -> Iterator[str]:
     spec, keys = layout.spec, layout.keys
-    jobs = {job.name: job for job in spec.jobs}
-    order = Graph(spec.needs).order
-    variables = {name: f"JOB_{number:03}" for number, name in enumerate(order)}
-    for name in order:
-        job, variable, key = jobs[name], variables[name], keys[name]
+    variables = _variables(spec)
+    for job in spec.in_order:
+        variable, key = variables[job.name], keys[job.name]
         options = asked(spec, job)
         words = ["sbatch", "--parsable", *_options(job, options, variables), *_log(job, options, key), '"${batch[@]}"']
-        told = f'source "$1/record.sh" || exit; record {key} {bash.json_word(name)} "$1"; shift\n'
+        told = f'source "$1/record.sh" || exit; record {key} {bash.json_word(job.name)} "$1"; shift\n'
         submission = _submission(variable, words, told + bash.job_text(spec, job))
         submitted = f'submitted {key} "${variable}"'
         if "clusters" in options:  # sbatch says the cluster beside the number
             submitted += f"; {variable}=${{{variable}%%;*}}"
-        yield f"{submission} || refused {bash.double_quoted(name)}\n{submitted}"
+        yield f"{submission} || refused {bash.double_quoted(job.name)}\n{submitted}"
+
+
+def _variables(spec: PipelineSpec) -> dict[str, str]:
+    """The variable of the script that holds Slurm's number of each job."""
+    return {job.name: f"JOB_{number:03}" for number, job in enumerate(spec.in_order)}
 
 
 def _log(job: PipelineJob, options: Asked, key: str) -> Iterator[str]:
@@ -250,12 +253,9 @@ def _options(job: PipelineJob, options: Asked, variables: dict[str, str]) -> Ite
 def readable(spec: PipelineSpec) -> str:
     """What would be submitted, as it could be typed."""
     lines = [bash.heading(bash.title(spec), "Its jobs, each as it is submitted to Slurm.").rstrip()]
-    jobs = {job.name: job for job in spec.jobs}
-    order = Graph(spec.needs).order
-    variables = {name: f"JOB_{number:03}" for number, name in enumerate(order)}
-    for number, name in enumerate(order, 1):
-        job = jobs[name]
+    variables = _variables(spec)
+    for number, job in enumerate(spec.in_order, 1):
         words = ["sbatch", "--parsable", *_options(job, asked(spec, job), variables)]
-        lines.extend(("#", f"### Command {number} / {len(jobs)} - {name}"))
-        lines.append(_submission(variables[name], words, bash.job_text(spec, job)))
+        lines.extend(("#", f"### Command {number} / {len(spec.jobs)} - {job.name}"))
+        lines.append(_submission(variables[job.name], words, bash.job_text(spec, job)))
     return "\n".join(lines) + "\n"
