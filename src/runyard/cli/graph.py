@@ -10,7 +10,7 @@ import click
 
 from runyard.api import JobRow
 from runyard.cli.context import App
-from runyard.cli.gathering import Gathering
+from runyard.cli.graph_gathering import Gathering
 from runyard.cli.options import SELECTORS, any_jobs, complete_files
 from runyard.cli.render.text import harmless, label
 from runyard.errors import UsageError
