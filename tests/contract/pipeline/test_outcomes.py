@@ -166,3 +166,4 @@ def _check_logs(jobs: dict[str, JobState]) -> None:
     assert "from f\n<&>\n" in text
     assert "to stderr\n" in text
     assert jobs["after bad"].reason == "bad did not pass"
+    assert Path(jobs["killed by KILL"].log).read_text() == "", "nothing but what the job has printed"

@@ -36,8 +36,8 @@ def double_quoted(text: str) -> str:
 
 
 def json_word(text: str) -> str:
-    """The text as a JSON text, as one word of a shell: it can be put into a status file as it is."""
-    return quoted(json.dumps(text, ensure_ascii=True))
+    """The text as a JSON text, as one word of a shell: it can be put into a status file as it is, and be printed."""
+    return quoted(json.dumps(text, ensure_ascii=False))
 
 
 def heading(what: str, how: str) -> str:

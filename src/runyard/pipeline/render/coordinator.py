@@ -158,7 +158,7 @@ fail() { # NUMBER CODE
       ((over[other] == 0)) || continue
       over[other]=1 left=$((left - 1)) skipped=$((skipped + 1))
       skip "${keys[other]}" "${names[other]}" "\"${keys[number]}\""
-      echo "### ${names[other]}: skipped, since ${keys[number]} did not pass"
+      echo "### ${names[other]}: skipped, since ${names[number]} did not pass"
       gone+=("$other")
     done
   done

@@ -53,13 +53,14 @@ skip() { # KEY NAME MISSED
 """.strip()
 
 _RUNNING = r"""
-exec {input}<&0 # jobs get it
+exec {input}<&0 {errors}>&2 # jobs get them
 
-# The text of a job in a bash of its own, with the values of its variables, and nothing of ours open.
-held=() logging=() offer='' over=''
+# The text of a job in a bash of its own, with the values of its variables, and nothing of ours open. It is called with
+# 2>/dev/null: of a job that a signal ends bash would print there how we have started it.
+held=("$errors") logging=() offer='' over=''
 begin() ( # KEY, arguments of bash
-  exec <&"$input"
-  for descriptor in "$input" "${logging[@]}" "${held[@]}"; do
+  exec <&"$input" 2>&"$errors"
+  for descriptor in "$input" ${over:+"$over"} "${logging[@]}" "${held[@]}"; do
     exec {descriptor}<&-
   done
   set -- "$here" "$offer" "$@" # a variable may be called as one of ours
@@ -73,11 +74,11 @@ begin() ( # KEY, arguments of bash
 # The same with what it prints in its log, too. What a job leaves behind may go on printing there, but is not waited
 # for: `tee` alone holds the other end of a pipe, whose end is the end of `tee`.
 begin_logged() { # KEY, arguments of bash
-  local pipe log=$here/logs/$1.log
+  local pipe errors=1 log=$here/logs/$1.log
   [[ $over ]] || exec {over}< <(:)
   exec {pipe}>"/dev/fd/$over"
-  local -a logging=("$pipe" "$over")
-  begin "$@" > >(trap '' HUP INT TERM && exec tee -- "$log" {over}<&-) 2>&1
+  local -a logging=("$pipe")
+  begin "$@" > >(trap '' HUP INT TERM && exec tee -- "$log" {over}<&-) 2>/dev/null
   code=$?
   exec {pipe}>&-
   read -rt 1 -u "$over"
@@ -96,7 +97,7 @@ run_job() { # KEY NAME LOG, arguments of bash
   if [[ $log ]]; then
     begin_logged "$key" "$@"
   else
-    begin "$key" "$@"
+    begin "$key" "$@" 2>/dev/null
     code=$?
   fi
   if ((code == 0)); then

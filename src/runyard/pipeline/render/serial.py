@@ -10,6 +10,7 @@ from runyard.pipeline.render.recording import ANEW, HERE, RECORDING
 
 JOB = r"""
 total=%TOTAL% number=0 passed=0 failed=0 skipped=0 interrupted=
+declare -A names=()
 trap 'interrupted=130' INT
 trap 'interrupted=143' TERM
 trap 'interrupted=129' HUP
@@ -20,14 +21,14 @@ job() {
   shift 3
   [[ ! $interrupted ]] || return 0
   IFS= read -rd '' text
-  number=$((number + 1))
+  number=$((number + 1)) names[$key]=$name
   for need; do
     [[ -e $here/passed/$need ]] || missed=${missed:-$need}
   done
   if [[ $missed ]]; then
     skipped=$((skipped + 1))
     skip "$key" "$name" "\"$missed\""
-    echo "### $number / $total $name: skipped, since $missed did not pass"
+    echo "### $number / $total $name: skipped, since ${names[$missed]} did not pass"
     return
   fi
   echo "### $number / $total $name"
