@@ -17,6 +17,7 @@ from tests.acceptance.typist import Typist
 from tests.harness import processes
 from tests.harness.commands import RY
 from tests.harness.processes import PATIENCE_S
+from tests.harness.tmux import tmux_server
 from tests.harness.yard import Bell, Gate, Yard
 
 FILE = """
@@ -128,6 +129,17 @@ def test_the_exit_code_tells_of_failures(ry: Typist) -> None:
     assert ry("pipeline", "run", "--", "exit 0").code == 0
     lines = [line.split() for line in ry.ok("pipeline", "status", "demo").splitlines()[-3:]]
     assert [line[:3] for line in lines] == [["first", "passed", "0"], ["bad", "failed", "1"], ["last", "skipped", "-"]]
+
+
+def test_the_session_of_what_failed_is_told(ry: Typist, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(ry)
+    with tmux_server(monkeypatch) as server:
+        ended = ry("pipeline", "run", "demo", "--backend", "tmux", TMUX_TMPDIR=server.directory)
+        told = re.search("a job failed stays: (.* attach-session -t '=(.*)')$", ended.err.strip())
+        assert told is not None and told[2] in server.sessions()
+        assert told[1] in ry.ok("pipeline", "status", "demo", TMUX_TMPDIR=server.directory)
+        again = ry("pipeline", "run", "demo", "--backend", "tmux", "--onfail", "kill", TMUX_TMPDIR=server.directory)
+        assert (again.code, again.err) == (1, "")
 
 
 def test_a_file(ry: Typist) -> None:

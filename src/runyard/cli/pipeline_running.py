@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from runyard.cli.pipeline_options import CommandBehind, chosen, of_a_target, one
 from runyard.cli.render.text import harmless
 from runyard.errors import RunyardError
 from runyard.model.record import changed
+from runyard.pipeline import runs
 from runyard.pipeline.backends import registry
 from runyard.pipeline.backends.base import FATES, KEEP, KILL
 from runyard.pipeline.pipeline import INLINE, MONITORS, NO_MONITOR, Pipeline
@@ -73,6 +75,9 @@ def _run(app: App, pipeline: Pipeline, monitor: str | None, detach: bool, fates:
     state = pipeline.state()
     if monitor == NO_MONITOR and pipeline.backend.name != DEFAULT_BACKEND:
         app.output.line(f"{harmless(state.name)}: {state.status}, {state.summary}")
+    left = left_to_see(runs.load(pipeline.directory), state) if fates["onfail"] == KEEP else ""
+    if left:
+        app.output.note(f"ry: the session in which a job failed stays: {left}")
     return exit_code(state)
 
 
@@ -111,6 +116,12 @@ def state_of(run: Run) -> PipelineState | None:
         return registry.of_run(run).state(run)
     except RunyardError:
         return None
+
+
+def left_to_see(run: Run, state: PipelineState) -> str:
+    """What to type to look at what a run that is over has left on a terminal ("": nothing)."""
+    argv = registry.of_run(run).attach(run) if state.over else ()
+    return " ".join(f"'{word}'" if word.startswith("=") else shlex.quote(word) for word in argv)  # zsh takes =word
 
 
 def exit_code(state: PipelineState) -> int:

@@ -10,7 +10,7 @@ import click
 from runyard.cli.context import App
 from runyard.cli.options import as_json, complete_pipelines
 from runyard.cli.pipeline_options import one_run, shelf
-from runyard.cli.pipeline_running import state_of
+from runyard.cli.pipeline_running import left_to_see, state_of
 from runyard.cli.render.grid import Column, Grid, Row
 from runyard.cli.render.text import clock, harmless, span
 from runyard.pipeline.backends import registry
@@ -97,7 +97,9 @@ def status(app: App, target: str | None) -> int:
             ("jobs", state.summary),
             ("backend", run.manifest.backend),
             ("directory", run.layout.directory),
+            ("left to see", left_to_see(run, state)),
         )
+        if value
     )
     app.output.line()
     app.output.grid(_jobs(state, app.now(), f"{run.layout.directory}/"))

@@ -25,7 +25,10 @@ from runyard.pipeline import runs
 from runyard.pipeline.backends import registry
 from runyard.pipeline.showing.monitor import watch
 run = runs.load(sys.argv[1])
-print("then", watch(run, registry.of_run(run), 0.05).status)
+backend = registry.of_run(run)
+if sys.argv[2:]:
+    backend.attach = lambda run, job="": sys.argv[2:]
+print("then", watch(run, backend, 0.05).status)
 """
 
 
@@ -44,8 +47,9 @@ def waiting(tmp_path: Path) -> Iterator[tuple[Pipeline, Gate]]:
 
 
 @contextmanager
-def watched(pipeline: Pipeline, tmp_path: Path) -> Iterator[Screen]:
-    with screen([sys.executable, "-c", WATCH, pipeline.directory], os.environ, tmp_path) as shown:
+def watched(pipeline: Pipeline, tmp_path: Path, *attach: str) -> Iterator[Screen]:
+    """`attach` is what shows a running job, if the backend of the pipeline has nothing for that."""
+    with screen([sys.executable, "-c", WATCH, pipeline.directory, *attach], os.environ, tmp_path) as shown:
         yield shown
 
 
@@ -73,6 +77,18 @@ def test_an_interrupt_leaves_too(waiting: tuple[Pipeline, Gate], tmp_path: Path)
         shown.press("C-c")
         shown.until("then running")
     assert pipeline.state().status == RUNNING
+
+
+def test_who_comes_back_from_a_log_finds_the_view_once(waiting: tuple[Pipeline, Gate], tmp_path: Path) -> None:
+    pipeline, _ = waiting
+    with watched(pipeline, tmp_path, "sh", "-c", "echo following; exec sleep 1000") as shown:
+        shown.until("at the gate")
+        shown.press("a")
+        assert "serial  running" not in shown.until("^following")
+        shown.press("C-c")
+        assert shown.until("a goes to a running job").count("serial  running") == 1
+        shown.press("q")
+        shown.until("then running")
 
 
 def test_to_end_it_is_asked_first(waiting: tuple[Pipeline, Gate], tmp_path: Path) -> None:

@@ -27,7 +27,9 @@ def test_what_is_printed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> N
     pipeline.submit("echo on the way; kill -KILL $$", name="grün")
     pipeline.submit("echo never", name="needs it", depends="grün")
     pipeline.submit("kill -TERM $$", name="unlogged", log=False)
-    pipeline.submit("cd /proc/$$/fd; echo of ours: [1-9][0-9]", name="descriptors", preamble="shopt -s nullglob", log=False)
+    pipeline.submit(
+        "cd /proc/$$/fd; echo of ours: [1-9][0-9]", name="descriptors", preamble="shopt -s nullglob", log=False
+    )
     pipeline.run()
     said = capfd.readouterr()
     assert said.err == ""

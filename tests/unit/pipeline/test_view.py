@@ -42,6 +42,13 @@ def test_everything_that_matters_is_shown() -> None:
     assert "\x1b" not in shown(STATE)
 
 
+def test_whose_log_it_is_stands_above_it() -> None:
+    later = JobState("worse", FAILED, code=4, log="/runs/worse.log", started_at=101.0, ended_at=103.0)
+    lines = shown(PipelineState("demo", "running", (*JOBS, later))).splitlines()
+    assert lines[lines.index("  │ epoch 1") - 1] == "  ┌ worse"
+    assert "  ┌ " not in shown(STATE)
+
+
 def test_many_are_cut_to_the_room_there_is() -> None:
     jobs = tuple(JobState(f"job {number}", RUNNING, started_at=100.0) for number in range(500))
     lines = shown(PipelineState("demo", "running", jobs), height=24).splitlines()

@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TextIO
 
 from rich.console import Console, Group, RenderableType
@@ -59,7 +60,7 @@ def _lines(run: Run, backend: Backend, refresh_s: float, output: TextIO) -> Pipe
 
 
 class _Watch:
-    """A live view with keys. `_asked`: `k` was typed, and an answer is waited for."""
+    """A live view with keys. `_asked`: `k` was typed, and an answer is waited for. `_way`: `a` was, and goes there."""
 
     def __init__(self, run: Run, backend: Backend, refresh_s: float, output: TextIO) -> None:
         self._run = run
@@ -68,22 +69,36 @@ class _Watch:
         self._console = Console(file=output, highlight=False, markup=False, emoji=False)
         self._asked = False
         self._remark = ""
+        self._way: tuple[str, ...] = ()
+        self._state = backend.state(run)
 
     def live(self) -> PipelineState:
-        with KeyMode(sys.stdin.fileno()) as keys, Live(console=self._console, auto_refresh=False) as live:
+        with KeyMode(sys.stdin.fileno()) as keys:
+            while self._goes(keys):
+                keys.leave()
+                with suppress(KeyboardInterrupt):  # how one leaves a log that is followed
+                    script.foreground(self._way)
+                keys.enter(forget_typed=True)
+        if not self._state.over:
+            self._console.print(_left(self._run), soft_wrap=True)
+        return self._state
+
+    def _goes(self, keys: KeyMode) -> bool:
+        """Show it until whoever looks goes to a job, by `_way`; False: the run is over, or they have left."""
+        self._way = ()
+        with Live(console=self._console, auto_refresh=False) as live:
             try:
                 while True:
-                    state = self._backend.state(self._run)
-                    live.update(self._drawn(state), refresh=True)
-                    if state.over or self._leaves(keys, live):
+                    self._state = self._backend.state(self._run)
+                    live.update(self._drawn(self._state), refresh=True)
+                    if self._state.over or self._leaves(keys) or self._way:
                         break
                     self._backend.wait(self._run, self._refresh_s)
             except KeyboardInterrupt:
-                state = self._backend.state(self._run)
-            live.update(self._view(state), refresh=True)
-        if not state.over:
-            self._console.print(_left(self._run))
-        return state
+                self._state = self._backend.state(self._run)
+            live.update(self._view(self._state), refresh=True)
+            live.transient = bool(self._way)  # it is drawn anew below what the job's terminal leaves
+        return bool(self._way)
 
     def _view(self, state: PipelineState) -> RenderableType:
         return view(state, self._backend.name, time.time(), self._console.height, tail)
@@ -92,7 +107,7 @@ class _Watch:
         below = SURE if self._asked else self._remark or KEYS
         return Group(self._view(state), Text(below, style="bold yellow" if self._asked else "dim"))
 
-    def _leaves(self, keys: KeyMode, live: Live) -> bool:
+    def _leaves(self, keys: KeyMode) -> bool:
         """Do what was typed; whether that was to leave."""
         while key := keys.key():
             if self._asked:
@@ -103,21 +118,12 @@ class _Watch:
             elif key == "k":
                 self._asked = True
             elif key == "a":
-                self._attach(keys, live)
+                self._way = self._backend.attach(self._run)
+                self._remark = "" if self._way else "no job is running at a terminal that can be shown"
+                return False
             elif key == "q":
                 return True
         return False
-
-    def _attach(self, keys: KeyMode, live: Live) -> None:
-        argv = self._backend.attach(self._run)
-        if not argv:
-            self._remark = "no job is running at a terminal that can be shown"
-            return
-        live.stop()
-        keys.leave()
-        script.foreground(argv)
-        keys.enter(forget_typed=True)
-        live.start()
 
 
 def tail(path: str, lines: int) -> Sequence[str]:

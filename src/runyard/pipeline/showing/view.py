@@ -88,6 +88,8 @@ def _failed(failed: Sequence[JobState], room: int, tail: Tail) -> Iterator[Rende
     rows = [(harmless(job.name), _why(job), harmless(job.log)) for job in latest[:room]]
     yield _table(("FAILED", "WHY", "LOG"), rows, failed)
     lines = tail(latest[0].log, TAIL_LINES) if latest[0].log else ()
+    if lines and len(failed) > 1:
+        yield Text.assemble(("  ┌ ", "red"), harmless(latest[0].name), no_wrap=True, overflow="ellipsis")
     for line in lines:
         yield Text.assemble(("  │ ", "red"), harmless(line), no_wrap=True, overflow="ellipsis")
 
