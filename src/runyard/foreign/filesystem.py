@@ -6,8 +6,10 @@ more work. Paths need not exist yet: the nearest directory that does is asked.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 from collections.abc import Iterable
 from contextlib import suppress
 
@@ -85,6 +87,17 @@ def parse_mounts(lines: Iterable[bytes]) -> list[Mount]:
 def is_below(path: str, directory: str) -> bool:
     """Whether a normal path is that directory or lies in it."""
     return path == directory or path.startswith(directory.rstrip("/") + "/")
+
+
+def last_bytes(path: str, most: int) -> bytes:
+    """The end of a regular file, so much of it at most. OSError where it cannot be read, or is none: who else can write
+    there may have put a pipe in its place, for which nobody is to wait."""
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY), "rb") as file:
+        seen = os.fstat(file.fileno())
+        if not stat.S_ISREG(seen.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", path)
+        file.seek(max(0, seen.st_size - most))
+        return file.read(most)
 
 
 def put(path: str, data: bytes) -> None:

@@ -83,7 +83,7 @@ def end(heads: Sequence[int], mark: str = "", grace_s: float = GRACE_S) -> None:
         others = left.keys() - set(heads)
         chosen = (others or left.keys()) if over else left.keys() - told
         told |= chosen
-        for pid in chosen:
+        for pid in sorted(chosen, key=lambda pid: pid not in heads):  # they are to start nothing more when another ends
             _signal(pid, left[pid], signal.SIGKILL if over else signal.SIGTERM)
         _wait_for_all(left, LOOK_S if chosen or over else max(0.0, begun + grace_s - time.monotonic()))
 

@@ -21,8 +21,14 @@ from runyard.pipeline.spec import PipelineSpec, slug
 
 MANIFEST = "pipeline.json"
 
+TAKEN = frozenset({MANIFEST, "coordinator.sh", "worker.sh", "record.sh", "run.sh"})
+"""Files beside the script that have a name of their own, whatever the pipeline is called."""
+
 KINDS = ("passed", "failed", "skipped", "status", "logs")
 """The directories with a file for each job that a script makes anew when it starts."""
+
+MADE_ANEW = (*KINDS, "state", "sessions", "captured", "wire")
+"""All that a run begins without, whatever lies there."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,9 @@ class Layout:
         return self.at("output.log")
 
     def script(self, suffix: str = ".sh") -> str:
-        return self.at(slug(self.spec.name) + suffix)
+        """The script to run; it is called as the pipeline is, as far as a file can be."""
+        name = slug(self.spec.name)
+        return self.at(f"{name}-script{suffix}" if name + suffix in TAKEN else name + suffix)
 
     def job_script(self, name: str) -> str:
         return self.at(f"jobs/{self.keys[name]}.sh")

@@ -11,12 +11,14 @@ import os
 from contextlib import suppress
 
 from runyard.errors import Conflict, NotFound
+from runyard.foreign import filesystem
 from runyard.model import codec
 from runyard.model.record import dataclass
-from runyard.pipeline.layout import MANIFEST, Layout, Rendering
+from runyard.pipeline.layout import MADE_ANEW, MANIFEST, Layout, Rendering
 from runyard.pipeline.spec import PipelineSpec
 
 MANIFEST_MAX = 256 * 1024 * 1024
+STATUS_MAX = 16 * 1024 * 1024
 VERSION = 1
 
 
@@ -47,6 +49,7 @@ class Run:
 
     def write(self, rendering: Rendering) -> str:
         """Write manifest and scripts; the path of the script to run. Conflict if the place cannot be written to."""
+        self._check_place(rendering)
         try:
             for path in (self.layout.directory, self.layout.at("jobs")):
                 os.makedirs(path, 0o700, exist_ok=True)
@@ -56,6 +59,14 @@ class Run:
         except OSError as error:
             raise Conflict(f"{error.filename or self.layout.directory} cannot be written: {error.strerror}") from None
         return rendering.script.path
+
+    def _check_place(self, rendering: Rendering) -> None:
+        """Conflict if a run would replace or empty what lies there and is of no run: somebody's own `logs`."""
+        if os.path.exists(self.layout.manifest):
+            return
+        for path in (*map(self.layout.at, MADE_ANEW), *(file.path for file in rendering.files)):
+            if os.path.lexists(path):
+                raise Conflict(f"{path} is there already, and is of no pipeline; choose a directory of its own")
 
 
 def make(directory: str, backend: str, spec: PipelineSpec, facts: dict[str, str] | None = None) -> Run:
@@ -68,10 +79,11 @@ def load(directory: str) -> Run:
     directory = os.path.abspath(directory)
     manifest_path = os.path.join(directory, MANIFEST)
     try:
-        with open(manifest_path, encoding="utf-8") as file:
-            text = file.read(MANIFEST_MAX)
+        text = filesystem.last_bytes(manifest_path, MANIFEST_MAX).decode("utf-8")
     except OSError as error:
         raise NotFound(f"there is no pipeline in {directory}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise Conflict(f"{manifest_path} is not right, or of a newer version") from None
     try:
         manifest = codec.loads(Manifest, text)
     except ValueError:
@@ -96,8 +108,8 @@ def _write(path: str, text: str, mode: int) -> None:
 def read_json(path: str) -> dict[str, object]:
     """The last line of a status file, or {} where there is none, or it is being written at this moment."""
     try:
-        with open(path, encoding="utf-8") as file:
-            found = json.loads(file.read().strip().rpartition("\n")[2])
-    except (OSError, ValueError):
+        text = filesystem.last_bytes(path, STATUS_MAX).decode("utf-8")
+        found = json.loads(text.strip().rpartition("\n")[2])
+    except (OSError, ValueError, RecursionError):  # a job may have written there, too
         return {}
     return found if isinstance(found, dict) else {}

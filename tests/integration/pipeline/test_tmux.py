@@ -275,7 +275,7 @@ def test_the_coordinator_is_killed(make: Making, server: TmuxServer, gate: Gate,
     pipeline.submit("true", name="next", depends="runs")
     pipeline.run(block=False)
     worker = int(bell.wait()[0])
-    coordinator = int(Path(pipeline.directory, "running").read_text().split()[0])
+    coordinator = int(os.readlink(max(Path(pipeline.directory, "claims").iterdir())).split()[0])
     processes.kill(coordinator)
     assert pipeline.state().status == INTERRUPTED
     gate.open()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
@@ -11,6 +13,7 @@ from runyard.errors import Conflict
 from runyard.foreign import process, script
 from runyard.model.record import changed
 from runyard.pipeline.render import commands
+from runyard.pipeline.render.recording import REFUSED
 from runyard.pipeline.runs import Run, read_json
 from runyard.pipeline.spec import PipelineSpec
 from runyard.pipeline.state import (
@@ -25,6 +28,9 @@ from runyard.pipeline.state import (
     JobState,
     PipelineState,
 )
+
+LOOK_S = 0.1
+"""A run that is not started yet is looked at so often."""
 
 
 class Scripted:
@@ -53,6 +59,8 @@ class Scripted:
         pid = process_of(read_json(run.layout.state))
         if pid is not None:
             script.wait(pid, timeout_s)
+        else:
+            time.sleep(min(timeout_s, LOOK_S))  # it may be about to start
 
     def kill(self, run: Run) -> None:
         pid = process_of(read_json(run.layout.state))
@@ -68,7 +76,9 @@ def start(run: Run, path: str, environ: Mapping[str, str] | None, block: bool) -
     forget(run)
     argv = ["bash", path]
     if block:
-        script.foreground(argv, environ)
+        code = script.foreground(argv, environ)
+        if code in REFUSED or "status" not in read_json(run.layout.state):
+            raise Conflict(f"the script did not run any job (exit code {code}): its reason stands above")
     else:
         _began(run, script.background(argv, environ, run.layout.output))
 
@@ -138,4 +148,4 @@ def _whole(value: object) -> int | None:
 
 
 def _seconds(value: object) -> float | None:
-    return float(value) if isinstance(value, (int, float)) else None
+    return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None

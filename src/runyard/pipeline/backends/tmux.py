@@ -9,7 +9,7 @@ import os
 import shutil
 
 from runyard.errors import Conflict
-from runyard.foreign import command, script
+from runyard.foreign import command, filesystem, script
 from runyard.foreign import tmux as foreign
 from runyard.pipeline.backends import scripted
 from runyard.pipeline.backends.base import Start
@@ -22,6 +22,9 @@ from runyard.pipeline.state import FAILED, RUNNING
 GRACE_S = script.GRACE_S
 START_S = 120.0
 """How long all sessions may take to start."""
+
+TEXT_MAX = 64 * 1024
+"""So many bytes of a file of the run are read at most."""
 
 
 class Tmux(Scripted):
@@ -85,7 +88,6 @@ def _sessions(run: Run, socket: str) -> list[str]:
 
 def _read(path: str) -> str:
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return file.read().strip("\n")
+        return filesystem.last_bytes(path, TEXT_MAX).decode("utf-8", "surrogateescape").strip("\n")
     except OSError:
         return ""

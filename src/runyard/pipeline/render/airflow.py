@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from runyard import __version__
 from runyard.pipeline.layout import KINDS, Layout, Rendering, ScriptFile
 from runyard.pipeline.render import bash
-from runyard.pipeline.render.recording import ANEW, HERE, RECORDING
+from runyard.pipeline.render.recording import ANEW, HERE, RECORDING, UNDISTURBED
 from runyard.pipeline.spec import PipelineSpec, slug
 
 RUN_SCRIPT = "run.sh"
@@ -140,7 +140,7 @@ def _tasks(layout: Layout) -> Iterator[str]:
 def _script(layout: Layout) -> str:
     how = "Runs the DAG file beside it once, with a database of its own; needs Airflow."
     parts = (
-        bash.heading(bash.title(layout.spec), how) + "set -u",
+        bash.heading(bash.title(layout.spec), how) + UNDISTURBED,
         HERE,
         RECORDING,
         ANEW,

@@ -59,7 +59,8 @@ def job_text(spec: PipelineSpec, job: PipelineJob) -> str:
 def _before(spec: PipelineSpec, job: PipelineJob) -> Iterator[str]:
     directory = job.cwd or spec.cwd
     if directory:
-        yield f"cd -- {quoted(directory)} || exit {GATE}"
+        # one that begins with `./` is not looked for in CDPATH
+        yield f"cd -- {quoted(directory if directory.startswith('/') else './' + directory)} || exit {GATE}"
     for what, lines in (("preamble", (*spec.preamble, *job.preamble)), ("setup", job.setup)):
         if lines:
             yield f"# {what}"

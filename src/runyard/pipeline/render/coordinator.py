@@ -208,7 +208,6 @@ end() {
   exit 0
 }
 
-trap 'rm -f -- "$here/running"' EXIT
 trap end HUP INT TERM
 exec {news}<>"$here/wire/news"
 orders=()
@@ -217,7 +216,7 @@ for ((at = 0; at < workers; at++)); do
   orders[at]=$order
 done
 printf '%s\n' "${TMUX%,*,*}" "$session" >"$here/server"
-echo "$$ $(born "$$")" >"$here/running"
+ln -s -- "$$ $(born "$$")" "$here/claims/$2" || exit # the driver's, who goes
 tell_all running
 echo here >"$here/wire/started"
 looked=$SECONDS came=0

@@ -10,7 +10,29 @@ from __future__ import annotations
 
 from runyard.pipeline.layout import KINDS
 
-HERE = 'here=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P) || exit'
+REFUSED = (73, 75)
+"""The exit codes of a script that runs nothing: its files cannot be written, or it runs already."""
+
+SURROUNDINGS = r"""
+# Jobs get the environment of who starts this, and nothing that this script makes of it.
+surroundings=$(
+  export -n SHELLOPTS BASHOPTS
+  set -o posix
+  export -p
+  set +o posix
+  export -fp
+)
+""".strip()
+
+UNDISTURBED = r"""
+# Functions and options that who starts this has exported are not to get in the way here.
+set +efC -u
+export -n SHELLOPTS BASHOPTS
+mapfile -t functions < <(compgen -A function)
+unset -f "${functions[@]}"
+""".strip()
+
+HERE = 'here=$(CDPATH="" cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P) || exit 73'
 """Where the script lies."""
 
 HERE_TOLD = "here=${BASH_SOURCE[0]%/*}"
@@ -22,7 +44,7 @@ born() {
   local stat
   read -r stat <"/proc/$1/stat" || return
   read -ra stat <<<"${stat##*) }"
-  echo "${stat[19]}"
+  [[ ${stat[0]} != [ZX] ]] && echo "${stat[19]}"
 }
 """.strip()
 
@@ -117,18 +139,35 @@ def running(surroundings: str = "") -> str:
     return _RUNNING.replace("%SURROUNDINGS%", surroundings)
 
 
-CLAIM = """
-# One run at a time.
-if ! (set -o noclobber && echo "$$ $(born "$$")" >"$here/running") 2>/dev/null; then
-  pid='' since=''
-  { read -r pid since <"$here/running"; } 2>/dev/null # it may go at this moment
-  if [[ $pid && $(born "$pid" 2>/dev/null) == "$since" ]]; then
-    echo "this pipeline is running already, as process $pid" >&2
-    exit 75
-  fi
-  echo "$$ $(born "$$")" >"$here/running"
-fi
-trap 'rm -f -- "$here/running"' EXIT
+CLAIM = r"""
+# One run at a time: the latest claim counts, as long as the process lives that it names. A link is made at once with
+# its text, and by one alone. None is ever taken away: who looked before would take its number.
+holds() { # CLAIM
+  local pid since
+  read -r pid since < <(readlink -- "$here/claims/$1") && [[ $(born "$pid" 2>/dev/null) == "$since" ]]
+}
+
+claim() {
+  local each
+  [[ -d $here/claims ]] || mkdir -p -- "$here/claims" || exit 73
+  while :; do
+    claim=0
+    for each in "$here"/claims/*; do
+      [[ ! -L $each ]] || ((${each##*/} <= claim)) || claim=${each##*/}
+    done
+    if holds "$claim"; then
+      echo "this pipeline is running already, as process $(readlink -- "$here/claims/$claim")" >&2
+      exit 75
+    fi
+    claim=$((claim + 1))
+    ln -s -- "$$ $(born "$$")" "$here/claims/$claim" 2>/dev/null && return
+    if [[ ! -L $here/claims/$claim ]]; then
+      echo "$here/claims cannot be written" >&2
+      exit 73
+    fi
+  done
+}
+claim
 """.strip()
 
 
@@ -137,12 +176,12 @@ def anew(*others: str) -> str:
     directories = " ".join((*KINDS, *others))
     return f"""
 # Each run begins with nothing told.
-(cd -- "$here" && rm -rf -- {directories} && mkdir -m 700 -- {directories}) || exit
+(cd -- "$here" && rm -rf -- {directories} && mkdir -m 700 -- {directories}) || exit 73
 """.strip()
 
 
 RECORDING = f"{TELLING}\n\n{SKIPPING}\n\n{running()}"
 """All of it: of a script that sees to the pipeline and runs its jobs itself."""
 
-ANEW = f"{CLAIM}\n{anew()}\ntell_all running"
+ANEW = f"{CLAIM}\n{anew()}\ntell_all running || exit 73"
 """One run at a time, and each begins anew: of a script that sees to the pipeline itself."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from runyard.pipeline.layout import Layout, Rendering, ScriptFile
 from runyard.pipeline.render import bash
-from runyard.pipeline.render.recording import ANEW, HERE, RECORDING
+from runyard.pipeline.render.recording import ANEW, HERE, SKIPPING, SURROUNDINGS, TELLING, UNDISTURBED, running
 
 JOB = r"""
 total=%TOTAL% number=0 passed=0 failed=0 skipped=0 interrupted=
@@ -59,10 +59,14 @@ def render(layout: Layout) -> Rendering:
     spec = layout.spec
     how = "Runs one job after the other and tells of each in passed/, failed/, skipped/, status/ and logs/ beside it."
     parts = [
-        bash.heading(bash.title(spec), how) + "set -u",
+        bash.heading(bash.title(spec), how).rstrip(),
         *bash.public(spec),
+        SURROUNDINGS,
+        UNDISTURBED,
         HERE,
-        RECORDING,
+        TELLING,
+        SKIPPING,
+        running('  eval "$surroundings"\n'),
         ANEW,
         JOB.replace("%TOTAL%", str(len(spec.jobs))),
         *_jobs(layout),

@@ -14,7 +14,7 @@ from runyard.model.wording import counted
 from runyard.pipeline.layout import Layout, Rendering, ScriptFile
 from runyard.pipeline.reading.sbatch import Asked, asked
 from runyard.pipeline.render import bash
-from runyard.pipeline.render.recording import ANEW, HERE, TELLING
+from runyard.pipeline.render.recording import ANEW, HERE, TELLING, UNDISTURBED
 from runyard.pipeline.spec import PipelineJob, PipelineSpec
 
 SUBMITTED, REFUSED = "submitted", "refused"
@@ -190,7 +190,7 @@ def render(layout: Layout) -> Rendering:
     how = "Submits them to Slurm. Each tells of itself in passed/, failed/, status/ and logs/ beside this script."
     public = "".join(f"{line}\n  " for line in bash.public(spec))
     parts = [
-        bash.heading(bash.title(spec), how) + "# shellcheck disable=SC2016\nset -u",
+        bash.heading(bash.title(spec), how) + "# shellcheck disable=SC2016\n" + UNDISTURBED,
         HERE,
         TELLING,
         JOB_SIDE.replace("%PUBLIC%", public),

@@ -15,7 +15,18 @@ from runyard.pipeline.graph import Graph
 from runyard.pipeline.layout import Layout, Rendering, ScriptFile
 from runyard.pipeline.render import bash
 from runyard.pipeline.render.coordinator import COORDINATOR
-from runyard.pipeline.render.recording import BORN, CLAIM, HERE, HERE_TOLD, SKIPPING, TELL, TELLING, anew, running
+from runyard.pipeline.render.recording import (
+    BORN,
+    CLAIM,
+    HERE,
+    HERE_TOLD,
+    SKIPPING,
+    TELL,
+    TELLING,
+    UNDISTURBED,
+    anew,
+    running,
+)
 from runyard.pipeline.render.worker import ENVIRONMENT, SURROUNDINGS, WORKER
 from runyard.pipeline.spec import PipelineJob, PipelineSpec, slug
 
@@ -75,7 +86,7 @@ exec {started}<>"$here/wire/started"
 # A server that has lost its last session is ending, and refuses; another one starts when it has gone.
 for ((tries = 1; tries <= 50; tries++)); do
   patience_s=0.1
-  complaint=$(open_session "$session" coordinator.sh "$session" 2>&1) && patience_s=20
+  complaint=$(open_session "$session" coordinator.sh "$session" "$((claim + 1))" 2>&1) && patience_s=20
   if read -rt "$patience_s" -u "$started"; then
     came=yes
     break
@@ -83,11 +94,10 @@ for ((tries = 1; tries <= 50; tries++)); do
   [[ $patience_s == 0.1 ]] || break
 done
 [[ ${came-} ]] || give_up "the coordinator did not start: ${complaint:-bash refuses}"
-trap - EXIT # from now on the coordinator holds it
 for ((worker = 0; worker < %WORKERS%; worker++)); do
   if ! complaint=$(open_session "$session-$worker" worker.sh "$worker" "$session" "$onfail" "$onexit" 2>&1); then
     # where the coordinator is through, the other workers have done it all
-    [[ ! -e $here/running ]] || give_up "tmux refuses the session $session-$worker: $complaint"
+    ! holds "$((claim + 1))" || give_up "tmux refuses the session $session-$worker: $complaint"
     break
   fi
 done
@@ -128,7 +138,8 @@ def _driver(layout: Layout) -> str:
     text = SESSIONS.replace("%WIRES%", "".join(f",{worker}" for worker in range(count)))
     text = text.replace("%MARK%", MARK).replace("%WORKERS%", str(count)).replace("%LOOK%", LOOK if count else NO_LOOK)
     parts = [
-        bash.heading(bash.title(spec), how) + ENVIRONMENT + "\nset -u",
+        bash.heading(bash.title(spec), how) + ENVIRONMENT,
+        UNDISTURBED,
         DRIVER.replace("%SESSION%", slug(spec.name).replace(".", "_")),
         HERE,
         BORN,
@@ -155,7 +166,7 @@ def _worker(spec: PipelineSpec) -> str:
 
 
 def _text(spec: PipelineSpec, how: str, *parts: str) -> str:
-    return "\n\n".join((bash.heading(bash.title(spec), how) + "set -u", *parts)) + "\n"
+    return "\n\n".join((bash.heading(bash.title(spec), how) + UNDISTURBED, *parts)) + "\n"
 
 
 def _jobs(layout: Layout) -> Iterator[str]:

@@ -10,6 +10,7 @@ ENVIRONMENT = r"""
 # Jobs get the environment of who starts this, not that of tmux: workers source it. What is the terminal's stays here.
 surroundings=$(
   unset -v TMUX TMUX_PANE TERM TERM_PROGRAM TERM_PROGRAM_VERSION COLUMNS LINES SHLVL OLDPWD _
+  export -n SHELLOPTS BASHOPTS
   umask -p
   set -o posix
   export -p

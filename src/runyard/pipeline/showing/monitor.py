@@ -5,7 +5,6 @@ Keys: `a` goes to a running job, `k` ends the run (it asks), `q` leaves. To leav
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from runyard.foreign import script
+from runyard.foreign import filesystem, script
 from runyard.foreign.terminal import KeyMode, is_terminal
 from runyard.model.wording import harmless
 from runyard.pipeline.backends.base import Backend
@@ -129,9 +128,7 @@ class _Watch:
 def tail(path: str, lines: int) -> Sequence[str]:
     """The last lines of a log; none if it cannot be read. A line that a progress bar draws over is its last state."""
     try:
-        with open(path, "rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - TAIL_BYTES))
-            text = file.read(TAIL_BYTES).decode("utf-8", "replace")
+        text = filesystem.last_bytes(path, TAIL_BYTES).decode("utf-8", "replace")
     except OSError:
         return ()
     return [line.rstrip("\r").rpartition("\r")[2] for line in text.rstrip().split("\n")[-lines:] if line]
