@@ -85,6 +85,22 @@ def test_cancelled_by_somebody(pipeline: Pipeline, slurm: Slurm, tmp_path: Path)
     assert pipeline.state().status == DONE
 
 
+def test_cancelled_before_its_needs_have_ended(pipeline: Pipeline, slurm: Slurm, tmp_path: Path) -> None:
+    """It has not failed yet: if what it needs fails it was skipped, and nobody was told otherwise."""
+    with closing(Gate(tmp_path / "gate")) as gate, closing(Bell(tmp_path / "bell")) as bell:
+        pipeline.submit(f"echo 1 >{tmp_path}/bell; read x <{tmp_path}/gate; exit 5", name="runs")
+        pipeline.submit("true", name="follows", depends="runs")
+        pipeline.submit("true", name="last", depends="follows")
+        pipeline.run(block=False)
+        bell.wait()
+        slurm.ask("scancel", *map(str, numbers(pipeline)[1:]))
+        state = Backend().state(runs.load(pipeline.directory))
+        assert [(job.status, job.reason) for job in state.jobs[1:]] == [(PENDING, "cancelled")] * 2
+        gate.open()
+        jobs = ended(pipeline)
+    assert [job.status for job in jobs.values()] == [FAILED, SKIPPED, SKIPPED]
+
+
 def test_the_first_that_fails_ends_the_others(pipeline: Pipeline, slurm: Slurm, tmp_path: Path) -> None:
     with closing(Gate(tmp_path / "gate")), closing(Bell(tmp_path / "bell")) as bell:
         pipeline.submit(f"echo 1 >{tmp_path}/bell; read x <{tmp_path}/gate", name="runs")

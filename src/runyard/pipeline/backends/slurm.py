@@ -164,6 +164,10 @@ class Slurm:
             missed = next((n for n in run.spec.needs[name] if found[n].status in (FAILED, SKIPPED)), "")
             standing = {**verdicts, **new}.get(name) or self._standing(numbers.get(name, ""))
             found[name] = self._job(told[name], standing, missed)
+            if _withdrawn(found[name], standing) and any(
+                found[n].status in (PENDING, RUNNING) for n in run.spec.needs[name]
+            ):
+                found[name] = JobState(name, reason=found[name].reason)  # its needs may still make it a skipped one
         outputs = _outputs(run.spec)
         return tuple(_with_log(found[name], outputs.get(name), numbers.get(name, "")) for name in run.layout.keys)
 
@@ -202,6 +206,11 @@ class Slurm:
             if decisive:
                 return min(decisive, key=lambda task: task.waiting)
         return LOST
+
+
+def _withdrawn(job: JobState, standing: Standing | None) -> bool:
+    """Whether it was cancelled before it began."""
+    return job.started_at is None and job.status == FAILED and standing is not None and standing.state == "CANCELLED"
 
 
 def _with_log(job: JobState, output: str | None, number: str) -> JobState:
