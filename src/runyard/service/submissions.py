@@ -12,7 +12,7 @@ from runyard.model.code import Code
 from runyard.model.group import ARRAY
 from runyard.model.host import Host
 from runyard.model.record import changed
-from runyard.model.spec import ArraySpec, Dependency, GpuRequest, JobSpec
+from runyard.model.spec import ArraySpec, Dependency, GpuRequest, JobSpec, Resources
 from runyard.planner.fit import matches
 from runyard.planner.words import gpus, megabytes
 from runyard.store.base import NewGroup, NewJobs
@@ -101,20 +101,32 @@ def check_queues(specs: Iterable[JobSpec], known: Iterable[str]) -> None:
             )
 
 
-def check_resources(specs: Iterable[JobSpec], hosts: Sequence[Host]) -> None:
-    """No job asks for more than any host has. (Before the first agent has come nobody knows.)"""
+def check_resources(specs: Sequence[JobSpec], hosts: Sequence[Host]) -> None:
+    """No job asks for more than any host has; where jobs ask for different things it is said which one does. (Before
+    the first agent has come nobody knows.)"""
     if not hosts:
         return
-    for asked in set({id(spec.resources): spec.resources for spec in specs}.values()):  # most share one record
-        if asked.gpus.count:
-            _check_devices(asked.gpus, hosts)
-        if asked.cpus > max(host.cpus for host in hosts):
-            raise InvalidSpec(
-                f"{asked.cpus} CPUs are asked for, but the largest host has {max(h.cpus for h in hosts)}", "cpus"
-            )
-        if asked.memory_mb > max(host.memory_mb for host in hosts):
-            most = max(host.memory_mb for host in hosts)
-            raise InvalidSpec(f"{_both(asked.memory_mb)} are asked for, but the largest host has {_both(most)}", "mem")
+    records = {id(spec.resources): spec for spec in reversed(specs)}  # most share one
+    different = {spec.resources: spec for spec in records.values()}
+    for spec in different.values():
+        try:
+            _check_asked(spec.resources, hosts)
+        except InvalidSpec as error:
+            if len(different) == 1:
+                raise
+            raise InvalidSpec(f"job {spec.label!r}: {error.message}") from None
+
+
+def _check_asked(asked: Resources, hosts: Sequence[Host]) -> None:
+    if asked.gpus.count:
+        _check_devices(asked.gpus, hosts)
+    if asked.cpus > max(host.cpus for host in hosts):
+        raise InvalidSpec(
+            f"{asked.cpus} CPUs are asked for, but the largest host has {max(h.cpus for h in hosts)}", "cpus"
+        )
+    if asked.memory_mb > max(host.memory_mb for host in hosts):
+        most = max(host.memory_mb for host in hosts)
+        raise InvalidSpec(f"{_both(asked.memory_mb)} are asked for, but the largest host has {_both(most)}", "mem")
 
 
 def _check_devices(request: GpuRequest, hosts: Sequence[Host]) -> None:

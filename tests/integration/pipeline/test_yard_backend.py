@@ -264,3 +264,11 @@ def test_of_the_python_api(yard: Yard, tmp_path: Path, monkeypatch: pytest.Monke
         with pytest.raises(InvalidSpec, match=message):
             link.pipeline("direct", wrong)
     assert os.listdir(tmp_path) == []
+
+
+def test_the_job_that_asks_for_too_much_is_named(pipeline: Pipeline) -> None:
+    pipeline.submit("true", name="small")
+    pipeline.submit("true", name="large", depends="small", cpus=4_000)
+    with pytest.raises(InvalidSpec, match=r"^job 'large': cpus: 4000 CPUs are asked for, but the largest host has"):
+        pipeline.run()
+    assert pipeline.state().status == INIT
