@@ -131,6 +131,15 @@ def test_the_exit_code_tells_of_failures(ry: Typist) -> None:
     assert [line[:3] for line in lines] == [["first", "passed", "0"], ["bad", "failed", "1"], ["last", "skipped", "-"]]
 
 
+def test_what_jobs_have_printed(ry: Typist) -> None:
+    made(ry)
+    ry("pipeline", "run", "demo")
+    assert ry.ok("pipeline", "logs", "demo") == '### "first"\none\n### "bad"\n'
+    assert ry.ok("pipeline", "logs", "demo", "first") == "one\n"
+    assert "of job last (skipped) no output is kept" in ry("pipeline", "logs", "demo", "last").err
+    assert "there is no job 'frist' in 'demo'; did you mean 'first'?" in ry.refused("pipeline", "logs", "demo", "frist")
+
+
 def test_the_session_of_what_failed_is_told(ry: Typist, monkeypatch: pytest.MonkeyPatch) -> None:
     made(ry)
     with tmux_server(monkeypatch) as server:

@@ -16,6 +16,7 @@ VERBS = (
     Verb("run", "pipeline_running", "Run it.", ("start",), RUN),
     Verb("ls", "pipeline_seeing", "List pipelines and how they stand.", ("list",), RUN),
     Verb("status", "pipeline_seeing", "How the jobs of a run stand.", (), RUN),
+    Verb("logs", "pipeline_logs", "What jobs of a run have printed.", ("log",), RUN),
     Verb("monitor", "pipeline_running", "Watch a run until it is over.", ("attach", "watch"), RUN),
     Verb("kill", "pipeline_removing", "End a run.", ("stop", "cancel"), RUN),
 )
