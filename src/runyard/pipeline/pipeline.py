@@ -53,7 +53,9 @@ class Pipeline:
         self._sync: tuple[str, ...] = ()
 
     @classmethod
-    def create(cls, name: str = DEFAULT_NAME, backend: str = "serial", directory: str = "", **options: Any) -> Pipeline:
+    def create(
+        cls, name: str = DEFAULT_NAME, backend: str = "serial", directory: str | os.PathLike[str] = "", **options: Any
+    ) -> Pipeline:
         """A new pipeline. `backend`: serial, tmux, slurm, airflow or yard; `directory`: where its files go.
 
         Options: `size` (jobs at a time), `gpus` (devices to share, tmux), `cwd`, `preamble`, `env` (variables of all

@@ -46,7 +46,7 @@ class Job(BaseOperator):
         self.title, self.text, self.log_kept = name, text, log
 
     def tell(self, status, ret=None, started=None, ended=None):
-        told = {"name": self.title, "status": status, "ret": ret, "started": started, "ended": ended, "missed": None}
+        told = {"name": self.title, "status": status, "ret": ret, "started": started, "ended": ended}
         for kind in %KINDS%:
             (HERE / kind).mkdir(mode=0o700, exist_ok=True)
         (HERE / "status" / f"{self.task_id}.json").write_text(json.dumps(told))

@@ -157,7 +157,7 @@ fail() { # NUMBER CODE
     for other in ${dependants[number]-}; do
       ((over[other] == 0)) || continue
       over[other]=1 left=$((left - 1)) skipped=$((skipped + 1))
-      skip "${keys[other]}" "${names[other]}" "\"${keys[number]}\""
+      skip "${keys[other]}" "${names[other]}"
       echo "### ${names[other]}: skipped, since ${names[number]} did not pass"
       gone+=("$other")
     done
@@ -176,7 +176,7 @@ lose() { # WORKER
     return
   fi
   if [[ ! -e $here/failed/$key ]]; then
-    tell "$key" "${names[number]}" failed null null "$EPOCHREALTIME" null
+    tell "$key" "${names[number]}" failed null null "$EPOCHREALTIME"
     : >"$here/failed/$key"
   fi
   fail "$number" unknown

@@ -49,11 +49,11 @@ born() {
 """.strip()
 
 TELL = r"""
-# Tell of a job: its key, its name, what it does, its exit code, when it began and ended, whom it missed. That is put
-# below what was told before, and the last line counts: to write a file anew takes a hundred times as long.
+# Tell of a job: its key, its name, what it does, its exit code, when it began and ended. That is put below
+# what was told before, and the last line counts: to write a file anew takes a hundred times as long.
 tell() {
-  printf '{"name": %s, "status": "%s", "ret": %s, "started": %s, "ended": %s, "missed": %s}\n' \
-    "$2" "$3" "$4" "${5/,/.}" "${6/,/.}" "$7" >>"$here/status/$1.json"
+  printf '{"name": %s, "status": "%s", "ret": %s, "started": %s, "ended": %s}\n' \
+    "$2" "$3" "$4" "${5/,/.}" "${6/,/.}" >>"$here/status/$1.json"
 }
 """.strip()
 
@@ -68,8 +68,8 @@ TELLING = f"{BORN}\n\n{TELL}\n\n{_TELL_ALL}"
 """For scripts that see to a pipeline: of it, and of its jobs."""
 
 SKIPPING = r"""
-skip() { # KEY NAME MISSED
-  tell "$1" "$2" skipped null null null "$3"
+skip() { # KEY NAME
+  tell "$1" "$2" skipped null null null
   : >"$here/skipped/$1"
 }
 """.strip()
@@ -115,7 +115,7 @@ code=0
 run_job() { # KEY NAME LOG, arguments of bash
   local key=$1 name=$2 log=$3 started=$EPOCHREALTIME
   shift 3
-  tell "$key" "$name" running null "$started" null null
+  tell "$key" "$name" running null "$started" null
   if [[ $log ]]; then
     begin_logged "$key" "$@"
   else
@@ -123,10 +123,10 @@ run_job() { # KEY NAME LOG, arguments of bash
     code=$?
   fi
   if ((code == 0)); then
-    tell "$key" "$name" passed 0 "$started" "$EPOCHREALTIME" null
+    tell "$key" "$name" passed 0 "$started" "$EPOCHREALTIME"
     : >"$here/passed/$key"
   else
-    tell "$key" "$name" failed "$code" "$started" "$EPOCHREALTIME" null
+    tell "$key" "$name" failed "$code" "$started" "$EPOCHREALTIME"
     : >"$here/failed/$key"
   fi
 }

@@ -27,7 +27,7 @@ job() {
   done
   if [[ $missed ]]; then
     skipped=$((skipped + 1))
-    skip "$key" "$name" "\"$missed\""
+    skip "$key" "$name"
     echo "### $number / $total $name: skipped, since ${names[$missed]} did not pass"
     return
   fi

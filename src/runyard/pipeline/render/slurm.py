@@ -37,11 +37,11 @@ record() { # KEY NAME DIRECTORY
   local key=$1 name=$2 here=$3 own=$1 input result signal started keeper command code stopped=''
   started=$(date +%s.%N)
   if [[ ${SLURM_ARRAY_TASK_ID-} ]]; then
-    tell "$key" "$name" running null "$started" null null
+    tell "$key" "$name" running null "$started" null
     own=$key.$SLURM_ARRAY_TASK_ID
   fi
   rm -f -- "$here/passed/$own" "$here/failed/$own"
-  tell "$own" "$name" running null "$started" null null
+  tell "$own" "$name" running null "$started" null
   exec {input}<&0 {result}<> <(:)
   trap 'stopped=1' TERM
   set -m # so that what is in the background is reached by SIGINT
@@ -60,7 +60,7 @@ record() { # KEY NAME DIRECTORY
   read -rt 1 code <&"$result"
   ((code == 0)) || read -rt 0.1 <&"$result" # the signal that has ended it may be on its way to us
   if [[ $stopped ]]; then
-    tell "$own" "$name" running "$code" "$started" "$(date +%s.%N)" null # Slurm knows why
+    tell "$own" "$name" running "$code" "$started" "$(date +%s.%N)" # Slurm knows why
   else
     ended "$own" "$name" "$code" "$started"
     [[ $own == "$key" ]] || all_ended "$key" "$name"
@@ -70,10 +70,10 @@ record() { # KEY NAME DIRECTORY
 
 ended() { # KEY NAME CODE STARTED
   if (($3 == 0)); then
-    tell "$1" "$2" passed 0 "$4" "$(date +%s.%N)" null
+    tell "$1" "$2" passed 0 "$4" "$(date +%s.%N)"
     : >"$here/passed/$1"
   else
-    tell "$1" "$2" failed "$3" "$4" "$(date +%s.%N)" null
+    tell "$1" "$2" failed "$3" "$4" "$(date +%s.%N)"
     : >"$here/failed/$1"
     [[ ! -e $here/onfail-kill ]] || cancel_others "${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}"
   fi
