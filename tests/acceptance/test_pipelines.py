@@ -266,6 +266,16 @@ def test_kill_and_rm_end_what_runs(ry: Typist, bell: Bell) -> None:
     assert ry.ok("pipeline", "kill", "demo") == "pipeline demo does not run\n"
 
 
+def test_what_can_be_done_with_a_run_behind_us_has_its_name(ry: Typist, bell: Bell) -> None:
+    ry.ok("pipeline", "new", "two words")
+    ry.ok("pipeline", "submit", "two words", "echo > bell; sleep 600")
+    with ry.terminal("pipeline", "run", "two words", "--detach") as terminal:
+        terminal.until("pipeline two words runs; `ry pipeline monitor 'two words'` watches it")
+        assert terminal.end() == 0
+    bell.wait()
+    ry.ok("pipeline", "kill", "two words")
+
+
 def test_an_interrupt_ends_a_serial_run(ry: Typist, bell: Bell) -> None:
     ry.ok("pipeline", "new", "slow")
     ry.ok("pipeline", "submit", "slow", "echo > bell; sleep 600")

@@ -146,12 +146,13 @@ def _interrupted(app: App, pipeline: Pipeline) -> Iterator[None]:
     except KeyboardInterrupt:
         if pipeline.backend.name == DEFAULT_BACKEND:  # not there to be waited for when it runs behind us
             pipeline.kill()
-        name = harmless(pipeline.name)
+        name, typed = harmless(pipeline.name), shlex.quote(pipeline.name)
         if pipeline.state().over:
-            app.output.note(f"ry: pipeline {name} is interrupted; `ry pipeline status {name}` tells what was done")
+            app.output.note(f"ry: pipeline {name} is interrupted; `ry pipeline status {typed}` tells what was done")
         else:
             app.output.note(
-                f"ry: pipeline {name} runs on; `ry pipeline monitor` watches it, `ry pipeline kill` ends it"
+                f"ry: pipeline {name} runs on; `ry pipeline monitor {typed}` watches it, "
+                f"`ry pipeline kill {typed}` ends it"
             )
         raise click.exceptions.Exit(EXIT_INTERRUPTED) from None
 
@@ -161,7 +162,9 @@ def _told_start(app: App, pipeline: Pipeline) -> int:
     if app.output.as_json:
         app.output.json({"directory": pipeline.directory, "backend": pipeline.backend.name, **pipeline.read_state()})
     elif app.output.terminal:
-        app.output.line(f"pipeline {harmless(pipeline.name)} runs; `ry pipeline monitor` watches it")
+        app.output.line(
+            f"pipeline {harmless(pipeline.name)} runs; `ry pipeline monitor {shlex.quote(pipeline.name)}` watches it"
+        )
     else:
         app.output.line(pipeline.directory)
     return 0
