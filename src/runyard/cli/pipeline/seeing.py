@@ -9,8 +9,8 @@ import click
 
 from runyard.cli.context import App
 from runyard.cli.options import as_json, complete_pipelines
-from runyard.cli.pipeline_options import one_run, shelf
-from runyard.cli.pipeline_running import left_to_see, state_of
+from runyard.cli.pipeline.options import one_run, shelf
+from runyard.cli.pipeline.running import left_to_see, state_of
 from runyard.cli.render.grid import Column, Grid, Row
 from runyard.cli.render.text import clock, harmless, span
 from runyard.pipeline.backends import registry

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from runyard.cli.context import App
-from runyard.cli.pipeline_options import one_run, shelf
+from runyard.cli.pipeline.options import one_run, shelf
 from runyard.cli.render.text import harmless
 from runyard.errors import NotFound
 from runyard.model.nearest import meant

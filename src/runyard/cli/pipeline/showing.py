@@ -8,8 +8,8 @@ import click
 
 from runyard.cli.context import App
 from runyard.cli.options import as_json
-from runyard.cli.pipeline_options import CommandBehind, chosen, of_a_target
-from runyard.cli.pipeline_running import pipeline_of
+from runyard.cli.pipeline.options import CommandBehind, chosen, of_a_target
+from runyard.cli.pipeline.running import pipeline_of
 from runyard.cli.render.text import harmless
 from runyard.errors import UsageError
 from runyard.pipeline.reading import document

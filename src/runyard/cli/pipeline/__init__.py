@@ -9,16 +9,16 @@ from runyard.cli.lazy import LazyGroup, Verb
 MAKE, RUN = "Put together", "Run and see"
 
 VERBS = (
-    Verb("new", "pipeline_drafts", "Begin a pipeline.", ("create",), MAKE),
-    Verb("submit", "pipeline_drafts", "Add a command to it.", ("add",), MAKE),
-    Verb("rm", "pipeline_removing", "Remove pipelines with their runs.", ("cleanup", "remove"), MAKE),
-    Verb("show", "pipeline_showing", "Its commands and its graph, before it runs.", (), RUN),
-    Verb("run", "pipeline_running", "Run it.", ("start",), RUN),
-    Verb("ls", "pipeline_seeing", "List pipelines and how they stand.", ("list",), RUN),
-    Verb("status", "pipeline_seeing", "How the jobs of a run stand.", (), RUN),
-    Verb("logs", "pipeline_logs", "What jobs of a run have printed.", ("log",), RUN),
-    Verb("monitor", "pipeline_running", "Watch a run until it is over.", ("attach", "watch"), RUN),
-    Verb("kill", "pipeline_removing", "End a run.", ("stop", "cancel"), RUN),
+    Verb("new", "pipeline.drafts", "Begin a pipeline.", ("create",), MAKE),
+    Verb("submit", "pipeline.drafts", "Add a command to it.", ("add",), MAKE),
+    Verb("rm", "pipeline.removing", "Remove pipelines with their runs.", ("cleanup", "remove"), MAKE),
+    Verb("show", "pipeline.showing", "Its commands and its graph, before it runs.", (), RUN),
+    Verb("run", "pipeline.running", "Run it.", ("start",), RUN),
+    Verb("ls", "pipeline.seeing", "List pipelines and how they stand.", ("list",), RUN),
+    Verb("status", "pipeline.seeing", "How the jobs of a run stand.", (), RUN),
+    Verb("logs", "pipeline.logs", "What jobs of a run have printed.", ("log",), RUN),
+    Verb("monitor", "pipeline.running", "Watch a run until it is over.", ("attach", "watch"), RUN),
+    Verb("kill", "pipeline.removing", "End a run.", ("stop", "cancel"), RUN),
 )
 
 

@@ -13,7 +13,7 @@ import click
 from runyard.cli.context import App
 from runyard.cli.lazy import EXIT_INTERRUPTED
 from runyard.cli.options import as_json
-from runyard.cli.pipeline_options import CommandBehind, chosen, of_a_target, one_run, shelf
+from runyard.cli.pipeline.options import CommandBehind, chosen, of_a_target, one_run, shelf
 from runyard.cli.render.text import harmless
 from runyard.errors import RunyardError
 from runyard.model.record import changed

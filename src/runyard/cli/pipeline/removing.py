@@ -6,9 +6,9 @@ import click
 
 from runyard.cli.context import App
 from runyard.cli.options import as_json, complete_pipelines, dry_run, yes
-from runyard.cli.pipeline_options import one_run, shelf
-from runyard.cli.pipeline_running import state_of
-from runyard.cli.pipeline_seeing import Line, record
+from runyard.cli.pipeline.options import one_run, shelf
+from runyard.cli.pipeline.running import state_of
+from runyard.cli.pipeline.seeing import Line, record
 from runyard.cli.render.json import of_named
 from runyard.cli.render.text import counted, harmless
 from runyard.cli.selecting import YES

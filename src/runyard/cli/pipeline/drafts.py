@@ -8,7 +8,7 @@ import click
 
 from runyard.cli.context import App
 from runyard.cli.options import as_json, complete_pipelines
-from runyard.cli.pipeline_options import (
+from runyard.cli.pipeline.options import (
     CommandBehind,
     backend,
     command_of,
