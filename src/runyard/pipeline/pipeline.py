@@ -196,8 +196,11 @@ class Pipeline:
         if missing:
             raise Conflict(f"{self.backend.name}: {missing}")
         run = self._made()
-        run.write(self.backend.render(run.layout))
-        self.backend.start(run, how)
+        rendering = self.backend.render(run.layout)
+        with run.starting():
+            self._check_idle()
+            run.write(rendering)
+            self.backend.start(run, how)
         if watched:
             return watch(run, self.backend).as_dict()
         return self._ended(run).as_dict() if block else self.read_state()
@@ -248,10 +251,13 @@ class Pipeline:
         return state
 
     def _made(self) -> Run:
-        if self.state().status == RUNNING:
-            raise Conflict(f"pipeline {self.name!r} is running; wait for it, or kill it first")
+        self._check_idle()
         whole = self.whole
         return runs.make(self.directory, self.backend.name, whole, self.backend.facts(whole, self.directory))
+
+    def _check_idle(self) -> None:
+        if self.state().status == RUNNING:
+            raise Conflict(f"pipeline {self.name!r} is running; wait for it, or kill it first")
 
 
 def place(name: str) -> str:

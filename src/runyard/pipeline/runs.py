@@ -6,18 +6,23 @@ files 0600; nothing here follows a link that somebody else could have put there,
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-from contextlib import suppress
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 from runyard.errors import Conflict, NotFound
 from runyard.foreign import filesystem
+from runyard.foreign.locks import HomeLock
 from runyard.model import codec
 from runyard.model.record import dataclass
 from runyard.pipeline.layout import MADE_ANEW, MANIFEST, Layout, Rendering
 from runyard.pipeline.spec import PipelineSpec
 
 MANIFEST_MAX = 256 * 1024 * 1024
+NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP)
 STATUS_MAX = 16 * 1024 * 1024
 VERSION = 1
 
@@ -60,8 +65,28 @@ class Run:
             raise Conflict(f"{error.filename or self.layout.directory} cannot be written: {error.strerror}") from None
         return rendering.script.path
 
+    @contextmanager
+    def starting(self) -> Iterator[None]:
+        """Only one at a time is in here for a directory. Conflict if another one is."""
+        lock = HomeLock(self.layout.at("starting"))
+        try:
+            taken = lock.take()
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise Conflict(f"{self.layout.directory} cannot be written: {error.strerror}") from None
+            taken = True  # scripts have a lock of their own
+        if not taken:
+            raise Conflict(f"pipeline {self.spec.name!r} is running, or about to; wait for it, or kill it first")
+        try:
+            yield
+        finally:
+            lock.release()
+
     def _check_place(self, rendering: Rendering) -> None:
-        """Conflict if a run would replace or empty what lies there and is of no run: somebody's own `logs`."""
+        """Conflict if others can write there, or a run would replace or empty what lies there and is of no run:
+        somebody's own `logs`."""
+        if os.path.isdir(self.layout.directory) and os.stat(self.layout.directory).st_mode & stat.S_IWOTH:
+            raise Conflict(f"everybody can write to {self.layout.directory}, and change what is run; choose another")
         if os.path.exists(self.layout.manifest):
             return
         for path in (*map(self.layout.at, MADE_ANEW), *(file.path for file in rendering.files)):

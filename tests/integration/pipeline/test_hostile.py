@@ -6,6 +6,7 @@ import io
 import os
 import select
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -198,3 +199,49 @@ def claim(directory: Path, number: int, pid: int) -> None:
     stat = process.read_stat(pid)
     assert stat is not None
     (directory / f"claims/{number}").symlink_to(f"{pid} {stat.start_time}")
+
+
+def test_of_two_that_are_started_at_the_same_time_one_runs(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "gate")
+    gate = os.open(tmp_path / "gate", os.O_RDWR)
+    told: list[str] = []
+    barrier = threading.Barrier(SEVERAL)
+
+    def start() -> None:
+        pipeline = made(tmp_path, f"echo here >>{tmp_path}/ran; read -r _ <{tmp_path}/gate")
+        barrier.wait(SLOW_S)
+        try:
+            told.append(str(pipeline.run(block=False)["status"]))
+        except Conflict:
+            told.append("refused")
+
+    several = [threading.Thread(target=start) for _ in range(SEVERAL)]
+    for one in several:
+        one.start()
+    for one in several:
+        one.join(SLOW_S)
+    assert sorted(told) == [*["refused"] * (SEVERAL - 1), "running"]
+    os.write(gate, b"go\n")
+    assert made(tmp_path, "true").wait(SLOW_S)["passed"] == 1
+    os.close(gate)
+    assert (tmp_path / "ran").read_text() == "here\n"
+
+
+def test_nothing_is_run_from_where_everybody_can_write(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run").chmod(0o777)
+    with pytest.raises(Conflict, match="everybody can write"):
+        made(tmp_path, "true").run()
+
+
+def test_nobody_else_writes_to_a_run_whatever_the_umask_is(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir(mode=0o755)
+    before = os.umask(0)
+    try:
+        made(tmp_path, "true").run()
+    finally:
+        os.umask(before)
+    for directory, _, files in os.walk(tmp_path / "run"):
+        for path in [directory, *(os.path.join(directory, name) for name in files)]:
+            private = os.stat(directory).st_mode & 0o077 == 0
+            assert private or not os.stat(path, follow_symlinks=False).st_mode & 0o022, path

@@ -19,11 +19,14 @@ RUN_SCRIPT = "run.sh"
 """What the script is called that runs the DAG file once."""
 
 OPERATOR = '''
+import codecs
+import contextlib
 import json
 import os
 import pathlib
 import signal
 import subprocess
+import tempfile
 import time
 from datetime import datetime, timezone
 
@@ -35,6 +38,8 @@ except ImportError:  # Airflow 2
     from airflow.models import BaseOperator
 
 HERE = pathlib.Path(%DIRECTORY%)
+LOOK_S = 0.2
+PIECE = 65536
 VALUES = 'values=$1; shift; if [ -e "$values" ]; then . "$values" "$1"; fi; exec bash -c "$2" "$1"'
 
 
@@ -57,17 +62,28 @@ class Job(BaseOperator):
         started = time.time()
         self.tell("running", started=started)
         argv = ["bash", "-c", VALUES, "bash", str(HERE / "values.env"), self.task_id, self.text]
-        log = HERE / "logs" / f"{self.task_id}.log" if self.log_kept else os.devnull
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        with open(log, "wb") as log, subprocess.Popen(argv, start_new_session=True, **pipes) as process:
-            self.process = process
-            for line in process.stdout:
-                log.write(line)
-                print(line.decode("utf-8", "replace").rstrip("\\n"), flush=True)
-        code = process.returncode if process.returncode >= 0 else 128 - process.returncode
+        code = self.run(argv)
         self.tell("failed" if code else "passed", code, started, time.time())
         if code:
             raise RuntimeError(f"exit code {code}")
+
+    def run(self, argv):
+        """The exit code. What it prints goes to a file, and from there to Airflow's log: what the command leaves behind
+        may go on printing there, but is not waited for."""
+        log = open(HERE / "logs" / f"{self.task_id}.log", "w+b") if self.log_kept else tempfile.TemporaryFile()
+        pipes = {"stdin": subprocess.DEVNULL, "stdout": log, "stderr": subprocess.STDOUT}
+        decoder, at = codecs.getincrementaldecoder("utf-8")("replace"), 0
+        with log, subprocess.Popen(argv, start_new_session=True, **pipes) as self.process:
+            over = False
+            while not over:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(LOOK_S)
+                over, end = self.process.returncode is not None, os.fstat(log.fileno()).st_size
+                while at < end and (piece := os.pread(log.fileno(), min(PIECE, end - at), at)):
+                    at += len(piece)
+                    print(decoder.decode(piece), end="", flush=True)
+        print(flush=True)
+        return self.process.returncode if self.process.returncode >= 0 else 128 - self.process.returncode
 
     def on_kill(self):
         os.killpg(self.process.pid, signal.SIGTERM)
@@ -82,9 +98,10 @@ export AIRFLOW_HOME="$here/airflow"
 export AIRFLOW__CORE__DAGS_FOLDER="$here"
 export AIRFLOW__CORE__LOAD_EXAMPLES=False
 export AIRFLOW__DATABASE__SQL_ALCHEMY_CONN="sqlite:///$AIRFLOW_HOME/airflow.db"
+(umask 077 && : >"$here/airflow.log")
 [[ -d $AIRFLOW_HOME ]] || mkdir -m 700 -- "$AIRFLOW_HOME"
 if [[ ! -e $AIRFLOW_HOME/airflow.db ]]; then
-  "$airflow" db migrate >"$here/airflow.log" 2>&1 || exit
+  "$airflow" db migrate >>"$here/airflow.log" 2>&1 || exit
 fi
 "$airflow" dags test %DAG% >>"$here/airflow.log" 2>&1
 tell_all "done"

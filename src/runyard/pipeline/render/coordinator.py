@@ -215,6 +215,7 @@ for ((at = 0; at < workers; at++)); do
   exec {order}<>"$here/wire/$at"
   orders[at]=$order
 done
+umask 077
 printf '%s\n' "${TMUX%,*,*}" "$session" >"$here/server"
 ln -s -- "$$ $(born "$$")" "$here/claims/$2" || exit # the driver's, who goes
 tell_all running

@@ -149,7 +149,7 @@ holds() { # CLAIM
 
 claim() {
   local each
-  [[ -d $here/claims ]] || mkdir -p -- "$here/claims" || exit 73
+  mkdir -m 700 -- "$here/claims" 2>/dev/null || [[ -d $here/claims ]] || exit 73
   while :; do
     claim=0
     for each in "$here"/claims/*; do
@@ -183,5 +183,5 @@ def anew(*others: str) -> str:
 RECORDING = f"{TELLING}\n\n{SKIPPING}\n\n{running()}"
 """All of it: of a script that sees to the pipeline and runs its jobs itself."""
 
-ANEW = f"{CLAIM}\n{anew()}\ntell_all running || exit 73"
+ANEW = f'{CLAIM}\n{anew()}\n(umask 077 && : >>"$here/state")\ntell_all running || exit 73'
 """One run at a time, and each begins anew: of a script that sees to the pipeline itself."""
