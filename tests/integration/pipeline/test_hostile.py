@@ -19,6 +19,8 @@ from runyard.pipeline import runs
 from runyard.pipeline.pipeline import Pipeline
 from runyard.pipeline.showing.monitor import tail
 from runyard.pipeline.showing.view import view
+from tests.harness import processes
+from tests.harness.airflow import Airflow
 
 SEVERAL = 8
 SLOW_S = 30.0
@@ -245,3 +247,50 @@ def test_nobody_else_writes_to_a_run_whatever_the_umask_is(tmp_path: Path) -> No
         for path in [directory, *(os.path.join(directory, name) for name in files)]:
             private = os.stat(directory).st_mode & 0o077 == 0
             assert private or not os.stat(path, follow_symlinks=False).st_mode & 0o022, path
+
+
+def test_what_a_killed_script_was_running_is_ended_with_the_run_and_before_another(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "bell")
+    bell = os.open(tmp_path / "bell", os.O_RDWR)
+    pipeline = made(tmp_path, f"echo $$ >{tmp_path}/bell; exec sleep 1000")
+    outlived = [orphan(pipeline, bell) for _ in range(2)]
+    assert processes.ended(outlived[0])  # the second run has ended what the first one had left
+    assert [job["reason"] for job in pipeline.read_state()["jobs"]] == ["its script has gone"]
+    pipeline.kill()
+    assert processes.ended(outlived[1])
+    os.close(bell)
+
+
+def orphan(pipeline: Pipeline, bell: int) -> int:
+    """A job of a run whose script is killed."""
+    pipeline.run(block=False)
+    job = int(os.read(bell, 100))
+    told = runs.read_json(f"{pipeline.directory}/state")
+    assert isinstance(told["pid"], int)
+    processes.kill(told["pid"])
+    return job
+
+
+def test_a_text_too_long_for_an_argument_is_run(tmp_path: Path) -> None:
+    long = f": {'x' * 120_000}"
+    pipeline = Pipeline.create("digits", directory=str(tmp_path / "run"))
+    pipeline.submit(f"{long}; echo here", name="job 0", preamble=long)
+    assert (pipeline.run()["passed"], printed(pipeline)) == (1, "here\n")
+
+
+def test_a_job_may_remove_its_run(tmp_path: Path) -> None:
+    with pytest.raises(Conflict, match="has gone"):
+        made(tmp_path, f"rm -rf {tmp_path}/run").run()
+
+
+def test_airflow_does_not_wait_for_what_a_job_leaves_behind(
+    airflow: Airflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", airflow.environ(os.environ)["PATH"])
+    pipeline = Pipeline.create("digits", "airflow", directory=str(tmp_path / "run"))
+    pipeline.submit(f"sleep 1000 & echo $! >{tmp_path}/left; head -c 1000000 /dev/zero; echo end", name="job 0")
+    try:
+        assert pipeline.run()["passed"] == 1
+    finally:
+        processes.kill(int((tmp_path / "left").read_text()))
+    assert len(printed(pipeline)) == 1_000_004

@@ -33,7 +33,8 @@ def kill(app: App, target: str | None) -> int:
     """
     run = shelf(app).newest(target)
     name = harmless(run.spec.name)
-    if registry.of_run(run).state(run).status == RUNNING:
+    state = registry.of_run(run).state(run)
+    if state.status == RUNNING or state.of(RUNNING):  # a job may have outlived its script
         _end(run)
         app.output.line(f"pipeline {name} is ended")
     else:

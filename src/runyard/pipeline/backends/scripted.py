@@ -13,7 +13,7 @@ from runyard.errors import Conflict
 from runyard.foreign import process, script
 from runyard.model.record import changed
 from runyard.pipeline.render import commands
-from runyard.pipeline.render.recording import REFUSED
+from runyard.pipeline.render.recording import REFUSED, RUN
 from runyard.pipeline.runs import Run, read_json
 from runyard.pipeline.spec import PipelineSpec
 from runyard.pipeline.state import (
@@ -63,9 +63,10 @@ class Scripted:
             time.sleep(min(timeout_s, LOOK_S))  # it may be about to start
 
     def kill(self, run: Run) -> None:
+        """Also what it was running when its script was killed."""
         pid = process_of(read_json(run.layout.state))
-        if pid is not None:
-            script.end([pid])
+        if pid is not None or self.state(run).of(RUNNING):
+            script.end([pid] if pid is not None else [], f"{RUN}={os.path.realpath(run.layout.directory)}")
 
     def attach(self, run: Run, job: str = "") -> tuple[str, ...]:
         return ()
@@ -77,7 +78,8 @@ def start(run: Run, path: str, environ: Mapping[str, str] | None, block: bool) -
     argv = ["bash", path]
     if block:
         code = script.foreground(argv, environ)
-        if code in REFUSED or "status" not in read_json(run.layout.state):
+        told = "status" in read_json(run.layout.state) or not os.path.isdir(run.layout.directory)
+        if code in REFUSED or not told:
             raise Conflict(f"the script did not run any job (exit code {code}): its reason stands above")
     else:
         _began(run, script.background(argv, environ, run.layout.output))

@@ -22,4 +22,5 @@ class Serial(Scripted):
         return serial.render(layout)
 
     def start(self, run: Run, how: Start) -> None:
+        self.kill(run)  # what a killed script has left
         scripted.start(run, run.layout.script(), how.environ, how.block)

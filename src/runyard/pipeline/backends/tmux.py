@@ -16,6 +16,7 @@ from runyard.pipeline.backends.base import Start
 from runyard.pipeline.backends.scripted import Scripted
 from runyard.pipeline.layout import MANIFEST, Layout, Rendering
 from runyard.pipeline.render import tmux
+from runyard.pipeline.render.recording import RUN
 from runyard.pipeline.runs import Run, read_json
 from runyard.pipeline.state import FAILED, RUNNING
 
@@ -50,7 +51,7 @@ class Tmux(Scripted):
         socket, name = _server(run)
         if not socket:
             return
-        mark = f"{tmux.RUN}={name}"
+        mark = f"{RUN}={name}"
         coordinator = scripted.process_of(read_json(run.layout.state))
         script.end([coordinator] if coordinator is not None else [], mark, GRACE_S)
         sessions = _sessions(run, socket)

@@ -94,6 +94,7 @@ airflow=${RUNYARD_AIRFLOW:-airflow}
 for name in "${!AIRFLOW@}"; do
   unset "$name"
 done
+export RUNYARD_PIPELINE=$here
 export AIRFLOW_HOME="$here/airflow"
 export AIRFLOW__CORE__DAGS_FOLDER="$here"
 export AIRFLOW__CORE__LOAD_EXAMPLES=False

@@ -13,6 +13,10 @@ from runyard.pipeline.layout import KINDS
 REFUSED = (73, 75)
 """The exit codes of a script that runs nothing: its files cannot be written, or it runs already."""
 
+RUN = "RUNYARD_PIPELINE"
+"""A variable of all jobs here, by which their processes are found: of serial and Airflow the directory of the run, of
+tmux the name that the sessions of the run begin with."""
+
 SURROUNDINGS = r"""
 # Jobs get the environment of who starts this, and nothing that this script makes of it.
 surroundings=$(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from runyard.pipeline.layout import Layout, Rendering, ScriptFile
 from runyard.pipeline.render import bash
-from runyard.pipeline.render.recording import ANEW, HERE, SKIPPING, SURROUNDINGS, TELLING, UNDISTURBED, running
+from runyard.pipeline.render.recording import ANEW, HERE, RUN, SKIPPING, SURROUNDINGS, TELLING, UNDISTURBED, running
 
 JOB = r"""
 total=%TOTAL% number=0 passed=0 failed=0 skipped=0 interrupted=
@@ -32,7 +32,13 @@ job() {
     return
   fi
   echo "### $number / $total $name"
-  run_job "$key" "$name" "$log" -c "$text" "$key"
+  if ((${#text} < 30000)); then
+    run_job "$key" "$name" "$log" -c "$text" "$key"
+  else # an argument must not be too long
+    mkdir -p -- "$here/jobs"
+    printf %s "$text" >"$here/jobs/$key.sh"
+    run_job "$key" "$name" "$log" "$here/jobs/$key.sh"
+  fi
   if ((code == 0)); then
     passed=$((passed + 1))
   else
@@ -66,7 +72,7 @@ def render(layout: Layout) -> Rendering:
         HERE,
         TELLING,
         SKIPPING,
-        running('  eval "$surroundings"\n'),
+        running(f'  eval "$surroundings"\n  export {RUN}=$1\n'),
         ANEW,
         JOB.replace("%TOTAL%", str(len(spec.jobs))),
         *_jobs(layout),

@@ -20,6 +20,7 @@ from runyard.pipeline.render.recording import (
     CLAIM,
     HERE,
     HERE_TOLD,
+    RUN,
     SKIPPING,
     TELL,
     TELLING,
@@ -32,9 +33,6 @@ from runyard.pipeline.spec import PipelineJob, PipelineSpec, slug
 
 MARK = "@runyard_pipeline"
 """The option of a session of ours; its value is the path of the run's manifest."""
-
-RUN = "RUNYARD_PIPELINE"
-"""A variable of all jobs: the name that the sessions of their run begin with."""
 
 DRIVER = r"""
 session=%SESSION%
