@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from runyard.pipeline.pipeline import Pipeline
@@ -167,3 +168,12 @@ def _check_logs(jobs: dict[str, JobState]) -> None:
     assert "to stderr\n" in text
     assert jobs["after bad"].reason == "bad did not pass"
     assert Path(jobs["killed by KILL"].log).read_text() == "", "nothing but what the job has printed"
+
+
+def test_variables_called_as_those_of_a_script_reach_jobs(ground: Ground, tmp_path: Path) -> None:
+    names = ("name", "code", "total", "key", "log", "number", "started", "here", "input", "command", "left", "worker")
+    pipeline = ground.create()
+    pipeline.submit(f"echo {' '.join(f'${name}' for name in names)} >{tmp_path}/told", name="tells")
+    ended = pipeline.run(environ={**os.environ, **{name: f"own-{name}" for name in names}})
+    assert ended["passed"] == 1
+    assert (tmp_path / "told").read_text().split() == [f"own-{name}" for name in names]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from runyard import __version__
 from runyard.pipeline.layout import KINDS, Layout, Rendering, ScriptFile
 from runyard.pipeline.render import bash
-from runyard.pipeline.render.recording import ANEW, HERE, RECORDING, UNDISTURBED
+from runyard.pipeline.render.recording import ANEW, HERE, RECORDING, RUN, SURROUNDINGS, UNDISTURBED
 from runyard.pipeline.spec import PipelineSpec, slug
 
 RUN_SCRIPT = "run.sh"
@@ -89,22 +89,25 @@ class Job(BaseOperator):
         os.killpg(self.process.pid, signal.SIGTERM)
 '''.strip()
 
-RUN = r"""
-airflow=${RUNYARD_AIRFLOW:-airflow}
-for name in "${!AIRFLOW@}"; do
-  unset "$name"
-done
-export RUNYARD_PIPELINE=$here
-export AIRFLOW_HOME="$here/airflow"
-export AIRFLOW__CORE__DAGS_FOLDER="$here"
-export AIRFLOW__CORE__LOAD_EXAMPLES=False
-export AIRFLOW__DATABASE__SQL_ALCHEMY_CONN="sqlite:///$AIRFLOW_HOME/airflow.db"
+ONCE = r"""
+airflow() ( # its arguments
+  set -- "$here" "${RUNYARD_AIRFLOW:-airflow}" "$@" # a variable may be called as one of ours
+  eval "$surroundings"
+  unset -v "${!AIRFLOW@}"
+  export %RUN%=$1
+  export AIRFLOW_HOME=$1/airflow
+  export AIRFLOW__CORE__DAGS_FOLDER=$1
+  export AIRFLOW__CORE__LOAD_EXAMPLES=False
+  export AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=sqlite:///$1/airflow/airflow.db
+  exec "${@:2}"
+)
+
 (umask 077 && : >"$here/airflow.log")
-[[ -d $AIRFLOW_HOME ]] || mkdir -m 700 -- "$AIRFLOW_HOME"
-if [[ ! -e $AIRFLOW_HOME/airflow.db ]]; then
-  "$airflow" db migrate >>"$here/airflow.log" 2>&1 || exit
+[[ -d $here/airflow ]] || mkdir -m 700 -- "$here/airflow"
+if [[ ! -e $here/airflow/airflow.db ]]; then
+  airflow db migrate >>"$here/airflow.log" 2>&1 || exit
 fi
-"$airflow" dags test %DAG% >>"$here/airflow.log" 2>&1
+airflow dags test %DAG% >>"$here/airflow.log" 2>&1
 tell_all "done"
 read -ra bad < <(cd -- "$here/failed" && echo *)
 [[ ${bad[*]} == '*' ]]
@@ -158,10 +161,11 @@ def _tasks(layout: Layout) -> Iterator[str]:
 def _script(layout: Layout) -> str:
     how = "Runs the DAG file beside it once, with a database of its own; needs Airflow."
     parts = (
-        bash.heading(bash.title(layout.spec), how) + UNDISTURBED,
+        bash.heading(bash.title(layout.spec), how) + SURROUNDINGS,
+        UNDISTURBED,
         HERE,
         RECORDING,
         ANEW,
-        RUN.replace("%DAG%", bash.quoted(dag_id(layout.spec))),
+        ONCE.replace("%RUN%", RUN).replace("%DAG%", bash.quoted(dag_id(layout.spec))),
     )
     return "\n\n".join(parts) + "\n"

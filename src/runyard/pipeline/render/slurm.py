@@ -14,7 +14,7 @@ from runyard.model.wording import counted
 from runyard.pipeline.layout import Layout, Rendering, ScriptFile
 from runyard.pipeline.reading.sbatch import Asked, asked
 from runyard.pipeline.render import bash
-from runyard.pipeline.render.recording import ANEW, HERE, TELLING, UNDISTURBED
+from runyard.pipeline.render.recording import ANEW, HERE, SURROUNDINGS, TELLING, UNDISTURBED
 from runyard.pipeline.spec import PipelineJob, PipelineSpec
 
 SUBMITTED, REFUSED = "submitted", "refused"
@@ -34,6 +34,7 @@ record() { # KEY NAME DIRECTORY
     unset -f tell record ended all_ended cancel_others keep begin
     return
   fi
+  surroundings=$(export -n SHELLOPTS BASHOPTS && set -o posix && export -p) # before any of them is one of ours
   local key=$1 name=$2 here=$3 own=$1 input result signal started keeper command code stopped=''
   started=$(date +%s.%N)
   if [[ ${SLURM_ARRAY_TASK_ID-} ]]; then
@@ -119,6 +120,7 @@ keep() { # KEY DIRECTORY
 begin() { # KEY DIRECTORY
   echo "$BASHPID" >&"$result"
   exec <&"$input" 2>&"$errors" {input}<&- {errors}>&- {result}>&-
+  eval "$surroundings"
   %PUBLIC%if [[ -e $2/values.env ]]; then
     # shellcheck source=/dev/null
     source "$2/values.env" "$1"
@@ -129,6 +131,11 @@ begin() { # KEY DIRECTORY
 """.strip()
 
 SUBMITTING = r"""
+sbatch() { # it hands on the environment, which is to be that of who starts this
+  eval "$surroundings"
+  command sbatch "$@"
+}
+
 # A job that has been submitted: its key and Slurm's number of it.
 submitted() {
   printf '%s %s\n' "$1" "$2" >>"$here/submitted"
@@ -190,7 +197,8 @@ def render(layout: Layout) -> Rendering:
     how = "Submits them to Slurm. Each tells of itself in passed/, failed/, status/ and logs/ beside this script."
     public = "".join(f"{line}\n  " for line in bash.public(spec))
     parts = [
-        bash.heading(bash.title(spec), how) + "# shellcheck disable=SC2016\n" + UNDISTURBED,
+        bash.heading(bash.title(spec), how) + "# shellcheck disable=SC2016\n" + SURROUNDINGS,
+        UNDISTURBED,
         HERE,
         TELLING,
         JOB_SIDE.replace("%PUBLIC%", public),
