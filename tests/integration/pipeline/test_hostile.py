@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from runyard.errors import Conflict, NotFound
+from runyard.errors import Conflict, InvalidSpec, NotFound
 from runyard.foreign import process
 from runyard.pipeline import runs
 from runyard.pipeline.pipeline import Pipeline
@@ -294,3 +294,10 @@ def test_airflow_does_not_wait_for_what_a_job_leaves_behind(
     finally:
         processes.kill(int((tmp_path / "left").read_text()))
     assert len(printed(pipeline)) == 1_000_004
+
+
+@pytest.mark.parametrize("env", [{"TOKEN": ["hunter2"]}, ["hunter2"], [{"TOKEN": "hunter2"}]])
+def test_no_message_tells_what_a_variable_holds(env: Any, tmp_path: Path) -> None:
+    with pytest.raises(InvalidSpec) as caught:
+        Pipeline.create("digits", directory=str(tmp_path / "run"), env=env)
+    assert "hunter2" not in str(caught.value)

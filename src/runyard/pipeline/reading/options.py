@@ -82,14 +82,22 @@ def memory(value: Any, name: str) -> int:
 def variables(value: Any, name: str) -> Variables:
     """A mapping, or `NAME=VALUE` texts."""
     if isinstance(value, Mapping):
-        return tuple((str(key), text(held, name)) for key, held in value.items())
+        return tuple((str(key), _secret(held, str(key))) for key, held in value.items())
     pairs = []
     for word in value if isinstance(value, (list, tuple)) else [value]:
-        key, equals, held = text(word, name).partition("=")
+        key, equals, held = _secret(word, name).partition("=")
         if not equals:
-            raise InvalidSpec(f"NAME=VALUE was expected, not {word!r}", name)
+            raise InvalidSpec("NAME=VALUE was expected, and there is no = in it", name)
         pairs.append((key, held))
     return tuple(pairs)
+
+
+def _secret(value: Any, name: str) -> str:
+    """A text that no message repeats."""
+    try:
+        return text(value, name)
+    except InvalidSpec:
+        raise InvalidSpec(f"a text was expected, not a {type(value).__name__}", name) from None
 
 
 def devices(value: Any, name: str) -> tuple[str, ...]:
