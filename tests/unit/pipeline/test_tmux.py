@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from runyard.pipeline.layout import Layout
-from runyard.pipeline.render import tmux
+from runyard.pipeline.render.tmux import driver
 from runyard.pipeline.spec import PipelineJob, PipelineSpec
 
 
@@ -16,7 +16,7 @@ def texts(size: int = 2, gpus: tuple[str, ...] = (), wanted: int | None = None) 
         PipelineJob("first", "echo 1", gpus=wanted),
         PipelineJob("second", "echo 2", log=False),
     )
-    made = tmux.render(Layout("/run", PipelineSpec("a.b c", jobs, size=size, gpus=gpus)))
+    made = driver.render(Layout("/run", PipelineSpec("a.b c", jobs, size=size, gpus=gpus)))
     return {file.path.removeprefix("/run/"): file.text for file in made.files}
 
 

@@ -15,8 +15,8 @@ from runyard.pipeline.backends import scripted
 from runyard.pipeline.backends.base import Start
 from runyard.pipeline.backends.scripted import Scripted
 from runyard.pipeline.layout import MANIFEST, Layout, Rendering
-from runyard.pipeline.render import tmux
 from runyard.pipeline.render.recording import RUN
+from runyard.pipeline.render.tmux import driver
 from runyard.pipeline.runs import Run, read_json
 from runyard.pipeline.state import FAILED, RUNNING
 
@@ -36,7 +36,7 @@ class Tmux(Scripted):
         return f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed here" if missing else ""
 
     def render(self, layout: Layout) -> Rendering:
-        return tmux.render(layout)
+        return driver.render(layout)
 
     def start(self, run: Run, how: Start) -> None:
         self.kill(run)
@@ -84,7 +84,7 @@ def _server(run: Run) -> tuple[str, str]:
 
 def _sessions(run: Run, socket: str) -> list[str]:
     mark = os.path.join(os.path.realpath(run.layout.directory), MANIFEST)
-    return [name for name, found in foreign.sessions(socket, tmux.MARK).items() if found == mark]
+    return [name for name, found in foreign.sessions(socket, driver.MARK).items() if found == mark]
 
 
 def _read(path: str) -> str:

@@ -14,7 +14,6 @@ from runyard.errors import InvalidSpec
 from runyard.pipeline.graph import Graph
 from runyard.pipeline.layout import Layout, Rendering, ScriptFile
 from runyard.pipeline.render import bash
-from runyard.pipeline.render.coordinator import COORDINATOR
 from runyard.pipeline.render.recording import (
     BORN,
     CLAIM,
@@ -28,7 +27,8 @@ from runyard.pipeline.render.recording import (
     anew,
     running,
 )
-from runyard.pipeline.render.worker import ENVIRONMENT, SURROUNDINGS, WORKER
+from runyard.pipeline.render.tmux.coordinator import COORDINATOR
+from runyard.pipeline.render.tmux.worker import ENVIRONMENT, SURROUNDINGS, WORKER
 from runyard.pipeline.spec import PipelineJob, PipelineSpec, slug
 
 MARK = "@runyard_pipeline"

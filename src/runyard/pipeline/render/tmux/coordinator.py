@@ -2,7 +2,7 @@
 
 Jobs are numbered by their place in the pipeline. A job is ready when all that it needs have passed, and ready ones are
 handed out in the order of submission. Those that ask for devices keep that order among themselves: none overtakes one
-that waits for devices, so that none waits for ever; others do. `render.tmux` puts in the graph.
+that waits for devices, so that none waits for ever; others do. `driver` puts in the graph.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Scripts of a pipeline in tmux: the `driver` starts a `worker` for each place, and the `coordinator`. Pure."""
