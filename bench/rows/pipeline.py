@@ -22,19 +22,18 @@ RENDERED_S = 1.0
 
 
 def measure(scale: Scale) -> Iterator[Line]:
-    """The makespans, one after the other in each round, then the rendering."""
+    """The makespans, tmux beside tmux in each round, then the rendering."""
     installed = cmd_queue.tmux_installed()
     tmux: list[float] = []
-    queued: list[float] = []
     theirs: list[float] = []
+    for _ in range(scale.repeats):
+        if shutil.which("tmux"):
+            tmux.append(_in_tmux())
+        if installed:
+            with directory() as path:
+                theirs.append(cmd_queue.makespan(path))
     with yard(parallel=PARALLEL) as own:
-        for _ in range(scale.repeats):
-            queued.append(_in_yard(own.environ))
-            if shutil.which("tmux"):
-                tmux.append(_in_tmux())
-            if installed:
-                with directory() as path:
-                    theirs.append(cmd_queue.makespan(path))
+        queued = [_in_yard(own.environ) for _ in range(scale.repeats)]
     for backend, taken in (("tmux", tmux), ("yard", queued)):
         if taken:
             yield _makespan(backend, taken, theirs)
@@ -87,11 +86,11 @@ def _rendered(jobs: int) -> float:
 
 
 def _layered(pipeline: Pipeline, layers: int, command: str) -> Pipeline:
-    """Layers that each wait for all of the one before."""
+    """Layers that each wait for all of the one before. No logs, as cmd_queue has it; only `size` limits them."""
     for depth in range(layers):
         needs = [f"job-{depth - 1}-{number}" for number in range(WIDTH)] if depth else []
         for number in range(WIDTH):
-            pipeline.submit(command, name=f"job-{depth}-{number}", depends=needs)
+            pipeline.submit(command, name=f"job-{depth}-{number}", depends=needs, log=False, cpus=0)
     return pipeline
 
 

@@ -32,8 +32,9 @@ def test_there_are_never_more_workers_than_jobs() -> None:
 
 def test_the_coordinator_knows_each_job_and_whom_it_needs() -> None:
     text = texts()["coordinator.sh"]
-    assert "\njob 001-third '\"third\"' log - 002-first 003-second\n" in text
-    assert "\njob 003-second '\"second\"' '' -\n" in text
+    assert "\njob 001-third '\"third\"' log - 2\n" in text
+    assert '\njob 002-first \'"first"\' log - 0 "1"\n' in text
+    assert "\njob 003-second '\"second\"' '' - 0 \"1\"\n" in text
 
 
 @pytest.mark.parametrize(
@@ -45,5 +46,5 @@ def test_devices_are_spread_over_all_workers(size: int, gpus: str, shares: str) 
 
 
 def test_without_devices_a_job_that_asks_for_one_runs_all_the_same() -> None:
-    assert "\njob 002-first '\"first\"' log -\n" in texts(wanted=1)["coordinator.sh"]
-    assert "\njob 002-first '\"first\"' log 1\n" in texts(gpus=("0",), wanted=1)["coordinator.sh"]
+    assert '\njob 002-first \'"first"\' log - 0 "1"\n' in texts(wanted=1)["coordinator.sh"]
+    assert '\njob 002-first \'"first"\' log 1 0 "1"\n' in texts(gpus=("0",), wanted=1)["coordinator.sh"]

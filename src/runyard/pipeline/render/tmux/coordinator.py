@@ -13,18 +13,13 @@ session=$1
 
 # Of each job, by its number.
 keys=() names=() logs=() wants=() asks=() missing=() ready=() over=() dependants=()
-job() { # KEY NAME LOG, how many devices are its own (-: it shares), the keys of those that it needs
-  local number=$((10#${1%%-*})) need
+# KEY NAME LOG, how many devices are its own (-: it shares), how many it needs, the numbers of those that need it
+job() {
+  local number=$((10#${1%%-*}))
   keys[number]=$1 names[number]=$2 logs[number]=$3 wants[number]=$4
   if ((${#devices[@]})) && [[ $4 != 0 ]]; then asks[number]=1; else asks[number]=0; fi
-  missing[number]=$(($# - 4)) ready[number]=$(($# == 4)) over[number]=0
-  shift 4
-  for need; do
-    dependants[10#${need%%-*}]+=" $number"
-  done
+  missing[number]=$5 ready[number]=$(($5 == 0)) over[number]=0 dependants[number]=${6-}
 }
-
-%JOBS%
 
 # Of each worker, by its number: its process, the job that it runs, whether it is free.
 pids=() births=() running=() idle=() given=()
@@ -219,8 +214,10 @@ umask 077
 printf '%s\n' "${TMUX%,*,*}" "$session" >"$here/server"
 ln -s -- "$$ $(born "$$")" "$here/claims/$2" || exit # the driver's, who goes
 tell_all running
-echo here >"$here/wire/started"
+echo here >"$here/wire/started" # workers may come, while the graph is read
 looked=$SECONDS came=0
+
+%JOBS%
 
 while ((left)); do
   if read -rt 1 -u "$news" worker what more; then

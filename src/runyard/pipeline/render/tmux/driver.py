@@ -168,10 +168,12 @@ def _text(spec: PipelineSpec, how: str, *parts: str) -> str:
 
 
 def _jobs(layout: Layout) -> Iterator[str]:
-    keys, needs = layout.keys, Graph(layout.spec.needs).needs
+    keys, graph = layout.keys, Graph(layout.spec.needs)
+    numbers = {job.name: str(number) for number, job in enumerate(layout.spec.jobs, 1)}
     for job in layout.spec.jobs:
         words = [keys[job.name], bash.json_word(job.name), "log" if job.log else "''", _wanted(layout.spec, job)]
-        yield " ".join(("job", *words, *(keys[need] for need in needs[job.name])))
+        dependants = " ".join(numbers[other] for other in graph.dependants[job.name])
+        yield " ".join(("job", *words, str(len(graph.needs[job.name])), *([f'"{dependants}"'] if dependants else [])))
 
 
 def _wanted(spec: PipelineSpec, job: PipelineJob) -> str:
