@@ -100,15 +100,17 @@ def last_bytes(path: str, most: int) -> bytes:
         return file.read(most)
 
 
-def put(path: str, data: bytes) -> None:
-    """Make this the file at the path, its owner's alone, in place of one that is there; whole, or not at all.
+def put(path: str, data: bytes, mode: int = 0o600) -> None:
+    """Make this the file at the path, its owner's alone, in place of one that is there; whole, or not at all. `mode` is
+    0600, or 0700 for a program.
 
     It is not flushed, so that nobody waits for the disk: a power cut may leave the older file, or an empty one.
     """
     fresh = f"{path}.{os.getpid()}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        with open(os.open(fresh, flags, 0o600), "wb") as file:
+        with open(os.open(fresh, flags, mode), "wb") as file:
+            os.fchmod(file.fileno(), mode)  # whatever the umask is
             file.write(data)
         os.replace(fresh, path)
     except OSError:

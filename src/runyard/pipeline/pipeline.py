@@ -170,6 +170,7 @@ class Pipeline:
 
     def write(self) -> str:
         """Write its scripts; the path of the one to run. Nothing is started."""
+        self._check_idle()
         run = self._made()
         return run.write(self.backend.render(run.layout))
 
@@ -251,7 +252,6 @@ class Pipeline:
         return state
 
     def _made(self) -> Run:
-        self._check_idle()
         whole = self.whole
         return runs.make(self.directory, self.backend.name, whole, self.backend.facts(whole, self.directory))
 

@@ -11,7 +11,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from runyard.errors import Conflict, NotFound
 from runyard.foreign import filesystem
@@ -58,9 +58,10 @@ class Run:
         try:
             for path in (self.layout.directory, self.layout.at("jobs")):
                 os.makedirs(path, 0o700, exist_ok=True)
-            _write(self.layout.manifest, codec.dumps(self.manifest), 0o600)
+            filesystem.put(self.layout.manifest, codec.dumps(self.manifest).encode("ascii"))
             for file in rendering.files:
-                _write(file.path, file.text, 0o700 if file.program else 0o600)
+                text = file.text.encode("utf-8", "surrogateescape")
+                filesystem.put(file.path, text, 0o700 if file.program else 0o600)
         except OSError as error:
             raise Conflict(f"{error.filename or self.layout.directory} cannot be written: {error.strerror}") from None
         return rendering.script.path
@@ -104,30 +105,16 @@ def load(directory: str) -> Run:
     directory = os.path.abspath(directory)
     manifest_path = os.path.join(directory, MANIFEST)
     try:
-        text = filesystem.last_bytes(manifest_path, MANIFEST_MAX).decode("utf-8")
+        text = filesystem.last_bytes(manifest_path, MANIFEST_MAX)
     except OSError as error:
         raise NotFound(f"there is no pipeline in {directory}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise Conflict(f"{manifest_path} is not right, or of a newer version") from None
     try:
-        manifest = codec.loads(Manifest, text)
+        manifest = codec.loads(Manifest, text.decode("utf-8"))
     except ValueError:
         raise Conflict(f"{manifest_path} is not right, or of a newer version") from None
     if manifest.version != VERSION:
         raise Conflict(f"{manifest_path} is of version {manifest.version}; this program knows {VERSION}")
     return Run(manifest, Layout(directory, manifest.spec))
-
-
-def _write(path: str, text: str, mode: int) -> None:
-    """The whole file at once, with this mode from the beginning."""
-    new = f"{path}.new"
-    with suppress(FileNotFoundError):
-        os.unlink(new)
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:
-        os.fchmod(file.fileno(), mode)
-        file.write(text)
-    os.replace(new, path)
 
 
 def read_json(path: str) -> dict[str, object]:
